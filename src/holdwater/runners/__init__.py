@@ -1,1 +1,1 @@
-"""The seeds' words for the engine, and no logic of their own."""
+"""Runners: the public interface of the engine for tasks, steps and graphs."""

@@ -1,4 +1,4 @@
-"""From a workflow or graph, or its name, to the name it is registered under."""
+"""Resolution of workflows, graphs and names to registered names."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ WorkflowRef = str | RunnableWorkflow | WorkflowBuilder
 
 
 def resolve_workflow_name(workflow: object, registry: Registry) -> str:
-    """The name to run a definition by; registers a definition that is not registered yet, under its own name.
+    """Return the registered name of a workflow; an unregistered definition is registered under its own name.
 
-    A `WorkflowBuilder` stands for the workflow it has registered.
-    Raises ConfigError for anything else, WorkflowError for a definition without a name.
+    A `WorkflowBuilder` means the workflow it has registered.
+    Raises ConfigError for other types, WorkflowError for a definition without a name.
     """
     if isinstance(workflow, str):
         return workflow
@@ -47,5 +47,5 @@ def resolve_workflow_name(workflow: object, registry: Registry) -> str:
 
 
 def _source_workflow(program: WorkflowDefinition) -> Any:
-    """The object a program was made from."""
+    """Return the object a definition was created from."""
     return getattr(program, "graph" if program.style.name == "graphs" else "workflow", None)

@@ -1,6 +1,6 @@
-"""Runners of graphs: what users call, and what they get.
+"""Runners of graphs, and their results.
 
-Everything here is imported when it is first used (PEP 562): who runs plain functions needs no event loop.
+Everything here is imported on first use (PEP 562): running plain functions does not import asyncio.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the arguments of `run` and `map` to a run, and from its ending to what the caller gets."""
+"""Conversion of the arguments of `run` and `map` to a request, and of an outcome to a result."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ ResumeMode = Literal["merge", "strict"]
 
 
 class CompatibilityCache:
-    """Which graphs a runner has been found able to run."""
+    """The graphs that were found compatible with a runner."""
 
     def __init__(self, runner: BaseRunner) -> None:
         self._runner = runner
         self._compatible: WeakSet[GraphProtocol] = WeakSet()
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle: a runner in another process looks at its graphs again."""
+        """Support pickle, without the cached graphs: another process checks them again."""
         return {"_runner": self._runner}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["_runner"])  # type: ignore[misc]
 
     def check_graph(self, graph: GraphProtocol) -> None:
-        """Raises IncompatibleRunnerError, and GraphConfigError for what is no graph."""
+        """Check a graph.  Raises IncompatibleRunnerError, and GraphConfigError for an object that is not a graph."""
         if not isinstance(graph, Graph):
             what = repr(graph) if isinstance(graph, str) else f"a {type(graph).__name__}"
             raise GraphConfigError(
@@ -70,7 +70,7 @@ class CompatibilityCache:
         self._compatible.add(graph)
 
     def _check_timeouts(self, graph: GraphProtocol) -> None:
-        """Only what is awaited can be stopped when its time is up."""
+        """Check that only asynchronous nodes have a time-out: a thread cannot be stopped.  Raises GraphConfigError."""
         todo: list[tuple[GraphProtocol, Any]] = [(graph, self._runner)]
         while todo:
             graph, runner = todo.pop()
@@ -86,7 +86,7 @@ class CompatibilityCache:
 
 
 def check_interrupt_handlers(graph: GraphProtocol, handlers: Iterable[str]) -> None:
-    """Raises InputError for a handler of an interrupt that is nowhere in the graph."""
+    """Check that every handler belongs to an interrupt of the graph.  Raises InputError."""
     todo, known = [(graph, "")], dict[str, None]()
     while todo:
         one, stem = todo.pop()
@@ -94,7 +94,7 @@ def check_interrupt_handlers(graph: GraphProtocol, handlers: Iterable[str]) -> N
             known.update({name: None, stem + name: None})
         todo += [(nested.graph, f"{stem}{nested.node_name}/") for nested in one.nested_graphs]
     for key in handlers:
-        name = "/".join([part for part in key.split("/") if not part.isdecimal()])  # without the numbers of items
+        name = "/".join([part for part in key.split("/") if not part.isdecimal()])  # without the indexes of items
         if name not in known:
             raise InputError(
                 f"interrupt_handlers names {key!r}, and the graph has no such interrupt",
@@ -105,14 +105,14 @@ def check_interrupt_handlers(graph: GraphProtocol, handlers: Iterable[str]) -> N
 def build_request(
     graph: GraphProtocol, given: GivenInputs, select: Iterable[str] | None, entrypoint: str | Sequence[str] | None
 ) -> PreparedRequest:
-    """What is to run.  Raises InputError, MissingInputError and GraphConfigError for what does not fit."""
+    """Build the request of a run.  Raises InputError, MissingInputError, GraphConfigError."""
     return prepare_request(graph, given, normalize_names(select), normalize_names(entrypoint))
 
 
 def make_failed_map_result(
     error: MissingInputError, graph: GraphProtocol, given: GivenInputs, map_over: str | Iterable[str], map_mode: MapMode
 ) -> MapResult:
-    """The results of a map whose items all lack an input.  Raises MapOverError."""
+    """Build the result of a map whose items all lack an input.  Raises MapOverError."""
     merged = merge_inputs(graph, given.inputs, values=given.values, keywords=given.keywords)
     items = expand_items(merged, map_over, map_mode)
     return make_map_result(
@@ -129,7 +129,7 @@ def check_options(
     workflow_id: str | None = None,
     has_checkpointer: bool = False,
 ) -> None:
-    """Raise ConfigError (a ValueError) before anything runs.  `has_checkpointer`: the runner has a checkpointer."""
+    """Check options before anything runs.  `has_checkpointer`: of the runner.  Raises ConfigError (a ValueError)."""
     for name, given, allowed in (
         ("error_handling", error_handling, get_args(ErrorHandling)),
         ("on_missing", on_missing, get_args(OnMissing)),
@@ -156,9 +156,9 @@ def to_result(
     on_missing: str,
     **attributes: Any,
 ) -> RunResult:
-    """The result of a run that was to return these outputs.
+    """Convert an outcome to the result with these outputs.
 
-    Raises the error it ended with unless it is to be kept, and MissingOutputError.
+    Raises the error of a failed run unless `error_handling` is "continue", and MissingOutputError.
     """
     if outcome.error is not None and error_handling == "raise":
         raise outcome.error
@@ -168,7 +168,7 @@ def to_result(
 
 
 def make_node_cache(cache: CacheBackend | None) -> NodeCacheProtocol | None:
-    """What a run asks of a runner's cache."""
+    """Wrap a runner's cache for its runs; None without a cache."""
     if cache is None:
         return None
     from holdwater.runners.graphs.local.cache_lookup import NodeCacheAdapter
@@ -179,7 +179,7 @@ def make_node_cache(cache: CacheBackend | None) -> NodeCacheProtocol | None:
 def make_dispatcher(
     *processors: Sequence[EventProcessor] | None,
 ) -> EventDispatcher | None:
-    """Who listens; None if nobody does."""
+    """Create the dispatcher to all these processors; None if there are none."""
     listening = [processor for several in processors for processor in several or ()]
     if not listening:
         return None
@@ -199,12 +199,12 @@ def _report_missing_outputs(outcome: RunOutcome, outputs: Sequence[str], on_miss
 
 
 def normalize_names(value: str | Iterable[str] | None) -> OptionalNames:
-    """Names given one by one, or alone."""
+    """Convert one name or several to a tuple; None stays None."""
     return None if value is None else (value,) if isinstance(value, str) else tuple(value)
 
 
 def warn_of_lost_answers(answered_ids: Collection[str], pauses: Sequence[PauseInfo]) -> None:
-    """Warn (UserWarning) where some items of a map were answered and others still ask: nothing keeps the answers."""
+    """Warn (UserWarning) if only some paused items of a map were answered: unrecorded answers are lost."""
     answered = {
         _without_item_numbers(pause_id) for pause_id in answered_ids if _without_item_numbers(pause_id) != pause_id
     }

@@ -1,4 +1,4 @@
-"""Graphs run on an event loop."""
+"""AsyncRunner: graphs on an event loop."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 class AsyncRunner(BaseRunner):
     """Runs graphs on the running event loop: coroutine functions as tasks, plain functions in worker threads.
 
-    A node starts as soon as all before it are done; one failure stops what has not begun, and what has is let finish.
+    A node starts as soon as its predecessors are done.  After a failure no further node starts; running nodes finish.
     """
 
     def __init__(
@@ -57,10 +57,11 @@ class AsyncRunner(BaseRunner):
         event_processors: Iterable[EventProcessor] | None = None,
         max_concurrency: int | None = None,
     ) -> None:
-        """`cache`: where nodes with `cache=True` keep their results.  `event_processors`: who hears of all runs.
+        """Create a runner.
 
-        `checkpointer`: where runs are recorded, so that they go on after a pause or a crash.  `max_concurrency`: the
-        limit of calls that give none.
+        `cache`: stores the results of nodes with `cache=True`.  `event_processors`: get the events of all runs.
+        `checkpointer`: records runs, so that they can resume after a pause or a crash.  `max_concurrency`: default of
+        `run` and `map`.
         """
         self.cache = cache
         self.checkpointer = checkpointer
@@ -160,30 +161,30 @@ class AsyncRunner(BaseRunner):
 
     @parameters_of(_run_graph)
     async def run(self, graph: Graph, inputs: Mapping[str, Any] | None = None, **options: Any) -> RunResult:
-        """Run a graph once.  An interrupt without an answer pauses it: `result.pause` says what is asked.
+        """Run a graph once.  An interrupt without an answer pauses it: `result.pause` is the question.
 
         - `inputs`, `values`, keywords: input values by name, and answers to interrupts by response parameter or pause
-          id.  Of a loop they also say where it starts.
+          id.  They also select the entry of a loop.
         - `select`: outputs to return, by names and globs; by default the leaves.
         - `max_iterations`: supersteps of a loop before InfiniteLoopError; None is no limit.
-        - `max_concurrency`: bodies that run at once, over all nested graphs; 1 is strictly one after the other.
-        - `workflow_id`: of a recorded run, which goes on if there is one: `resume="merge"` with what is given over what
-          it has, "strict" with nothing but answers.
-        - `interrupt_handlers`: by name or pause id, takes what is shown and returns the answer, or a coroutine of it.
-        - `error_handling`: "continue" returns a failed result with what was finished instead of raising.
-        - `on_missing`: what to do about a selected output that was not made.
+        - `max_concurrency`: maximum of concurrent functions, nested graphs included; 1 is strictly sequential.
+        - `workflow_id`: id of a recorded run, which resumes if it exists: with `resume="merge"` given inputs override
+          its own, with "strict" only answers are accepted.
+        - `interrupt_handlers`: by name or pause id; takes the shown value and returns the answer, or a coroutine of it.
+        - `error_handling`: "continue" returns a failed result with the finished outputs instead of raising.
+        - `on_missing`: "ignore", "warn" or "error" for a selected output that was not written.
 
-        Raises what a node raised, the same object; MissingInputError, GraphConfigError, IncompatibleRunnerError,
+        Raises the exception of a node unchanged; MissingInputError, GraphConfigError, IncompatibleRunnerError,
         InfiniteLoopError, AnswerError, ConfigError.
         """
         return await self._run_graph(None, graph, inputs, **options)
 
     @parameters_of(_run_graph)
     def iter(self, graph: Graph, inputs: Mapping[str, Any] | None = None, **options: Any) -> RunHandle:
-        """Run a graph and take its events one by one: `async with runner.iter(...) as run: async for event in run`.
+        """Run a graph and iterate over its events: `async with runner.iter(...) as run: async for event in run`.
 
-        At an InterruptEvent `run.respond(event.response_param, answer)` goes on; without an answer the run ends paused.
-        Then `run.result` is what `run` returns, or raises what it raises.  Arguments as for `run`.
+        After an InterruptEvent `run.respond(event.response_param, answer)` continues the run; without an answer it ends
+        paused.  `run.result` is then the result of `run`, or raises the same exceptions.  Arguments as for `run`.
         """
         return RunHandle(lambda handle: self._run_graph(handle, graph, inputs, **options))
 
@@ -208,14 +209,15 @@ class AsyncRunner(BaseRunner):
     ) -> MapResult:
         """Run a graph for each item of the mapped inputs, which are lists.  Results are in the order of the items.
 
-        - `map_mode`: "zip" takes the lists side by side, "product" every combination, the last one varying fastest.
-        - `clone`: every item gets deep copies of these other inputs (True: all of them); otherwise they share them.
-        - `max_concurrency`: bodies that run at once, over all items and nested graphs.
-        - `error_handling`: "raise" begins no more items after one has failed; "continue" keeps failed results in place.
-        - `on_pause="item"` lets a graph with interrupts be mapped: the results of its items are paused one by one.
+        - `map_mode`: "zip" pairs the lists, "product" uses every combination, the last input varying fastest.
+        - `clone`: every item gets deep copies of these other inputs (True: all of them); by default items share them.
+        - `max_concurrency`: maximum of concurrent functions, over all items and nested graphs.
+        - `error_handling`: "raise" starts no items after a failure; "continue" returns failed results in their places.
+        - `on_pause="item"`: permits a graph with interrupts; the results of its items are paused one by one.
 
-        Raises MapOverError (a ValueError) for lists that do not fit, GraphConfigError for a graph with interrupts, and
-        what `run` raises.
+        Raises the exception of a node unchanged; MapOverError (a ValueError) for lists of unequal length,
+        GraphConfigError, also for a graph with interrupts, MissingInputError, IncompatibleRunnerError,
+        InfiniteLoopError, AnswerError, ConfigError.
         """
         from holdwater.runners.graphs.local import async_map
 
@@ -250,7 +252,7 @@ class AsyncRunner(BaseRunner):
         return make_map_result(results, items.params, map_mode, setting.run_id)
 
     async def run_inside(self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
-        """Run the graph of a node for the run it is nested in, with this runner's cache if it has one."""
+        """Run the graph of a node within an outer run, with this runner's cache if it has one."""
         from holdwater.runners.graphs.local import async_map
 
         if self._node_cache is not None:

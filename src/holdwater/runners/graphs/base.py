@@ -1,4 +1,4 @@
-"""What all runners of graphs have in common."""
+"""Base class of runners of graphs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MapMode = Literal["zip", "product"]
 
 
 class BaseRunner(ABC):
-    """A runner of graphs.  A class with these three members can run nested graphs too: `graph.as_node(runner=...)`."""
+    """A runner of graphs.  Subclasses can also run nested graphs: `graph.as_node(runner=...)`."""
 
     @property
     @abstractmethod
     def capabilities(self) -> RunnerCapabilities:
-        """What this runner supports."""
+        """The features this runner supports."""
 
     @abstractmethod
     def run(self, graph: Graph, inputs: dict[str, Any], **kwargs: Any) -> Any:
-        """Run a graph once.  The result is a mapping of its outputs, or a coroutine of one."""
+        """Run a graph once; returns a mapping of its outputs, or a coroutine of one."""
 
     @abstractmethod
     def map(
@@ -40,12 +40,12 @@ class BaseRunner(ABC):
         map_mode: MapMode = "zip",
         **kwargs: Any,
     ) -> Any:
-        """Run a graph for each item of the mapped inputs.  The result is a list of mappings, or a coroutine of one."""
+        """Run a graph for each item of the mapped inputs; returns a list of mappings, or a coroutine of one."""
 
     def run_inside(
         self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext
     ) -> RunOutcome | Awaitable[RunOutcome]:
-        """Run the graph of a node for the run it is nested in, by `run` and `map`."""
+        """Run the graph of a node within an outer run, by `run` and `map`."""
         given, wanted = node.inner_inputs(inputs), list(node.inner_selection)
         config, graph = node.map_config, cast("Graph", node.graph)
         if config is None:

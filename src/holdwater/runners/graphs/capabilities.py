@@ -1,4 +1,4 @@
-"""What runners of graphs can do."""
+"""Features of runners of graphs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunnerCapabilities:
-    """What a runner supports.  `returns_coroutine`: its `run` has to be awaited."""
+    """The features a runner supports.  `returns_coroutine`: its `run` must be awaited."""
 
     supports_cycles: bool = True
     supports_gates: bool = True
@@ -25,12 +25,12 @@ class RunnerCapabilities:
     returns_coroutine: bool = False
 
     def validate_graph(self, graph: GraphProtocol) -> None:
-        """Raise IncompatibleRunnerError if the graph, or one nested in it, needs what is not supported."""
+        """Check that a graph and those nested in it need no other features.  Raises IncompatibleRunnerError."""
         validate_runner_compatibility(graph, CapabilitiesOnlyRunner(self))
 
 
 @dataclass(frozen=True)
 class CapabilitiesOnlyRunner:
-    """Some runner of which only the capabilities are known."""
+    """A runner of which only the capabilities are known."""
 
     capabilities: RunnerCapabilities

@@ -1,4 +1,4 @@
-"""A run in progress: its events one by one, answers to its questions, and its result."""
+"""RunHandle: an active run with its events, answers to its questions, and its result."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from holdwater.runners.graphs.results import RunResult
 
 MAX_BUFFERED_EVENTS: Final = 128
-"""events a run may be ahead of whoever iterates over them; then its nodes wait"""
+"""maximum of events that were not iterated over yet; beyond it nodes wait (back-pressure)"""
 
 
 class RunHandle:
-    """What `async with runner.iter(...) as run` gives: iterate over it for the events.
+    """The run in `async with runner.iter(...) as run`; iterating over it yields its events.
 
     Leaving the block before the end cancels the run.
     """
@@ -54,12 +54,12 @@ class RunHandle:
             self._task.cancel()
         await wait_all_shielded([self._task])
         if not self._task.cancelled():
-            self._task.exception()  # whoever wants it asks for the result
+            self._task.exception()  # marks it as retrieved: `result` raises it
 
     # -- events
 
     async def __aiter__(self) -> AsyncIterator[BaseEvent]:
-        """The events as they occur, until the run ends: completed, failed, or with questions nobody has answered."""
+        """Iterate over the events as they occur, until the run has completed, failed or paused."""
         task = self._require_task()
         while True:
             while self._events:
@@ -75,12 +75,12 @@ class RunHandle:
                 await self._wakeup.wait()
 
     def put(self, event: BaseEvent) -> None:
-        """Called by the run."""
+        """Buffer an event; called by the run."""
         self._events.append(event)
         self._wake()
 
     async def drain(self) -> None:
-        """Awaited by the run."""
+        """Wait until the buffer has room; awaited by the run."""
         while len(self._events) >= MAX_BUFFERED_EVENTS and not self._exited:
             self._buffer_drained.clear()
             await self._buffer_drained.wait()
@@ -91,17 +91,17 @@ class RunHandle:
     # -- answers and the result
 
     def respond(self, param: str, value: Any) -> None:
-        """Answer an open question by its response parameter or pause id, before going on to iterate.
+        """Answer an open question by response parameter or pause id, before the iteration continues.
 
-        Raises PauseNotFound (a ValueError) if no question is open under it, or more than one, and AnswerError for a
-        value of a wrong type.
+        Raises PauseNotFound (a ValueError) if none or several questions match, AnswerError for a value of a wrong
+        type.
         """
         self._require_task()
         self.pending_inputs.submit_answer(param, value)
 
     @property
     def result(self) -> RunResult:
-        """What the run came to.  Raises RuntimeError before its end, and what its node raised if it failed."""
+        """The result of the run.  Raises RuntimeError before its end, and the exception of a failed run."""
         task = self._require_task()
         if not task.done():
             raise InvalidRunState(

@@ -1,4 +1,4 @@
-"""What runs of graphs come to."""
+"""Results of runs of graphs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class RunResult(dict[str, Any]):
-    """The outputs of a run, a dictionary, and how it ended.
+    """A dictionary of the outputs of a run, with its status.
 
-    `error`: what a node raised, if the run failed and that was not raised; a note on it says which node.
-    `item_index`: of an item of a map that failed or is paused.  `pauses`: open questions in the order of
-    the graph, of which `pause` is the first.  `notes`: what observers raised; it changed nothing.
+    `error`: the exception of a failed run that was not raised, with a note of the node.  `item_index`: of an item of a
+    map that failed or is paused.  `pauses`: open questions in the order of the graph; `pause` is the first.  `notes`:
+    exceptions of event processors, which do not affect the run.
     """
 
     status: RunStatus = RunStatus.COMPLETED
@@ -32,7 +32,7 @@ class RunResult(dict[str, Any]):
 
     @classmethod
     def from_outcome(cls, outcome: RunOutcome, **attributes: Any) -> RunResult:
-        """`known`: attributes besides what the ending says."""
+        """Create the result of an outcome.  `attributes`: further attributes by name."""
         result = cls(outcome.outputs)
         if outcome.error is not None or outcome.pauses:
             result.status = outcome.status
@@ -52,7 +52,7 @@ class RunResult(dict[str, Any]):
 
     @cached_property
     def run_id(self) -> str:
-        """32 hex digits.  Made when first asked for where nobody listened to the run."""
+        """32 hex digits; for a run without listeners generated on first access."""
         return new_run_id()
 
     @property
@@ -91,7 +91,7 @@ class MapResult(list[RunResult]):
 
     @cached_property
     def run_id(self) -> str:
-        """Shared by the items where somebody listened to them."""
+        """32 hex digits, shared by the items if the map had listeners."""
         return new_run_id()
 
     @overload
@@ -101,7 +101,7 @@ class MapResult(list[RunResult]):
     @overload
     def __getitem__(self, key: str) -> list[Any]: ...
     def __getitem__(self, key: SupportsIndex | slice | str) -> RunResult | list[Any]:
-        """A result by its index, several by a slice, a column by its name.  Raises KeyError if no item has it."""
+        """Return a result by index, results by slice, a column by name.  Raises KeyError if no item has the name."""
         if not isinstance(key, str):
             return super().__getitem__(key)
         if self and not any(key in result for result in self):
@@ -110,12 +110,12 @@ class MapResult(list[RunResult]):
         return [result.get(key) for result in self]
 
     def get(self, key: str, default: Any = None) -> list[Any]:
-        """A column, with `default` where an item does not have it."""
+        """Return a column, with `default` where an item lacks it."""
         return [result.get(key, default) for result in self]
 
     @property
     def status(self) -> RunStatus:
-        """PARTIAL if only some failed; PAUSED if none failed and some are paused."""
+        """Status of the map: PARTIAL if only some items failed; PAUSED if none failed and some are paused."""
         found = {result.status for result in self}
         if RunStatus.FAILED in found:
             return RunStatus.FAILED if len(found) == 1 else RunStatus.PARTIAL
@@ -127,7 +127,7 @@ class MapResult(list[RunResult]):
 
     @property
     def failures(self) -> list[RunResult]:
-        """The results of the items that failed, each with its `item_index`."""
+        """Results of the failed items, each with its `item_index`."""
         return [result for result in self if result.failed]
 
     def __repr__(self) -> str:
@@ -135,7 +135,7 @@ class MapResult(list[RunResult]):
 
 
 def make_map_result(results: Iterable[RunResult], params: Iterable[str], mode: str, run_id: str) -> MapResult:
-    """The results of a map, with what was mapped over.  `run_id`: empty if nobody listened."""
+    """Create the result of a map.  `params`: the mapped inputs.  `run_id`: empty without listeners."""
     made = MapResult(results)
     made.map_over, made.map_mode = tuple(params), mode
     if run_id:

@@ -1,7 +1,7 @@
 """Signatures of runners' methods.
 
-`run` and `map` take inputs of a graph by keyword besides their options, so an option of theirs cannot stand in a
-TypedDict (`Unpack`): a type checker would refuse every input.  Each list of options stands in one signature instead.
+`run` and `map` take inputs of a graph by keyword besides their options, so options cannot be declared by a TypedDict
+(`Unpack`): a type checker would refuse every input.  Each list of options is declared in one signature instead.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def parameters_of(
 ) -> Callable[[Callable[..., R]], Callable[Concatenate[Any, P], R]]:
     """Give a method the parameters of another one, without the first after `self`.
 
-    The method takes `**options` and hands them to `source`.
+    The method takes `**options` and passes them to `source`.
     """
     signature = inspect.signature(source)
     own, _, *shared = signature.parameters.values()
@@ -36,6 +36,6 @@ def parameters_of(
 
 
 def option_names(method: Callable[..., Any]) -> frozenset[str]:
-    """The parameters a method takes by keyword alone."""
+    """Return the keyword-only parameters of a method."""
     parameters = inspect.signature(method).parameters.values()
     return frozenset(one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY)

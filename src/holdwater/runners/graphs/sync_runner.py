@@ -1,4 +1,4 @@
-"""Graphs run in the calling thread."""
+"""SyncRunner: graphs in the calling thread."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class SyncRunner(BaseRunner):
-    """Runs graphs of plain functions, one after the other.  Any number of threads may use one runner."""
+    """Runs graphs of plain functions, one after the other.  Thread-safe."""
 
     def __init__(
         self,
@@ -50,9 +50,10 @@ class SyncRunner(BaseRunner):
         checkpointer: Checkpointer | None = None,
         event_processors: Iterable[EventProcessor] | None = None,
     ) -> None:
-        """`cache`: where nodes with `cache=True` keep their results.  `event_processors`: who hears of all runs.
+        """Create a runner.
 
-        `checkpointer`: where runs are recorded, so that they go on after a failure or a crash.
+        `cache`: stores the results of nodes with `cache=True`.  `event_processors`: get the events of all runs.
+        `checkpointer`: records runs, so that they can resume after a failure or a crash.
         """
         self.cache = cache
         self.checkpointer = checkpointer
@@ -83,13 +84,13 @@ class SyncRunner(BaseRunner):
     ) -> RunResult:
         """Run a graph once.
 
-        - `inputs`, `values`, keywords: input values by name.  Of a loop they also say where it starts.
+        - `inputs`, `values`, keywords: input values by name.  They also select the entry of a loop.
         - `select`: outputs to return, by names and globs; by default the leaves.
         - `max_iterations`: supersteps of a loop before InfiniteLoopError; None is no limit.
-        - `error_handling`: "continue" returns a failed result with what was finished instead of raising.
-        - `on_missing`: what to do about a selected output that was not made.
+        - `error_handling`: "continue" returns a failed result with the finished outputs instead of raising.
+        - `on_missing`: "ignore", "warn" or "error" for a selected output that was not written.
 
-        Raises what a node raised, the same object; MissingInputError, GraphConfigError, IncompatibleRunnerError,
+        Raises the exception of a node unchanged; MissingInputError, GraphConfigError, IncompatibleRunnerError,
         InfiniteLoopError, ConfigError.
         """
         check_options(
@@ -123,7 +124,7 @@ class SyncRunner(BaseRunner):
                     normalize_names(entrypoint),
                     resume,
                 )
-                with concurrency_limit(1):  # as without a checkpointer: one after the other
+                with concurrency_limit(1):  # one after the other, as without a checkpointer
                     ending, outputs = durable.run_durable(order), order.outputs
             else:
                 asked = build_request(graph, given, select, entrypoint)
@@ -162,12 +163,13 @@ class SyncRunner(BaseRunner):
     ) -> MapResult:
         """Run a graph for each item of the mapped inputs, which are lists.  Results are in the order of the items.
 
-        - `map_mode`: "zip" takes the lists side by side, "product" every combination, the last one varying fastest.
-        - `clone`: every item gets deep copies of these other inputs (True: all of them); otherwise they share them.
-        - `error_handling`: "raise" stops at the first item that fails; "continue" keeps failed results in their place.
+        - `map_mode`: "zip" pairs the lists, "product" uses every combination, the last input varying fastest.
+        - `clone`: every item gets deep copies of these other inputs (True: all of them); by default items share them.
+        - `error_handling`: "raise" stops at the first failed item; "continue" returns failed results in their places.
 
-        Raises MapOverError (a ValueError) for lists that do not fit, GraphConfigError for a graph with interrupts, and
-        what `run` raises.
+        Raises the exception of a node unchanged; MapOverError (a ValueError) for lists of unequal length,
+        GraphConfigError, also for a graph with interrupts, MissingInputError, IncompatibleRunnerError,
+        InfiniteLoopError, ConfigError.
         """
         check_options(error_handling=error_handling, max_iterations=max_iterations)
         validate_map_compatible(graph, f"{type(self).__name__}.map() was called")
@@ -193,7 +195,7 @@ class SyncRunner(BaseRunner):
         return make_map_result(results, items.params, map_mode, setting.run_id)
 
     def run_inside(self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
-        """Run the graph of a node for the run it is nested in, with this runner's cache if it has one."""
+        """Run the graph of a node within an outer run, with this runner's cache if it has one."""
         if self._node_cache is not None:
             run_context.node_cache = self._node_cache
         return sync_driver.run_graph_node(node, inputs, run_context)

@@ -1,4 +1,4 @@
-"""Running workflows of steps."""
+"""WorkflowRunner: runs workflows of steps."""
 
 from holdwater.runners.steps.checkpoints import Checkpoint
 from holdwater.runners.steps.config import WorkflowRunnerConfig

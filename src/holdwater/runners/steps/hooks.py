@@ -1,4 +1,4 @@
-"""Where a runner's own code stands around steps: what a subclass overrides, and within it what a step really does."""
+"""Hooks of WorkflowRunner: methods around the execution of steps that subclasses override."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _current_step_function: Final[ContextVar[StepFunction]] = ContextVar("holdwater_step_function")
-"""what the step under way is for"""
+"""the execution of the current step"""
 
 
 class StepHooks:
-    """One method for each kind of step.  Override any of them; `super()` does the work.
+    """One method per kind of step, to be overridden; `super()` executes the step.
 
-    Middleware is around them.  What they raise fails the step.
+    Middleware is called around them.  An exception of a hook fails the step.
     """
 
     def _execute_lambda(self, step: LambdaStep, context: WorkflowContext) -> StepResult:
@@ -42,7 +42,7 @@ class StepHooks:
         return _run_step_function(step, context)
 
     def _execute_step(self, step: Step, context: WorkflowContext) -> StepResult:
-        """Whatever kind of step it is."""
+        """Execute a step of any kind."""
         match step:
             case LambdaStep():
                 return self._execute_lambda(step, context)
@@ -58,7 +58,7 @@ class StepHooks:
 
 
 def with_step_function(step_function: StepFunction, call: Callable[[], T]) -> T:
-    """`call()`, in which a step's work is this."""
+    """Call `call()` with `step_function` as the execution of the current step."""
     token = _current_step_function.set(step_function)
     try:
         return call()
@@ -78,7 +78,7 @@ def _run_step_function(step: Step, context: WorkflowContext) -> StepResult:
 def record_given_arguments(
     init: Callable[Concatenate[Any, P], None],
 ) -> Callable[Concatenate[Any, P], None]:
-    """For `__init__`: `self._given_arguments` has the names of the arguments somebody gave, whatever their values."""
+    """Decorate `__init__` to record the names of the passed arguments in `self._given_arguments`."""
     signature = signature_of(init)
 
     @functools.wraps(init)

@@ -1,4 +1,4 @@
-"""Functions around every attempt of every step.  The first that was registered is the outermost."""
+"""Middleware: functions around every attempt of every step.  The first registered one is the outermost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Middleware = Callable[[Any, Any, NextFn], StepResult]
 
 
 def chain_middleware(middleware: Sequence[Middleware], innermost: NextFn) -> NextFn:
-    """One function that calls them around `innermost`.  Raises StepReturnError if one returns no result."""
+    """Compose middleware around `innermost`.  The composition raises StepReturnError if one returns no StepResult."""
     call = innermost
     for function in reversed(middleware):
         call = _wrap(function, call)
@@ -38,9 +38,9 @@ def _wrap(function: Middleware, inner: NextFn) -> NextFn:
 
 
 class CallOnce:
-    """`next_fn`: what comes further in, carried out once; every later call gives what the first one gave.
+    """The `next_fn` of a middleware: the inner call, made once; later calls return the same result.
 
-    It may be called from another thread than the middleware's: context variables are as they were when that was called.
+    It may be called from another thread; the context variables are those of the middleware's call.
     """
 
     def __init__(self, call: NextFn) -> None:
@@ -52,7 +52,7 @@ class CallOnce:
         self._error: BaseException | None = None
 
     def __call__(self, step: Any, context: Any) -> StepResult:
-        with self._lock:  # a second caller waits for what the first one gets
+        with self._lock:  # a second caller waits for the result of the first
             if self._result is None and self._error is None:
                 try:
                     self._result = self._execute(step, context)

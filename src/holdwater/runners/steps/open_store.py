@@ -1,4 +1,4 @@
-"""From what a WorkflowRunner is given to the store its runs live in."""
+"""Opening of a WorkflowRunner's store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _logged_messages: Final[set[str]] = set()
 
 
 def open_run_store(db_engine: Any, config: WorkflowRunnerConfig) -> Store:
-    """`db_engine`: a database URL, an SQLAlchemy Engine, a store, or None.
+    """Open the store.  `db_engine`: a database URL, an SQLAlchemy Engine, a store, or None.
 
     Raises ConfigError, DatabaseURLError, StoreUnavailable.
     """
@@ -54,7 +54,7 @@ def _open_checkpoint_store(config: WorkflowRunnerConfig) -> Store:
 
 
 def _sqlalchemy_url(engine: Any) -> str:
-    """The URL of an SQLAlchemy Engine, as this library writes it: the driver in it is another one here."""
+    """Convert the URL of an SQLAlchemy Engine to this library's form, which names no driver."""
     render = getattr(getattr(engine, "url", None), "render_as_string", None)
     if render is None:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""A workflow of steps as a WorkflowRunner has it executed."""
+"""The definition of a workflow of steps as WorkflowRunner executes it."""
 
 from __future__ import annotations
 

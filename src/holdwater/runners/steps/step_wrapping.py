@@ -1,4 +1,4 @@
-"""The surroundings of every attempt of a step: the caller's context variables, middleware, the runner's method."""
+"""Wrapping of every attempt of a step: the caller's context variables, middleware, the runner's hooks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from holdwater.steps.suspension import SuspendedSteps
 
 
 class StepAttemptWrapper:
-    """`execute_step`: the runner's method, which is not kept alive from here: an engine that works has this."""
+    """The wrapper of a runner.  `execute_step`: its method, held weakly so that the runner can be collected."""
 
     def __init__(self, execute_step: Callable[[Step, WorkflowContext], StepResult]) -> None:
         self._execute_step = weakref.WeakMethod(execute_step)
@@ -28,7 +28,7 @@ class StepAttemptWrapper:
 
     @contextmanager
     def attached(self, run_id: str) -> Iterator[None]:
-        """Inside the block, steps of this run and of its children see the context variables of whoever called.
+        """Run steps of this run and its children, inside the block, with the caller's context variables.
 
         Raises RunInProgress.
         """
@@ -42,7 +42,7 @@ class StepAttemptWrapper:
             self.suspended_steps.abort_run(run_id)
 
     def run_attempt(self, step: Step, context: WorkflowContext, work: StepFunction) -> StepResult:
-        """Carry out one attempt of a step."""
+        """Run one attempt of a step."""
         execute_step = self._execute_step()
         if execute_step is None:
             raise TaskCancelled("the runner is gone")
@@ -53,7 +53,7 @@ class StepAttemptWrapper:
         return run_in_context_copy(self._caller_context_of(context.run_id), with_step_function, work, call)
 
     def _caller_context_of(self, run_id: str) -> contextvars.Context:
-        """Those of whoever called for the run."""
+        """Return the context variables of the run's caller."""
         name = run_id
         while name not in self._caller_contexts:
             name, slash, _ = name.rpartition("/")

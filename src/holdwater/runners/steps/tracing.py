@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of workflows and steps, where it is installed; nothing otherwise."""
+"""OpenTelemetry spans of workflows and steps, if OpenTelemetry is installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from holdwater.events.types import NodeStartEvent, RunStartEvent
 
 
 class StepSpans(OpenTelemetryProcessor):
-    """Spans `workflow:<name>`, and within them `step:<name>`: the names of the original."""
+    """Creates spans `workflow:<name>`, and inside them `step:<name>`."""
 
     def run_span_name(self, event: RunStartEvent) -> str:
         return f"workflow:{event.graph_name}"
@@ -20,7 +20,7 @@ class StepSpans(OpenTelemetryProcessor):
 
 
 def with_step_spans(processors: tuple[EventProcessor, ...]) -> tuple[EventProcessor, ...]:
-    """These processors, and one that makes spans, if OpenTelemetry is installed and none of them does."""
+    """Add a processor that creates spans, if OpenTelemetry is installed and none of these does."""
     if find_spec("opentelemetry") is None or any([isinstance(one, OpenTelemetryProcessor) for one in processors]):
         return processors
     return (*processors, StepSpans())

@@ -1,1 +1,1 @@
-"""Graph runs that are recorded: checkpointers, requests and the caller of a recorded run."""
+"""Recorded runs of graphs: checkpointers, requests, and the caller of a recorded run."""

@@ -1,6 +1,4 @@
-"""Who called for a recorded run: the loop its coroutines live in, its budget, its listeners and handlers, and answers
-given before the questions.
-"""
+"""The caller of a recorded run: its event loop, concurrency limit, listeners, interrupt handlers and early answers."""
 
 from __future__ import annotations
 
@@ -32,36 +30,36 @@ T = TypeVar("T")
 
 
 class LocalCaller:
-    """Who called for a recorded run, and is told of it and of the runs nested in it."""
+    """The caller of a recorded run and of the runs nested in it."""
 
     def __init__(self, graph: GraphProtocol, run_context: RunContext, loop: asyncio.AbstractEventLoop | None) -> None:
         self.graph, self.run_context, self.loop = graph, run_context, loop
         self.limiter = limiter.current_limiter()
         self.context_vars = contextvars.copy_context()
         self.errors: dict[str, Exception] = {}
-        """by run: what was raised first"""
+        """run id -> first exception of the run"""
         self.run_spans: dict[str, RunSpan | None] = {}
         self.node_spans: dict[tuple[str, str], NodeSpan] = {}
-        """of nodes whose nested runs go on, by run and name"""
+        """(run id, node) -> span of a node whose nested runs are active"""
         self.started_nested: set[tuple[str, str]] = set()
-        """those whose nested runs were begun by this call"""
+        """nodes whose nested runs were started by this call"""
         self.finished_nested: set[tuple[str, str]] = set()
-        """those whose nested runs are over: nothing more is told of these"""
+        """nodes whose nested runs have ended: no further events are sent for them"""
         self.answers = dict(run_context.answers)
         self.announced: set[str] = set()
-        """pause ids of questions that listeners have heard of"""
+        """pause ids of questions whose events were sent"""
         self._in_flight: set[ForeignLoopCall[Any]] = set()
-        """bodies and handlers that are awaited in the loop now"""
+        """functions and handlers that are being awaited in the loop"""
         self._cancelled = False
         self.lock = threading.Lock()
 
     def caller_run(self, run_id: str) -> CallerRun:
-        """One of its runs."""
+        """Create the environment of one of its runs."""
         with self.lock:
             return CallerRun(self, run_id, self._run_span(run_id))
 
     def schedule_in_loop(self, coroutine: Coroutine[Any, Any, T]) -> ForeignLoopCall[T]:
-        """Await it in the loop of the caller, with the caller's context variables."""
+        """Await a coroutine in the loop of the caller, with the caller's context variables."""
         assert self.loop is not None
         one: ForeignLoopCall[T] = run_in_context_copy(self.context_vars, ForeignLoopCall, coroutine, self.loop)
         with self.lock:
@@ -72,7 +70,7 @@ class LocalCaller:
         return one
 
     def cancel(self) -> None:
-        """Cancel what is awaited in the loop, now or later; plain bodies that wait for their turn do not begin."""
+        """Cancel coroutines in the loop, current and later ones; plain functions waiting for a permit do not start."""
         with self.lock:
             self._cancelled = True
             carried = list(self._in_flight)
@@ -80,16 +78,16 @@ class LocalCaller:
             one.cancel()
 
     def raise_if_cancelled(self) -> None:
-        """Raise TaskCancelled if the caller is gone."""
+        """Raise TaskCancelled if the caller was cancelled."""
         if self._cancelled:
             raise TaskCancelled("its caller was interrupted")
 
     async def wait_until_idle(self) -> None:
-        """Wait in the loop until all that is awaited there has ended, that of nodes which timed out too."""
+        """Wait until all coroutines in the loop have ended, those of timed-out nodes included."""
         await wait_all_shielded([asyncio.wrap_future(one.future) for one in list(self._in_flight)])
 
     def end_nested_spans(self, outcome: RunOutcome) -> None:
-        """Its run has come to this: so have the runs in it that listeners have not heard the end of."""
+        """End the spans of nested runs with the outcome of the run."""
         for run_id in sorted(self.run_spans, key=len, reverse=True):
             watch = self.run_spans[run_id]
             if watch is not None and "/" in run_id:
@@ -97,14 +95,11 @@ class LocalCaller:
         self.run_spans.clear()
 
     def validate_answer(self, pause_id: str, value: Any) -> Any:
-        """The value as an answer to this question (see `InterruptNode.parse_answer`).
-
-        Raises AnswerError if it is none.
-        """
+        """Check an answer with `InterruptNode.parse_answer`.  Raises AnswerError."""
         graph, (*path, name) = self.graph, pause_id.split("/")
         for step in path:
             node = graph.nodes.get(step)
-            if isinstance(node, GraphNode):  # the others are numbers of items
+            if isinstance(node, GraphNode):  # the other parts of the path are indexes of items
                 graph = node.graph
         asking = graph.nodes[name]
         return asking.parse_answer(value) if isinstance(asking, InterruptNode) else value
@@ -117,7 +112,7 @@ class LocalCaller:
         return self.run_spans[run_id]
 
     def _nested_run_span(self, run_id: str) -> RunSpan | None:
-        """That of a nested run.  One that an earlier call began goes on here, in a span of its own."""
+        """Return the span of a nested run; one started by an earlier call gets a new span."""
         parent_id, _, place = run_id.rpartition("/")
         name = place.rsplit(".", 2)[0]
         node = (parent_id, name)
@@ -145,7 +140,7 @@ class LocalCaller:
 
 
 class CallerRun:
-    """The surroundings of one run (see `holdwater.graphs.definition.Surroundings`)."""
+    """The environment of one run (see `holdwater.graphs.definition.RunEnvironment`)."""
 
     def __init__(self, caller: LocalCaller, run_id: str, run_span: RunSpan | None) -> None:
         self._caller, self._run_id = caller, run_id
@@ -196,7 +191,7 @@ class CallerRun:
             raise
 
     def node_failed(self, node: Node, error: Exception) -> None:
-        if not isinstance(node, GraphNode):  # what it raises tells of an error of a run inside, which says where
+        if not isinstance(node, GraphNode):  # the error of a nested run has its location already
             note_location(error, display_path(self._caller.graph, self._run_id, node.name), node.inputs)
         self._caller.errors.setdefault(self._run_id, error)
 
@@ -215,7 +210,7 @@ class CallerRun:
             if watch is not None and run_id.startswith(stem) and "/" not in run_id[len(stem) :]:
                 watch.emit_end(RunOutcome({}, caller.errors.get(run_id)))
                 del caller.run_spans[run_id]
-        if error is not None:  # the first that a child raised is what this run raises
+        if error is not None:  # the run raises the first exception of its children
             inner = next((e for run_id, e in caller.errors.items() if run_id.startswith(stem)), None)
             if inner is not None:
                 caller.errors.setdefault(self._run_id, inner)
@@ -231,7 +226,7 @@ class CallerRun:
 
 
 def nested_graph(graph: GraphProtocol, run_id: str) -> GraphProtocol:
-    """The graph of a run nested in one of `graph`."""
+    """Return the graph of a run nested in one of `graph`."""
     for part in run_id.split("/")[1:]:
         nested = graph.nodes[part.rsplit(".", 2)[0]]
         assert isinstance(nested, GraphNode)
@@ -240,7 +235,7 @@ def nested_graph(graph: GraphProtocol, run_id: str) -> GraphProtocol:
 
 
 def pause_id_of(graph: GraphProtocol, run_id: str, node: str) -> str:
-    """The pause id of a node in a run nested in one of `graph`: without turns, items only where a graph is mapped."""
+    """Return the pause id of a node in a nested run: without generations, with item indexes only for mapped graphs."""
     return (
         "".join([f"{name}/" if item is None else f"{name}/{item}/" for name, item in _nested_path(graph, run_id)])
         + node
@@ -248,7 +243,7 @@ def pause_id_of(graph: GraphProtocol, run_id: str, node: str) -> str:
 
 
 def display_path(graph: GraphProtocol, run_id: str, node: str) -> str:
-    """Where a node is, for people: `outer[2]/inner`."""
+    """Return the path of a node for messages: `outer[2]/inner`."""
     return (
         "".join([f"{name}/" if item is None else f"{name}[{item}]/" for name, item in _nested_path(graph, run_id)])
         + node
@@ -256,7 +251,7 @@ def display_path(graph: GraphProtocol, run_id: str, node: str) -> str:
 
 
 def _nested_path(graph: GraphProtocol, run_id: str) -> Iterator[tuple[str, str | None]]:
-    """The nested nodes on the way to a run: name, and the number of the item where the graph is mapped."""
+    """Iterate over the graph nodes that contain a run: (name, index of the item if the graph is mapped)."""
     for part in run_id.split("/")[1:]:
         name, _, item = part.rsplit(".", 2)
         nested = graph.nodes[name]

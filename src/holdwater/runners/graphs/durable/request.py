@@ -1,4 +1,4 @@
-"""A run of a graph on the record, as a runner asks for it."""
+"""Requests of recorded runs: preparation, execution, and answers while they run."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ def prepare_durable(
     *,
     loop: asyncio.AbstractEventLoop | None = None,
 ) -> DurableRequest:
-    """Read what the run has, and hold against it what is given.  A run without an id gets one.
+    """Read the values an existing run has and check the inputs against them.  A run without an id gets one.
 
-    Raises what `resolve_inputs` raises, ConfigError for an entry point, StoreUnavailable, RunnerClosed.
+    Raises MissingInputError, InputError, GraphConfigError, ConfigError for an entry point, StoreUnavailable,
+    RunnerClosed.
     """
     if entrypoint is not None:
         raise ConfigError(
-            "entrypoint= is not for recorded runs: whoever goes on with one has to find the same graph",
+            "entrypoint= is not for recorded runs: a resumed run must compile the same graph",
             hint="graph.with_entrypoint(...)",
         )
     recorder = checkpointer.durable_runs
@@ -61,7 +62,7 @@ def prepare_durable(
         option_names=inputs.option_names,
     )
     given = {name: value for name, value in resolved.values.items() if value is not graph.bound.get(name, _NOT_BOUND)}
-    scope = graph.scope(select)  # that of a whole run, whatever it has been given by now
+    scope = graph.scope(select)  # of the whole run, independent of the inputs given so far
     return DurableRequest(
         recorder,
         graph,
@@ -76,14 +77,15 @@ def prepare_durable(
 
 
 async def prepare_durable_async(*arguments: Any) -> DurableRequest:
-    """The same from a loop, which is where the run's coroutines will live."""
+    """Prepare a request as `prepare_durable` does, from the event loop that will run its coroutines."""
     return await asyncio.to_thread(partial(prepare_durable, *arguments, loop=asyncio.get_running_loop()))
 
 
 def run_durable(request: DurableRequest) -> RunOutcome:
-    """Begin or go on, and wait in this thread until the run has ended or waits for a person.
+    """Start or resume a run, and wait in this thread until it has ended or paused.
 
-    Raises what `Recorder.begin` raises; what a node raises is in the ending.
+    The exception of a node is part of the outcome.  Raises StructureChanged, RunInProgress, EncodingError,
+    PauseNotFound, AnswerError, StoreUnavailable, RunnerClosed.
     """
     recorder = request.durable_runs
     attending = recorder.engine.pause_on_interrupt(request.run_id, request.caller.cancel)
@@ -94,7 +96,7 @@ def run_durable(request: DurableRequest) -> RunOutcome:
 
 
 async def run_durable_async(request: DurableRequest) -> RunOutcome:
-    """The same in a loop.  Where somebody answers while the run goes on, its questions are theirs first."""
+    """Run as `run_durable` does, in an event loop; questions go to handlers and `respond` before the run pauses."""
     recorder = request.durable_runs
     with recorder.attached(request), _run_span(request) as tell:
         begun = asyncio.ensure_future(asyncio.to_thread(recorder.start_or_resume, request))
@@ -123,14 +125,14 @@ async def _pause_after_cancel(request: DurableRequest, start_task: asyncio.Futur
 
 
 async def _collect_answers(caller: LocalCaller, pauses: tuple[PauseInfo, ...]) -> dict[str, Any]:
-    """Tell of open questions, and wait for an answer if there is anybody to give one."""
+    """Send the events of open questions, and wait for an answer if one can be given while the run is active."""
     watch = caller.run_spans.get(caller.run_context.workflow_id or "")
     for pause in pauses:
         if watch is not None and pause.pause_id not in caller.announced:
             watch.emit_interrupt(pause)
         caller.announced.add(pause.pause_id)
     answers: dict[str, Any] = {}
-    for pause in pauses:  # asked before there was a handler
+    for pause in pauses:  # of an earlier call without these handlers
         handler = caller.run_context.handlers.get(pause.pause_id) or caller.run_context.handlers.get(
             _interrupt_name(pause)
         )
@@ -144,7 +146,7 @@ async def _collect_answers(caller: LocalCaller, pauses: tuple[PauseInfo, ...]) -
 
     def answer(pause_id: str, value: Any) -> None:
         answers[pause_id] = caller.validate_answer(pause_id, value)
-        desk.on_child_active()  # at once: whoever iterates asks whether the run rests before this loop turns
+        desk.on_child_active()  # now: the iteration checks if the run is idle before this coroutine continues
         stirred.set()
 
     for k, pause in enumerate(pauses):
@@ -153,7 +155,7 @@ async def _collect_answers(caller: LocalCaller, pauses: tuple[PauseInfo, ...]) -
     await stirred.wait()
     for pause in pauses:
         desk.discard(pause.pause_id)
-    caller.announced -= answers.keys()  # in a loop it may be asked again
+    caller.announced -= answers.keys()  # in a loop of the graph it may be asked again
     return answers
 
 
@@ -163,7 +165,7 @@ def _interrupt_name(pause: PauseInfo) -> str:
 
 @contextmanager
 def _run_span(request: DurableRequest) -> Iterator[Callable[[RunOutcome], RunOutcome]]:
-    """The beginning and the end of a run, for those who listen."""
+    """Send the start and the end of a run to its listeners."""
     watch = request.caller.caller_run(request.run_id).listener
     if watch is None:
         yield lambda ending: ending

@@ -1,1 +1,1 @@
-"""Graphs run in this process, without a store: nothing is recorded, and nothing survives the process."""
+"""Unrecorded runs of graphs, in memory: the engine without a store."""

@@ -1,7 +1,7 @@
-"""Graphs run on the running event loop: a ready node starts at once, coroutines as tasks, plain functions in threads.
+"""Driver of runs on an event loop: ready nodes start at once, coroutines as tasks, plain functions in threads.
 
-When a node fails, what is running finishes and nothing more starts.  When the run is cancelled, coroutines are
-cancelled and threads are waited for.
+After a failure running nodes finish and no further ones start.  When the run is cancelled, coroutines are cancelled and
+threads are waited for.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 async def run_graph(prepared: PreparedGraph, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
-    """Run a graph once.  What a node raises is in the ending; cancellation is raised when all bodies have ended."""
+    """Run a graph once.  Exceptions of nodes are part of the outcome; a cancellation is raised after all have ended."""
     watch = run_context.make_run_span(prepared.compiled.graph)
     if watch is None:
         return await _AsyncDriver(prepared, run_context, None).run(inputs)
@@ -55,7 +55,7 @@ async def run_graph(prepared: PreparedGraph, inputs: dict[str, Any], run_context
 
 
 class _AsyncDriver(IdleTracker):
-    """One run of one graph."""
+    """One run of a graph."""
 
     def __init__(self, prepared: PreparedGraph, run_context: RunContext, run_span: RunSpan | None) -> None:
         super().__init__(run_context.parent_run)
@@ -63,7 +63,7 @@ class _AsyncDriver(IdleTracker):
         self.compiled = prepared.compiled
         self.machine = Machine(self.compiled.plan_with_limit(run_context.max_iterations))
         self.loop = asyncio.get_running_loop()
-        # A body must not see the context variables of the body before it.
+        # A function must not see context variables set by an earlier one.
         self.context_vars = contextvars.copy_context()
         self.limiter = limiter.current_limiter()
         self.finished: asyncio.Future[None] = self.loop.create_future()
@@ -76,7 +76,7 @@ class _AsyncDriver(IdleTracker):
         assert caller is not None
         self.caller_task = caller
         self.initial_cancel_count = caller.cancelling()
-        """so many cancellations of the calling task had been caught, and kept, before"""
+        """cancellations of the calling task before the run (`Task.cancelling`)"""
 
     async def run(self, inputs: dict[str, Any]) -> RunOutcome:
         m, desk = self.machine, self.run_context.pending_inputs
@@ -99,7 +99,7 @@ class _AsyncDriver(IdleTracker):
             end.pauses = desk.pauses(self.run_context.pause_id_prefix)
         return end
 
-    # -- what the machine wants done
+    # -- commands of the machine
 
     def _apply_event(self, event: ev.Event) -> None:
         self.machine.apply(event)
@@ -130,14 +130,14 @@ class _AsyncDriver(IdleTracker):
         self.tasks.discard(task)
         self.running_count -= 1
         if not self.finished.done():
-            if task.cancelled():  # with the loop
+            if task.cancelled():  # by the shutdown of the loop
                 self.finished.set_exception(asyncio.CancelledError())
-            elif (error := task.exception()) is not None:  # a defect of ours
+            elif (error := task.exception()) is not None:  # a bug of this package
                 self.finished.set_exception(error)
         self.update()
 
     def update(self) -> None:
-        """Whether the run is over, or has nothing left but questions."""
+        """Check if the run has ended, or only waits for answers, and wake its waiters."""
         if self.finished.done() or self.running_count > self.idle_count or self.retry_timers:
             return
         if self.run_context.pending_inputs.accepts_answers and (self.running_count or self.machine.pending_inputs):
@@ -159,7 +159,7 @@ class _AsyncDriver(IdleTracker):
         except BaseException as raised:
             if is_cancellation(raised) and self._is_cancelled():
                 raise
-            self.errors[i] = error = failure_of(raised)  # it is the node's end, and raised when the run is over
+            self.errors[i] = error = failure_of(raised)  # raised when the run has ended
             note_node_location(error, node)
             event = failed_event(node, c, error)
         if not self.closing:
@@ -168,7 +168,7 @@ class _AsyncDriver(IdleTracker):
                 self._add_pending_input(i)
 
     def _is_cancelled(self) -> bool:
-        """Whether the run is cancelled; a body may have been by others, or by itself."""
+        """Return True if the run, and not only a function in it, is cancelled."""
         return self.closing or self.caller_task.cancelling() > self.initial_cancel_count
 
     async def _call_node(self, c: Execute, i: int, node: Node) -> ev.Event:
@@ -180,7 +180,7 @@ class _AsyncDriver(IdleTracker):
         if self.limiter is not None:
             await self.limiter.acquire()
         try:
-            if self.limiter is not None and self.machine.halted:  # it has waited, and has not begun
+            if self.limiter is not None and self.machine.halted:  # the run halted while it waited for the permit
                 return ev.Cancelled(i, c.fence)
             inputs = self.compiled.node_inputs(self.machine, i)
             if isinstance(node, InterruptNode):
@@ -204,13 +204,13 @@ class _AsyncDriver(IdleTracker):
             permit.release()
 
     def _await_in_loop(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """From a worker thread: await in the loop of the run."""
+        """Await a coroutine in the loop of the run, from a worker thread."""
         return await_from_thread(self.loop, coroutine)
 
     # -- questions
 
     def _apply_early_answers(self) -> None:
-        """Answers given with the inputs: each is used by the first question."""
+        """Apply answers given with the inputs, each to the first question of its interrupt."""
         answers = self.run_context.answers
         if not answers:
             return
@@ -224,7 +224,7 @@ class _AsyncDriver(IdleTracker):
         self, c: Execute, i: int, node: InterruptNode[..., Any], inputs: dict[str, Any], permit: _Permit
     ) -> ev.Event:
         if self.machine.early_inputs.get(i):
-            return ev.InputRequested(i, c.fence, None)  # the machine has the answer
+            return ev.InputRequested(i, c.fence, None)  # the machine has the answer already already
         call = self.compiled.calls[i]
         with observed(self.run_span, node, inputs) as spanning:
             span = cast("NodeSpan | None", spanning)
@@ -234,7 +234,7 @@ class _AsyncDriver(IdleTracker):
                 shown = await run_in_thread(lambda: call.invoke(inputs, span))
             else:
                 shown = call.invoke(inputs, span)
-            if type(shown) is CoroutineType:  # out of a plain wrapper
+            if type(shown) is CoroutineType:  # returned by a plain wrapper of a coroutine function
                 shown = await shown
             pause = self._make_pause(node, shown)
             if span is not None:
@@ -245,7 +245,7 @@ class _AsyncDriver(IdleTracker):
             if handler is None:
                 self.open_interrupts[i] = (pause, span)
                 return ev.InputRequested(i, c.fence, None)
-            permit.release()  # who answers is no body of the graph
+            permit.release()  # handlers do not count towards the limit of concurrent functions
             answer = handler(shown)
             done = call.answer_result(await answer if inspect.isawaitable(answer) else answer)
             if span is not None:
@@ -284,7 +284,7 @@ class _AsyncDriver(IdleTracker):
 
 
 class _Permit:
-    """A permit a body has, given back once."""
+    """A permit of the limiter, released once."""
 
     __slots__ = ("_limiter",)
 

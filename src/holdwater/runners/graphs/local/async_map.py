@@ -1,4 +1,4 @@
-"""Maps on the running event loop: many runs of one graph at once, and nested graphs, mapped or not."""
+"""Maps on an event loop: concurrent runs of one graph, and nested graphs, mapped or not."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ async def map_graph(
     run_context: RunContext,
     make_result: Callable[[RunOutcome], T],
 ) -> list[T]:
-    """Run a graph per item, as many at once as the budget allows.  Order of the results: that of the items.
+    """Run a graph per item, concurrently within the limit; results are in the order of the items.
 
-    `done` makes a result of an item's ending; if it raises, no more items start, and when those that run have ended,
-    the error of the first item is raised.
+    `make_result`: converts the outcome of an item.  If it raises, no further items start, and after the running ones
+    have ended the exception of the first such item is raised.
     """
     watch = run_context.make_run_span(prepared.compiled.graph)
     if watch is not None:
@@ -52,7 +52,7 @@ async def map_graph(
 
 
 async def run_graph_node(node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
-    """Run the graph of a node for the outer run, once or per item.  Raises MapOverError."""
+    """Run the graph of a node within the outer run, once or per item.  Raises MapOverError."""
     config = node.map_config
     if config is None:
         given = node.inner_inputs(inputs)
@@ -119,7 +119,7 @@ class _AsyncMap(IdleTracker, Generic[T]):
                 end = (await run_graph(self.prepared, given, setting)).for_item(index)
                 self.map_outcome.error = self.map_outcome.error or end.error
                 self.results[index] = self.make_result(end)
-            except BaseException as error:  # raised when the others have ended
+            except BaseException as error:  # raised after the others have ended
                 self.errors[index] = error
                 if not isinstance(error, Exception):
                     raise

@@ -1,4 +1,4 @@
-"""A cache of nodes as the one memo of a run."""
+"""Adapter from a NodeCache to the cache of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class NodeCacheAdapter:
-    """Asks a cache before a node is called, and keeps what it returned."""
+    """Looks up a node's execution in a cache before the call, and stores its result after it."""
 
     def __init__(self, backend: CacheBackend) -> None:
         self.cache = NodeCache(backend)

@@ -1,4 +1,4 @@
-"""Where in a graph an exception was raised: a note on it (`BaseException.__notes__`) with node, item and inputs."""
+"""Location of an exception in a graph, as a note (`BaseException.__notes__`) with node, item and inputs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from holdwater.graphs.nodes.base import Node
 
 MAX_LISTED_INPUTS: Final = 20
-"""names of inputs that a note lists"""
+"""maximum of names of inputs in a note"""
 
 
 class ErrorLocation(str):
     """The note: `in node 'outer[2]/inner', item 7, inputs: x, y`.
 
-    `item`: of a map whose node is not known yet, or that was called by the user.
+    `item_index`: of a map that the user called, or whose node is not known yet.
     """
 
     __slots__ = ("inputs", "item_index", "path")
@@ -40,12 +40,12 @@ class ErrorLocation(str):
 
 
 def note_location(error: BaseException, path: str, inputs: Iterable[str]) -> None:
-    """The body of this node raised it.  One exception has one location, the latest: some are raised again and again."""
+    """Note the node whose function raised; a later location of the same exception object replaces it."""
     _replace_location(error, ErrorLocation(path, tuple(inputs)))
 
 
 def note_nested_location(error: BaseException, node: Node) -> None:
-    """It came out of the graph of this node: the location there becomes a path."""
+    """Prefix the location with the node of the nested graph that raised."""
     inner = find_location(error)
     if inner is None:
         note_location(error, node.name, node.inputs)
@@ -55,14 +55,14 @@ def note_nested_location(error: BaseException, node: Node) -> None:
 
 
 def note_item_location(error: BaseException, item_index: int) -> None:
-    """It came out of this item of a map."""
+    """Add the index of the item of a map that raised."""
     inner = find_location(error)
     if inner is not None:
         _replace_location(error, ErrorLocation(inner.path, inner.inputs, item_index))
 
 
 def find_location(error: BaseException) -> ErrorLocation | None:
-    """The location that is noted; None if there is none, or the exception's own code raises."""
+    """Return the noted location; None if there is none, or reading the notes raises."""
     return next((note for note in _read_notes(error) if type(note) is ErrorLocation), None)
 
 

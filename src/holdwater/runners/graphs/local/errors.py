@@ -1,4 +1,4 @@
-"""What follows when a body raises: another attempt, or the end of the run and its error."""
+"""Errors of nodes: the event of a failed attempt, and the outcome and error of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def failed_event(node: Node, c: Execute, error: BaseException) -> ev.Failed:
-    """The event, with the node's retry policy applied."""
+    """Build the event of a failed attempt, by the node's retry policy."""
     kind = type_name(error)
     policy = node.retry
     if policy is None or c.attempt >= policy.max_attempts:
@@ -36,7 +36,7 @@ def failed_event(node: Node, c: Execute, error: BaseException) -> ev.Failed:
 def outcome_of(
     compiled: CompiledGraph, m: Machine, errors: Mapping[int, BaseException], run_context: RunContext
 ) -> RunOutcome:
-    """What a machine that has come to rest amounts to, but for the questions it waits for."""
+    """Build the outcome of a machine without commands left, except for its open questions."""
     return RunOutcome(
         compiled.collect_outputs(m),
         _run_error(compiled, m, errors, run_context.max_iterations) if m.errors else None,
@@ -47,7 +47,7 @@ def outcome_of(
 def _run_error(
     compiled: CompiledGraph, m: Machine, errors: Mapping[int, BaseException], max_iterations: int | None
 ) -> BaseException:
-    """Of several errors that of the node that stands first in the graph."""
+    """Return the error of the run: of several that of the first node of the graph."""
     i = min(m.errors)
     kind, text = m.errors[i]
     if kind == "deadlock":
@@ -69,7 +69,7 @@ def infinite_loop_error(loop: Sequence[str], max_iterations: int) -> InfiniteLoo
 
 
 def deadlock_error(text: str) -> DeadlockError:
-    """The error of a loop whose members wait for each other."""
+    """Create the error of a loop whose nodes wait for each other."""
     return DeadlockError(
         text,
         hint="say what comes first with edges= or wait_for, where the loop begins with with_entrypoint(...),"

@@ -1,4 +1,4 @@
-"""Where the events of a run go: straight to the processors, or through a loop that some of them are awaited in."""
+"""Delivery of events to processors: directly, or through the event loop if some are asynchronous."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from holdwater.events.types import BaseEvent
 
 BACKLOG_LIMIT: Final = 128
-"""events that asynchronous processors may be behind before nodes wait for them"""
+"""maximum of undelivered events of asynchronous processors; beyond it nodes wait (back-pressure)"""
 
 
 class EventSink:
-    """Hands events to processors at once, in whatever thread they arise."""
+    """Delivers events to processors directly, in the thread they occur in."""
 
     def __init__(self, dispatcher: EventDispatcher) -> None:
         self.dispatcher = dispatcher
@@ -26,15 +26,15 @@ class EventSink:
         self.dispatcher.emit(event)
 
     async def drain(self) -> None:
-        """Wait until there is room for more events."""
+        """Wait until more events are accepted."""
 
     def close(self) -> None:
-        """The outermost run is over."""
+        """Shut the processors down after the outermost run."""
         self.dispatcher.shutdown()
 
 
 class EventSubscriber(Protocol):
-    """Somebody in the same loop who takes events one by one."""
+    """A consumer of events in the same event loop."""
 
     def put(self, event: BaseEvent) -> None: ...
 
@@ -42,10 +42,10 @@ class EventSubscriber(Protocol):
 
 
 class AsyncEventSink(EventSink):
-    """Events of a run in the running loop.  Those from other threads come here first, so that there is one order.
+    """Delivers events in the running loop; those of other threads are queued, so that all have one order.
 
-    Asynchronous processors are awaited one event after the other, without holding up the node that sent it: it waits
-    (`prefetch_room`) only when they are far behind.
+    Asynchronous processors are awaited per event, without delaying the node that sent it; nodes wait (`drain`) only if
+    `BACKLOG_LIMIT` is exceeded.
     """
 
     def __init__(self, dispatcher: EventDispatcher, subscriber: EventSubscriber | None = None) -> None:
@@ -79,7 +79,7 @@ class AsyncEventSink(EventSink):
             await self._event_delivered.wait()
 
     async def close_async(self) -> None:
-        """The outermost run is over: deliver what is left, and tell the processors."""
+        """Deliver the remaining events after the outermost run, and shut the processors down."""
         self._closing = True
         self._event_added.set()
         if self._delivery_task is not None:

@@ -1,8 +1,8 @@
-"""The short way through a graph in which there is nothing to decide: functions and nested graphs, each called once.
+"""Fast path for graphs without decisions: functions and nested graphs, each called exactly once.
 
-Two forms of one thing.  For a single run a table of rows, which costs nothing to make; for the items of a map a
-generated function, one line per node.  Everything else takes the machine.  The order of calls is the machine's, so that
-an error leaves the same behind.
+It has two forms: for a single run a table of rows, which is cheap to build; for the items of a map a generated function
+with one line per node.  All other graphs use the machine.  The order of calls is that of the machine, so that the same
+nodes have run after an error.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ T = TypeVar("T")
 
 _UNSET: Final[Any] = type("Unset", (), {"__repr__": lambda self: "<not computed>"})()
 _FIRST_NODE_LINE: Final = 3
-"""the line of the first node in a generated function"""
+"""line number of the first node in a generated function"""
 MIN_ITEMS_TO_GENERATE: Final = 8
-"""items of a map from which on a function is generated; for fewer the table is quicker"""
+"""smallest number of items for which a function is generated; for fewer the table is faster"""
 
 _Cells = list[Any]
 _RowFunction = Callable[[_Cells, "RunContext"], None]
@@ -54,7 +54,7 @@ class _CallRow(NamedTuple):
 
 
 def compile_fast_path(compiled: CompiledGraph, input_names: frozenset[str]) -> FastPath | None:
-    """None if the graph decides anything, or waits, or runs only in part with these inputs."""
+    """Compile a graph; None if it has gates, loops or interrupts, or runs only in part with these inputs."""
     compiled_plan = compiled.compiled_plan
     if any(loop is not None for loop in compiled_plan.loop_of) or not input_names.isdisjoint(
         compiled_plan.plan.aliases
@@ -80,7 +80,7 @@ def _is_supported(node: object) -> bool:
 
 
 def _always_makes_outputs(node: GraphNode) -> bool:
-    """Whether the nested graph has all its outputs in the end, whatever it is given and whoever runs it."""
+    """Return True if the nested graph writes all its outputs for any inputs and with any runner."""
     todo = [node]
     while todo:
         node = todo.pop()
@@ -93,7 +93,7 @@ def _always_makes_outputs(node: GraphNode) -> bool:
 
 
 class FastPath:
-    """A graph as a list of calls, for given inputs of certain names."""
+    """A graph as a list of calls, for inputs of certain names."""
 
     def __init__(self, compiled: CompiledGraph, input_names: frozenset[str]) -> None:
         self.compiled = compiled
@@ -118,7 +118,7 @@ class FastPath:
         self._cached_generate = lru_cache(maxsize=8)(self._generate)
 
     def run_once(self, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
-        """One run, in this thread."""
+        """Run once, in this thread."""
         v, new = self._initial_cells.copy(), context_copier()
         for c, name in self._input_cells:
             v[c] = inputs[name]
@@ -136,7 +136,7 @@ class FastPath:
             error = failure_of(raised)
             nesting.note_node_location(error, self._find_node(call, cells, out))
             return self._failed_outcome(v, self._find_return_error(v) or error)
-        if not self._returns_checked:  # what a function returned once it returns always
+        if not self._returns_checked:  # checked in the first run only: the kind of a return value does not change
             refused = self._find_return_error(v)
             if refused is not None:
                 return self._failed_outcome(v, refused)
@@ -147,7 +147,7 @@ class FastPath:
         return RunOutcome({name: v[c] for name, c in self._partial_output_cells if v[c] is not _UNSET}, error)
 
     def _find_return_error(self, v: _Cells) -> NodeReturnError | None:
-        """A plain function must not have returned a coroutine; a generator may be its value."""
+        """Find a plain function that returned a coroutine, which is an error; a generator may be its value."""
         compiled_plan = self.compiled.compiled_plan
         for i in () if UNEVALUATED_TYPES.isdisjoint(map(type, v)) else self._node_order:
             for c in compiled_plan.write_cells[i]:
@@ -165,13 +165,14 @@ class FastPath:
         make_result: Callable[[dict[str, Any]], T],
         make_failed_result: Callable[[RunOutcome], T] | None,
     ) -> list[T]:
-        """The results of the items, made by `make_result` and `make_failed_result`; without the latter the first error
-        is raised.
+        """Run all items; returns their results in order.
+
+        `make_result`: converts outputs.  `make_failed_result`: converts failures; None raises the first one.
         """
         rows, shared = items.rows, items.shared
         same = [shared[name] for _, name in self._input_cells if name in shared]
         one = self._cached_generate(items.params)(make_result, run_context, context_copier(), *same)
-        # the generated function does not look at what nodes return
+        # the generated function does not check return values, so the first item takes the table
         first = self.run_once(items.item_inputs(rows[0]), run_context).for_item(0)
         if first.error is not None and make_failed_result is None:
             raise first.error
@@ -184,7 +185,7 @@ class FastPath:
             to_do = iter(rows[1:])
             try:
                 return [*results, *[one(*row) for row in to_do]]
-            except BaseException as raised:  # what is no failure is raised again
+            except BaseException as raised:  # `_item_outcome` raises again what is not a failure
                 end = self._item_outcome(raised, one, len(rows) - len([*to_do]) - 1)
                 if end.error is raised:
                     raise
@@ -198,9 +199,9 @@ class FastPath:
         return results
 
     def _item_outcome(self, raised: BaseException, generated_function: Callable[..., Any], index: int) -> RunOutcome:
-        """The ending of an item, with the outputs it had: the generated function's local variables.
+        """Build the outcome of a failed item, with its outputs so far: the generated function's local variables.
 
-        Raises what is no failure.
+        Raises exceptions that are not failures (KeyboardInterrupt, SystemExit) again.
         """
         tb, left, error = raw_attribute(raised, "__traceback__"), dict[str, Any](), failure_of(raised)
         while tb is not None and tb.tb_frame.f_code is not generated_function.__code__:
@@ -214,7 +215,7 @@ class FastPath:
         return RunOutcome(left, error).for_item(index)
 
     def _find_node(self, function: Any, cells: Any, output_cell: int) -> Node:
-        """The node of a row, for an error: rows are found again, so that good runs need not carry their nodes along."""
+        """Find the node of a row for an error; rows do not contain it, to keep successful runs fast."""
         rows = zip(self._node_order, self._rows)
         i = next(
             i for i, row in rows if row.function is function and row.cells is cells and row.output_cell == output_cell
@@ -224,7 +225,7 @@ class FastPath:
     # -- the table
 
     def _split_arguments(self, i: int) -> tuple[list[tuple[str, int]], list[tuple[str, Callable[[], Any]]]]:
-        """Inputs that come from cells; and the others, whose values are made anew for each call."""
+        """Split the arguments of a node: (input, cell), and (input, function that creates its value)."""
         call, reads = self.compiled.calls[i], self.compiled.compiled_plan.read_cells[i]
         cells = [(name, c) for name, (c,) in zip(call.node.inputs, reads) if c in self._available_cells]
         known = {name for name, _ in cells}
@@ -257,9 +258,9 @@ class FastPath:
     # -- the generated function
 
     def _generate(self, params: tuple[str, ...]) -> Callable[..., Callable[..., Any]]:
-        """`make(make_result, run_context, new, *shared)` -> `one(*row)`.
+        """Generate `make(make_result, run_context, new, *shared)`, which returns `one(*row)`.
 
-        Names: v cells, f functions, m makers of fresh values, new copies the running context.
+        Names in it: v cells, f functions, m factories of values; `new` copies the current context.
         """
         env: dict[str, Any] = {}
         cell = self.compiled.compiled_plan.cell_index
@@ -331,12 +332,12 @@ def _make_caller(compiled: CompiledGraph, i: int) -> Callable[[dict[str, Any], R
 
 
 def _collect_into_list(func: Callable[..., Any]) -> Callable[..., list[Any]]:
-    """A generator function as one that returns what it yields."""
+    """Wrap a generator function as one that returns the list of its values."""
     return lambda *args, **kwargs: [*func(*args, **kwargs)]
 
 
 def _can_use_own_default(node: Node, name: str) -> bool:
-    """Whether the function's own default will do, because a copy of it would be the same object."""
+    """Return True if the function's own default can be used, because its copy is the same object."""
     try:
         return isinstance(node, FunctionNode) and node.fresh_default_for(name) is node.get_default_for(name)
     except GraphConfigError:  # raised by the call that needs it
@@ -348,7 +349,7 @@ def _is_positional(
     wired_cells: Sequence[tuple[str, int]],
     default_factories: Iterable[tuple[str, object]],
 ) -> bool:
-    """Whether calling with the cells in their order is the same as calling by keyword."""
+    """Return True if a positional call with the cells in their order equals the call by keyword."""
     func = node.func
     if type(func) is not FunctionType or hasattr(func, "__wrapped__") or node.is_generator or node.context_param:
         return False
@@ -358,7 +359,7 @@ def _is_positional(
 
 
 def _issue_order(compiled_plan: CompiledPlan) -> Iterator[int]:
-    """The nodes as a machine issues them when each is done at once."""
+    """Iterate over nodes in the order a machine issues them if each ends at once."""
     need = list(compiled_plan.indegree)
     queue = deque(compiled_plan.root_units)
     while queue:

@@ -1,4 +1,4 @@
-"""What runs at once in one loop: how much of it is left, how much only waits for people, and how it is wound up."""
+"""Tracking of concurrent nodes or items: the number that is running, and if all of them only wait for answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from holdwater.runners.graphs.local.run_context import ParentRun
 
 
 class IdleTracker:
-    """Counts what runs, and what of it has nothing left but questions, and tells who waits for it all."""
+    """Counts running and idle children, which only wait for answers; tells the parent run when all are idle."""
 
     def __init__(self, parent_run: ParentRun) -> None:
         self.parent_run = parent_run
@@ -31,14 +31,14 @@ class IdleTracker:
             self.parent_run.on_child_idle()
 
     def mark_active(self) -> None:
-        """Something is to do again."""
+        """Report that a child is active again."""
         if self.is_idle:
             self.is_idle = False
             self.parent_run.on_child_active()
 
 
 async def cancel_and_wait(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel these tasks and wait for their ends, also if this is cancelled meanwhile."""
+    """Cancel these tasks and wait until they have ended, even if the caller is cancelled meanwhile."""
     for task in tasks:
         task.cancel()
     await wait_all_shielded(tasks)

@@ -1,7 +1,7 @@
-"""How many bodies may run at once: one budget per outermost call, over all its nodes, nested graphs and map items.
+"""Limit of concurrent functions: one limiter per outermost call, for all its nodes, nested graphs and map items.
 
-Only bodies of leaves hold a permit, never a nested graph or a map, so that no nesting can wait for itself.  Bodies
-wait in loops or in threads, so a budget belongs to neither: permits are handed on in the order they were asked for.
+Only functions of leaves hold a permit, never a nested graph or a map, so that nesting cannot deadlock.  Permits are
+acquired from event loops and threads, and granted first come, first served.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _limiter_var: ContextVar[CapacityLimiter | None] = ContextVar("holdwater_limiter
 
 
 def current_limiter() -> CapacityLimiter | None:
-    """The budget of the call this code belongs to; None: there is no limit."""
+    """Return the limiter of the current call; None without a limit."""
     return _limiter_var.get()
 
 
 @contextmanager
 def concurrency_limit(max_concurrency: int | None) -> Iterator[None]:
-    """Give what runs inside a budget, unless it has one already.  Raises ConfigError for less than 1."""
+    """Limit the concurrency inside the block, unless it is limited already.  Raises ConfigError for less than 1."""
     if max_concurrency is not None and (type(max_concurrency) is not int or max_concurrency < 1):
         raise ConfigError(f"max_concurrency is an integer of 1 or more, or None for no limit, not {max_concurrency!r}")
     if max_concurrency is None or _limiter_var.get() is not None:
@@ -50,7 +50,7 @@ class _Waiter:
 
 
 class CapacityLimiter:
-    """Permits, to be given back with `release` by whoever got one."""
+    """A number of permits; each acquired one must be released."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -104,7 +104,7 @@ class CapacityLimiter:
             return False
 
     def _enqueue_or_acquire(self, waiter: _Waiter) -> bool:
-        """False: a permit came free meanwhile, and is taken."""
+        """Acquire a free permit (False), or add the waiter to the queue (True)."""
         with self._lock:
             if self._available:
                 self._available -= 1

@@ -1,4 +1,4 @@
-"""Graphs inside graphs: who runs them, how that runner is called, and what comes back through the boundary.
+"""Nested graphs: selection and call of their runner, and conversion of inputs and outputs.
 
 A nested graph is run by its explicit runner, else by the runner of the outer graph.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ExecutionStrategy(Enum):
-    """How a runner calls the runner of a nested graph."""
+    """The way a runner calls the runner of a nested graph."""
 
     AWAIT = "await"
     THREAD_POOL = "thread_pool"
@@ -41,7 +41,7 @@ class _HasCapabilities(Protocol):
 
 
 def get_execution_strategy(parent: _HasCapabilities, nested: _HasCapabilities) -> ExecutionStrategy:
-    """By whether their `run` returns a coroutine."""
+    """Return the strategy, by the runners' `returns_coroutine`."""
     match parent.capabilities.returns_coroutine, nested.capabilities.returns_coroutine:
         case True, True:
             return ExecutionStrategy.AWAIT
@@ -56,7 +56,7 @@ def get_execution_strategy(parent: _HasCapabilities, nested: _HasCapabilities) -
 def call_nested_graph(
     node: GraphNode, node_index: int, inputs: dict[str, Any], run_context: RunContext, run_span: RunSpan | None = None
 ) -> NodeResult:
-    """Run a nested graph to its end from a runner that blocks.  Raises what its nodes raise."""
+    """Run a nested graph to its end from a synchronous runner.  Exceptions of its nodes propagate."""
     with observed(run_span, node, inputs) as span:
         runner = _select_runner(node, run_context)
         inner = run_context.for_nested_graph(node, node_index, _span_id(span), runner, NoParent())
@@ -75,7 +75,7 @@ async def call_nested_graph_async(
     run_span: RunSpan | None,
     parent_run: ParentRun,
 ) -> NodeResult | None:
-    """The same from a runner in a loop; None if the nested graph waits for answers."""
+    """Run a nested graph from an asynchronous runner; None if it waits for answers."""
     with observed(run_span, node, inputs) as span:
         runner = _select_runner(node, run_context)
         if get_execution_strategy(run_context.runner, runner) is ExecutionStrategy.AWAIT:
@@ -91,7 +91,7 @@ async def call_nested_graph_async(
 
 
 def note_node_location(error: BaseException, node: Node) -> None:
-    """Note on an error at which node it was raised, and on one out of a nested graph on the way to it."""
+    """Note the node at which an error was raised; for a nested graph, prefix the location inside it."""
     if isinstance(node, GraphNode):
         note_nested_location(error, node)
     else:
@@ -99,7 +99,7 @@ def note_node_location(error: BaseException, node: Node) -> None:
 
 
 def expand_inner_items(node: GraphNode, inputs: Mapping[str, Any]) -> MapItems:
-    """The items a mapped node makes of its inputs, by the names inside the graph.  Raises MapOverError."""
+    """Expand the inputs of a mapped node to items, by inner names.  Raises MapOverError."""
     config = node.map_config
     assert config is not None
     items = expand_items(inputs, config.params, config.mode, config.clone)
@@ -112,7 +112,7 @@ def expand_inner_items(node: GraphNode, inputs: Mapping[str, Any]) -> MapItems:
 
 
 def to_columns(node: GraphNode, items: list[dict[str, Any] | None]) -> dict[str, Any]:
-    """The outputs of the items as lists, by the names inside the graph; None where an item has no such output."""
+    """Collect the outputs of items to lists, by inner names; None where an item lacks an output."""
     return {name: [None if one is None else one.get(name) for one in items] for name in node.inner_selection}
 
 

@@ -1,4 +1,4 @@
-"""What a run waits for: questions that are open, and who takes the answers."""
+"""Open questions of a run, and delivery of their answers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from holdwater.errors import PauseNotFound
 
 
 class PauseReason(StrEnum):
-    """Why a run is paused; each equals its value as a string."""
+    """Reason of a pause; each member equals its value."""
 
     HUMAN_INPUT = "human_input"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseInfo:
-    """One question.  `node`: the interrupt, with the nested graphs it is in: `outer/inner/ask`; `pause_id` is the same
-    in every run.  `response_param`: the key of the answer among the inputs when the run is started again.  `value`:
-    what to show.
+    """An open question.
+
+    `node`: path of the interrupt, `outer/inner/ask`.  `pause_id`: the same in every run.  `response_param`: name of the
+    answer among the inputs of the next call.  `value`: the value to show.
     """
 
     reason: PauseReason = PauseReason.HUMAN_INPUT
@@ -42,10 +43,10 @@ class _PendingInput:
 
 
 class PendingInputs:
-    """The open questions of one outermost run.
+    """The open questions of an outermost run.
 
-    `live`: somebody may answer while the run goes on.  Until `conclude`, a graph that has nothing left but questions
-    waits; afterwards, and always where nobody is there to answer, it ends as paused.
+    `accepts_answers`: True if answers may arrive while the run is active.  Then a run that only has open questions
+    waits until `close`; otherwise it ends as paused.
     """
 
     def __init__(self, *, accepts_answers: bool, on_idle: Callable[[], None] = lambda: None) -> None:
@@ -61,29 +62,33 @@ class PendingInputs:
         on_answer: Callable[[Any], None],
         on_close: Callable[[], None],
     ) -> None:
-        """`order` is where the interrupt stands in the graphs; `answer` raises AnswerError for a wrong one."""
+        """Add a question.
+
+        `position`: indexes of the interrupt and the graph nodes around it, for sorting.  `on_answer`: raises
+        AnswerError for an invalid answer.  `on_close`: called if no answer will come.
+        """
         self._pending[pause.pause_id] = _PendingInput(position, pause, on_answer, on_close)
 
     def discard(self, pause_id: str) -> None:
-        """The run the question belongs to has ended another way."""
+        """Remove a question whose run has ended otherwise."""
         self._pending.pop(pause_id, None)
 
     def on_child_idle(self) -> None:
-        """The outermost graph has nothing left to do but to wait for answers."""
+        """Note that the outermost graph only waits for answers."""
         self.is_idle = True
         self._on_idle()
 
     def on_child_active(self) -> None:
-        """It goes on."""
+        """Note that the outermost graph continues."""
         self.is_idle = False
 
     def pauses(self, id_prefix: str = "") -> tuple[PauseInfo, ...]:
-        """The open questions whose ids begin so, in the order of the graph."""
+        """Return the open questions whose ids begin with the prefix, in the order of the graph."""
         ordered = sorted(self._pending.values(), key=lambda one: one.position)
         return tuple(one.pause for one in ordered if one.pause.pause_id.startswith(id_prefix))
 
     def submit_answer(self, key: str, value: Any) -> None:
-        """Answer by response parameter or pause id.
+        """Answer a question by response parameter or pause id.
 
         Raises PauseNotFound, and AnswerError for a value of a wrong type.
         """
@@ -97,7 +102,7 @@ class PendingInputs:
         self._pending.pop(fitting[0].pause.pause_id, None)
 
     def close(self) -> None:
-        """Nobody will answer any more: the run ends as paused."""
+        """Accept no further answers: the run ends as paused."""
         self.accepts_answers = False
         for one in list(self._pending.values()):
             one.on_close()

@@ -1,4 +1,4 @@
-"""What a graph comes to for a set of given inputs: compiled once, and kept with the graph."""
+"""Preparation of runs: the compiled graph for a set of input names, cached with the graph."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 OptionalNames = tuple[str, ...] | None
 MAX_PREPARED_GRAPHS: Final = 64
-"""forms that are kept of one graph"""
+"""number of prepared forms cached per graph"""
 
 
 class PreparedGraph:
-    """A graph in one scope, with given inputs of certain names."""
+    """A graph in one scope, compiled for inputs of certain names."""
 
     def __init__(self, compiled: CompiledGraph, input_names: frozenset[str]) -> None:
         self.compiled = compiled
         self.input_names = input_names
         self.machine_input_names = tuple(name for name in compiled.compiled_plan.plan.inputs if name in input_names)
-        """the given inputs that some node reads, or that stand for what a node would have made"""
+        """given inputs that a node reads, or that replace outputs of nodes"""
 
     @cached_property
     def fast_path(self) -> FastPath | None:
-        """The short way through, if there is nothing to decide on the way."""
+        """The fast path; None if the graph needs the machine."""
         return compile_fast_path(self.compiled, self.input_names)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names that a run is to return."""
+        """Names of the outputs to return."""
         return self.compiled.scope.outputs
 
     @cached_property
@@ -48,19 +48,19 @@ class PreparedGraph:
         return any(node.cache for node in self.compiled.nodes)
 
     def uses_cache(self, node_cache: NodeCacheProtocol | None) -> bool:
-        """Whether this memo is of use here, or in a nested graph."""
+        """Return True if a node, here or in a nested graph, may use the cache."""
         return node_cache is not None and (self._has_cached_nodes or bool(self.compiled.graph.nested_graphs))
 
     def machine_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The inputs a machine starts with."""
+        """Select the inputs of the machine."""
         return {name: inputs[name] for name in self.machine_input_names}
 
 
 @dataclass(slots=True)
 class GivenInputs:
-    """Inputs as a caller gives them: in two mappings and by keyword.
+    """Inputs as given by the caller, in two mappings and by keyword.
 
-    `option_names`: options that a keyword which is no input may be a slip for.
+    `option_names`: options of the runner, suggested as a hint for an unknown keyword.
     """
 
     inputs: Mapping[str, Any] | None
@@ -71,7 +71,7 @@ class GivenInputs:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """A graph with the inputs of one run.  `answers`: those that answer interrupts, by pause id."""
+    """A prepared graph with the inputs of a run.  `answers`: answers to interrupts, by pause id."""
 
     prepared: PreparedGraph
     inputs: dict[str, Any]
@@ -81,9 +81,9 @@ class PreparedRequest:
 def prepare_request(
     graph: GraphProtocol, given: GivenInputs, select: OptionalNames, entrypoint: OptionalNames
 ) -> PreparedRequest:
-    """What a user asks for.  `select` says what is returned; what runs, `Graph.select` says.
+    """Prepare a run.  `select`: the outputs to return; it does not restrict the nodes that run, unlike `Graph.select`.
 
-    Raises what `resolve_inputs` and `Graph.scope` raise.
+    Raises MissingInputError, InputError (a ValueError), GraphConfigError.
     """
     given, answers = split_answers(graph, given, entrypoint)
     inputs, values, keywords = given.inputs, given.values, given.keywords
@@ -107,9 +107,9 @@ def prepare_request(
 def split_answers(
     graph: GraphProtocol, given: GivenInputs, entrypoint: OptionalNames = None, known_names: Collection[str] = ()
 ) -> tuple[GivenInputs, dict[str, Any]]:
-    """What is given to readers, and by pause id what answers interrupts.
+    """Split given values into inputs of nodes and answers to interrupts, by pause id.
 
-    An answer that a loop begins with, behind its question, is given to readers, unless it is `known` of the run.
+    An answer that starts a loop behind its interrupt is an input, unless the run has it already (`known_names`).
     """
     if not graph.has_interrupts:
         return given, {}
@@ -129,19 +129,19 @@ def split_answers(
 
 
 def prepare_nested(graph: GraphProtocol, input_names: Iterable[str], outputs: tuple[str, ...]) -> PreparedGraph:
-    """A nested graph with what its node gives it.  Not only what is returned runs: the rest may have an effect."""
+    """Prepare a nested graph for the inputs of its node.  All its nodes run, since they may have side effects."""
     names = frozenset(input_names)
     key = (False, outputs, (), names)  # no request of a user has () as entry points
     return _get_or_prepare(graph, key, lambda: with_outputs(graph.scope(provided=names), outputs))
 
 
 def with_outputs(scope: Scope, outputs: tuple[str, ...]) -> Scope:
-    """The scope with other outputs to return."""
+    """Replace the outputs a scope returns."""
     return replace(scope, outputs=outputs, partial_outputs=outputs)
 
 
 _PreparedKey = tuple[bool, OptionalNames, OptionalNames, frozenset[str]]
-"""whether inputs of exactly these names need no further look; selection, entry points, names"""
+"""(checked: inputs of exactly these names need no further check, selection, entry points, names of inputs)"""
 
 
 def _get_or_prepare(graph: GraphProtocol, key: _PreparedKey, make_scope: Callable[[], Scope]) -> PreparedGraph:
@@ -160,7 +160,7 @@ def _prepared_cache(graph: GraphProtocol) -> dict[_PreparedKey, PreparedGraph]:
 
 
 def _pause_ids_by_input(graph: GraphProtocol) -> dict[str, tuple[str, ...]]:
-    """Pause ids by what answers them: the outermost name of the answer, or the id itself if no input has that name."""
+    """Map the outermost name of each answer, or the pause id if it has none, to pause ids."""
     found: dict[str, tuple[str, ...]] = {}
     todo: list[tuple[GraphProtocol, str, tuple[GraphNode, ...]]] = [(graph, "", ())]
     while todo:
@@ -179,8 +179,9 @@ def _pause_ids_by_input(graph: GraphProtocol) -> dict[str, tuple[str, ...]]:
 
 
 def outermost_name(path: tuple[GraphNode, ...], name: str) -> str | None:
-    """What an output of the innermost graph is called in the outermost; None if it is not seen there, or only as one
-    of the items of a map: an answer under that name would not say which item it is for.
+    """Return the outermost name of an output of a nested graph; None if it is not exposed.
+
+    Also None inside a mapped graph: an answer by that name would be ambiguous between items.
     """
     for node in reversed(path):
         if node.map_config is not None:
@@ -204,7 +205,7 @@ def _extract_answers(
 
 
 def _find_pause_ids(name: str, ids: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The pause ids that an input of this name answers; those of items have their numbers in them."""
+    """Return the pause ids an input of this name answers; ids of items contain indexes."""
     if name in ids or "/" not in name:
         return ids.get(name, ())
     plain = "/".join([part for part in name.split("/") if not part.isdecimal()])

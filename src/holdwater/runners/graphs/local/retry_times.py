@@ -1,7 +1,7 @@
-"""When a node of a graph in memory is tried again.
+"""Retry times of unrecorded runs.
 
-Its instants look like those of a recorded run and are not touched by a wall clock that is set: the clock was set once,
-when the process began, and goes by the monotonic one since.
+Their clock is set to the wall clock once, at the start of the process, and advances with the monotonic clock: later
+changes of the wall clock do not affect it.
 """
 
 from __future__ import annotations

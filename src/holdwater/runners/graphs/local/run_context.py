@@ -1,4 +1,4 @@
-"""What a run has besides its graph and inputs, and what it hands down to the graphs nested in it."""
+"""The context of a run: options, listeners and limits, which nested graphs inherit."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from holdwater.runners.graphs.local.spans import RunSpan
 
 InterruptHandler = Callable[[Any], Any]
-"""takes what an interrupt shows and returns the answer, or an awaitable of it"""
+"""takes the value an interrupt shows; returns the answer, or an awaitable of it"""
 
 
 class CallingConvention(Protocol):
-    """What nesting wants to know of a runner."""
+    """The calling convention of a runner, for nested graphs."""
 
     @property
     def returns_coroutine(self) -> bool: ...
 
 
 class GraphRunner(Protocol):
-    """A runner, as far as the graphs it runs know it."""
+    """The part of a runner that runs of graphs use."""
 
     @property
     def capabilities(self) -> CallingConvention: ...
@@ -37,22 +37,22 @@ class GraphRunner(Protocol):
     def run_inside(
         self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext
     ) -> RunOutcome | Awaitable[RunOutcome]:
-        """Run the graph of a node, once or per item, with the node's inputs; awaitable if the capabilities say so."""
+        """Run the graph of a node, once or per item; awaitable if `returns_coroutine` is set."""
         ...
 
 
 class ParentRun(Protocol):
-    """Who waits for a nested graph in the same loop."""
+    """The outer run of a nested graph in the same loop."""
 
     def on_child_idle(self) -> None:
-        """The nested graph has nothing left but questions."""
+        """Note that the nested graph only waits for answers."""
 
     def on_child_active(self) -> None:
-        """It has been answered."""
+        """Note that the nested graph continues."""
 
 
 class NoParent:
-    """Above a nested graph that shares no loop with the outer one, and above the outermost."""
+    """The parent of an outermost graph, and of a nested one in another loop."""
 
     def on_child_idle(self) -> None:
         pass
@@ -63,11 +63,10 @@ class NoParent:
 
 @dataclass(slots=True, kw_only=True)
 class RunContext:
-    """One run's surroundings.
+    """The context of one run.
 
-    `event_sink`: where events go, None if nobody listens; `parent_span_id`: the span this run is in..  `path`: the
-    nested nodes the run is in, with their numbers (`order`)..  `answers`: given before the questions, by path of the
-    interrupt; each is used once.
+    `event_sink`: receives events; None without listeners.  `parent_span_id`: the enclosing span.  `path`: the graph
+    nodes around the run, with their indexes.  `answers`: answers given with the inputs, by pause id; each is used once.
     """
 
     runner: GraphRunner
@@ -86,10 +85,10 @@ class RunContext:
     pending_inputs: PendingInputs = field(default_factory=lambda: PendingInputs(accepts_answers=False))
     parent_run: ParentRun = field(default_factory=NoParent)
     pause_id_prefix: str = ""
-    """the pause ids of this run begin with it"""
+    """prefix of the pause ids of this run"""
 
     def make_run_span(self, graph: GraphProtocol) -> RunSpan | None:
-        """Who listens to a run of this graph."""
+        """Create the span of a run of this graph; None without listeners."""
         if self.event_sink is None:
             return None
         from holdwater.runners.graphs.local.spans import RunSpan
@@ -99,7 +98,7 @@ class RunContext:
     def for_nested_graph(
         self, node: GraphNode, node_index: int, span_id: str | None, runner: GraphRunner, parent_run: ParentRun
     ) -> RunContext:
-        """The surroundings of a graph nested in this run."""
+        """Derive the context of a graph nested in this run."""
         return replace(
             self,
             runner=runner,
@@ -112,7 +111,7 @@ class RunContext:
         )
 
     def for_item(self, index: int, map_span_id: str | None) -> RunContext:
-        """The surroundings of one item of a map."""
+        """Derive the context of an item of a map."""
         return replace(
             self,
             parent_span_id=map_span_id,
@@ -123,5 +122,5 @@ class RunContext:
 
 
 def new_run_id() -> str:
-    """32 hex digits."""
+    """Return 32 random hex digits."""
     return os.urandom(16).hex()

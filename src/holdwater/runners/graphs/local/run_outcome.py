@@ -1,4 +1,4 @@
-"""How a run of a graph came to rest."""
+"""Outcome of a run of a graph."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 
 @dataclass(slots=True)
 class RunOutcome:
-    """How a run of a graph came to rest.  `pauses`: what it waits for; `iterations`: supersteps of its loops.
+    """The outcome of a run: completed, failed or paused.
 
-    `item_index`: of the item of a map that did not complete.
+    `pauses`: open questions.  `iterations`: supersteps of its loops.  `item_index`: of an item of a map that did not
+    complete.
     """
 
     outputs: dict[str, Any]
@@ -24,7 +25,7 @@ class RunOutcome:
     item_index: int | None = None
 
     def for_item(self, index: int) -> RunOutcome:
-        """That of an item of a map: its error says which one, if it has one."""
+        """Return the outcome as that of an item of a map, and note the index on its error."""
         if self.error is not None or self.pauses:
             self.item_index = index
             if self.error is not None:

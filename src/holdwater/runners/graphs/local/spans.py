@@ -1,4 +1,4 @@
-"""A run as its observers see it: events with their spans."""
+"""Spans of runs and nodes, which emit their events."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _SpanFields(TypedDict):
 
 
 class SpanContext(Protocol):
-    """What the events of a run say of its surroundings."""
+    """The part of a run's context that its events contain."""
 
     @property
     def run_id(self) -> str: ...
@@ -51,7 +51,7 @@ class SpanContext(Protocol):
 
 
 class RunSpan:
-    """One run of one graph, or one map over it."""
+    """A run of a graph, or a map over it."""
 
     def __init__(self, run_context: SpanContext, event_sink: EventSink, graph_name: str | None) -> None:
         self.event_sink = event_sink
@@ -74,7 +74,7 @@ class RunSpan:
         map_size: int | None = None,
         is_resume: bool = False,
     ) -> None:
-        """`map_size`: this is a map over so many items.  `is_resume`: the run was begun by an earlier call."""
+        """Emit the start.  `map_size`: number of items of a map.  `is_resume`: an earlier call started the run."""
         self.event_sink.emit(
             RunStartEvent(
                 **self.common_fields,
@@ -102,7 +102,7 @@ class RunSpan:
         )
 
     def emit_interrupt(self, pause: PauseInfo) -> None:
-        """A question of the run is open."""
+        """Emit an open question."""
         self.event_sink.emit(
             InterruptEvent(
                 **self.common_fields,
@@ -122,7 +122,7 @@ class RunSpan:
 
 
 class NodeSpan:
-    """One execution of a node."""
+    """An execution of a node."""
 
     __slots__ = ("_chunk_count", "_node", "_run_span", "_started_at", "span_id")
 

@@ -1,4 +1,4 @@
-"""Graphs run in this thread: one body after the other, in the order their nodes become ready."""
+"""Driver of runs in the calling thread: one function after the other, in the order nodes become ready."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 def run_graph(prepared: PreparedGraph, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
-    """Run a graph once.  What a node raises is in the ending; what ends the process (Ctrl-C) is raised."""
+    """Run a graph once.  Exceptions of nodes are part of the outcome; KeyboardInterrupt and SystemExit propagate."""
     if run_context.event_sink is None:
         straight = None if not _is_unrestricted() or prepared.uses_cache(run_context.node_cache) else prepared.fast_path
         return (
@@ -60,7 +60,7 @@ def map_graph(
     make_result: Callable[[dict[str, Any]], T],
     make_failed_result: Callable[[RunOutcome], T] | None,
 ) -> list[T]:
-    """Run a graph per item.  `failed` makes a result of a failure; None: the first one is raised."""
+    """Run a graph per item.  `make_failed_result`: converts a failure; None raises the first one."""
     if (
         len(items) >= MIN_ITEMS_TO_GENERATE
         and not items.cloned
@@ -93,7 +93,7 @@ def map_graph(
 
 
 def run_graph_node(node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
-    """Run the graph of a node for the outer run, once or per item.  Raises MapOverError."""
+    """Run the graph of a node within the outer run, once or per item.  Raises MapOverError."""
     config = node.map_config
     if config is None:
         given = node.inner_inputs(inputs)
@@ -105,7 +105,7 @@ def run_graph_node(node: GraphNode, inputs: dict[str, Any], run_context: RunCont
 
 
 def _is_unrestricted() -> bool:
-    """Whether nothing limits the bodies of this call, and nothing can tell it to stop between two of them."""
+    """Return True without a limit of concurrency, and if the run cannot be stopped between two nodes."""
     return limiter.current_limiter() is None and STOP.get() is None
 
 
@@ -132,7 +132,7 @@ def _to_result(
 def _run_machine(
     prepared: PreparedGraph, graph_inputs: dict[str, Any], run_context: RunContext, run_span: RunSpan | None
 ) -> RunOutcome:
-    """Do what the machine wants done, first come, first served."""
+    """Execute the commands of the machine in their order."""
     compiled = prepared.compiled
     calls, nodes = compiled.calls, compiled.nodes
     memo, permits, stop = run_context.node_cache, limiter.current_limiter(), STOP.get()

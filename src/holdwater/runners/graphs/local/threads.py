@@ -1,4 +1,4 @@
-"""Between loops and threads."""
+"""Calls between event loops and threads."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 async def run_in_thread(function: Callable[[], T], *, own_thread: bool = False) -> T:
-    """Run in a worker thread, with this task's context variables.
+    """Run a function in a worker thread, with this task's context variables.
 
-    A thread cannot be cancelled: if this task is, the work is told (`STOP`) and waited for.  `waits`: the work may wait
-    for other work, and so must not take a place among the workers that the other needs: it gets a thread of its own.
+    A thread cannot be cancelled: if the task is cancelled, the function is told (`STOP`) and waited for.  `own_thread`:
+    use a new thread, for a function that waits for others and would occupy a worker they need.
     """
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ async def run_in_thread(function: Callable[[], T], *, own_thread: bool = False) 
     context, stop = contextvars.copy_context(), CancelToken()
     context.run(STOP.set, stop)
     own = ThreadPoolExecutor(1) if own_thread else None
-    # The outcome is returned, not raised: a future cannot carry StopIteration, and nobody may be left to hear of it.
+    # The outcome is returned, not raised: a future cannot hold StopIteration, and the exception may go unretrieved.
     future = asyncio.get_running_loop().run_in_executor(own, context.run, _capture_outcome, function, stop)
     if own is not None:
         own.shutdown(wait=False)
@@ -47,9 +47,9 @@ async def run_in_thread(function: Callable[[], T], *, own_thread: bool = False) 
 
 
 def run_in_own_loop(make_coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine to its end from plain code, also below a running loop: then in a thread that has none.
+    """Run a coroutine to its end from plain code; below a running loop in a thread of its own.
 
-    It is cancelled when this thread is told to stop, and by Ctrl-C here, and waited for; a second one leaves at once.
+    It is cancelled and waited for when this thread is told to stop, and on Ctrl-C; a second Ctrl-C does not wait.
     Raises Stopped.
     """
     import asyncio
@@ -74,14 +74,14 @@ def run_in_own_loop(make_coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
             over.wait()
         except BaseException:  # Ctrl-C
             stop.cancel()
-            if thread.ident is not None:  # else it begins nothing
+            if thread.ident is not None:  # otherwise it was not started
                 over.wait()
             raise
     return _unwrap_outcome(outcomes[0])
 
 
 def await_from_thread(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
-    """From a thread: await in this loop.  The coroutine is cancelled when the thread is told to stop."""
+    """Await a coroutine in a loop, from a thread; it is cancelled when the thread is told to stop."""
     carried, stop = ForeignLoopCall(coroutine, loop), STOP.get()
     with nullcontext() if stop is None else stop.on_cancel(carried.cancel):
         try:
@@ -93,7 +93,7 @@ def await_from_thread(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any,
 
 
 def _run_stoppable(make_coroutine: Callable[[], Coroutine[Any, Any, T]], stop: CancelToken) -> T:
-    """Raises Stopped."""
+    """Run a coroutine, cancelling it when `stop` is set.  Raises Stopped."""
     import asyncio
 
     async def main() -> T:
