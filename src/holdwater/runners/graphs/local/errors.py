@@ -60,7 +60,7 @@ def _run_error(
 
 
 def infinite_loop_error(loop: Sequence[str], max_iterations: int) -> InfiniteLoopError:
-    """The error of a loop, of the nodes of these names, that used up its iterations."""
+    """Create the error of a loop, given the names of its nodes, that reached its limit of iterations."""
     return InfiniteLoopError(
         f"the loop {', '.join(loop)} was still going after {max_iterations} iterations",
         max_iterations=max_iterations,
