@@ -394,7 +394,7 @@ class ActiveRun:
         """Fold what others have journalled since, and see the queue as it is.  `unsaved_entries` must be empty."""
         self.is_from_store = True
         seq = self.row.seq if self.entries else 0
-        machine, paused_at = self.machine, 0
+        machine, paused_at = self.machine, UNSET
         for journal_row in store.read_journal(self.row.id, after_seq=seq):
             was_ended, was = machine.ended, machine.status
             for k, tree in enumerate(json.loads(journal_row.entries)):

@@ -11,7 +11,15 @@ from collections.abc import Callable
 from typing import Final
 
 from holdwater.model.ports import Clock, Store
-from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros, monotonic_now, wall_now
+from holdwater.model.time import (
+    MONOTONIC_UNSET,
+    ClockSample,
+    Micros,
+    MonotonicMicros,
+    monotonic_now,
+    seconds_between,
+    wall_now,
+)
 
 MAX_ROUND_TRIP_US: Final = 1_000_000
 """samples that took longer are dropped: they leave more than half a second of doubt"""
@@ -59,7 +67,7 @@ class SystemClock:
         return min(self.now(), Micros(self._read_monotonic() + self._pending_step[0]))
 
     def seconds_until(self, instant: Micros) -> float | None:
-        return max(0.0, (instant - self.now()) / 1e6)
+        return max(0.0, seconds_between(self.now(), instant))
 
     def on_jump(self, callback: Callable[[], None]) -> None:
         """The system does not tell; waits are short enough to notice."""

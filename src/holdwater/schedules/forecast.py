@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Final, NamedTuple
 
-from holdwater.model.time import Micros
+from holdwater.model.time import Micros, to_datetime
 from holdwater.schedules import zones
 from holdwater.schedules.calendar import Calendar, parse_calendar
 from holdwater.schedules.cron import MICROS_PER_SECOND, Cron
@@ -31,7 +31,7 @@ def upcoming_fires(cron: Cron, after: Micros, count: int) -> tuple[UpcomingFire,
     wanted = parse_calendar(cron.expression)
     fires, before = [], after
     for instant in cron.between(after, Micros(zones.LATEST_SECOND * MICROS_PER_SECOND), count):
-        utc = zones.EPOCH + timedelta(microseconds=instant)
+        utc = to_datetime(instant)
         if wanted.is_wildcard:
             note = _wildcard_note(wanted, cron.timezone, before // MICROS_PER_SECOND, instant // MICROS_PER_SECOND)
         else:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from holdwater.errors import ScheduleError, did_you_mean, suggest
+from holdwater.model.time import EPOCH
 
 SECONDS_PER_DAY: Final = 86_400
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_SHIFT_SECONDS: Final = 2 * SECONDS_PER_DAY
 """An upper bound of any offset, and of any single change of offset of any zone."""
 EARLIEST_SECOND: Final = -62_135_596_800 + MAX_SHIFT_SECONDS

@@ -12,7 +12,7 @@ from holdwater.events.processors import EventProcessor
 from holdwater.model import events as ev
 from holdwater.model.ports import Clock, Store, WorkflowDefinition
 from holdwater.model.registry import Registry
-from holdwater.model.time import Micros, to_rfc3339
+from holdwater.model.time import Micros, seconds_between, to_rfc3339
 from holdwater.runners.steps.config import WorkflowRunnerConfig
 from holdwater.runs.view import RunView
 from holdwater.storage.checkpoints.store import CheckpointedStore
@@ -95,7 +95,7 @@ class LazyEngine:
 
     def _exceeds_inline_wait(self, until: Micros) -> bool:
         limit = self._config.max_inline_wait_seconds
-        return limit is not None and until - self.engine.clock.now() > limit * 1e6
+        return limit is not None and seconds_between(self.engine.clock.now(), until) > limit
 
     def close(self, *, wait: bool) -> None:
         with self._lock:

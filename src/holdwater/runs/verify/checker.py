@@ -151,7 +151,7 @@ class _RunCheck:
         self._result_entries: dict[int, int] = {}
         self._failed_nodes: set[int] = set()
         """nodes whose latest attempt was the last one, and failed"""
-        self._latest_issues: dict[int, tuple[int, int, int]] = {}
+        self._latest_issues: dict[int, tuple[int, int, Micros]] = {}
         """node -> fence of its latest issue, and the entry (its number, and when it was journalled) that led to it"""
 
     def check_run(
@@ -245,7 +245,7 @@ class _RunCheck:
         event = entry.event
         if not entry.started_at or not isinstance(event, _ATTEMPT_END_EVENTS):
             return
-        fence, seq, at = self._latest_issues.get(event.node, (0, 0, 0))
+        fence, seq, at = self._latest_issues.get(event.node, (0, 0, UNSET))
         if fence == event.fence and entry.started_at < at:
             self._add_violation(
                 "I9",

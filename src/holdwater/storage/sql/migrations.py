@@ -6,11 +6,11 @@ unknown post migration refuses the database.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from holdwater.errors import SchemaTooNew
+from holdwater.model.time import Micros, wall_now
 from holdwater.storage.sql import statements
 
 AppliedMigration = tuple[int, str, str]
@@ -31,9 +31,9 @@ class Migration:
         path = f"migrations/{self.number:04d}_{self.phase}_{self.name}.sql"
         return statements.split_statements(statements.read_sql(self.package, path))
 
-    def version_row(self) -> tuple[int, str, str, int]:
+    def version_row(self) -> tuple[int, str, str, Micros]:
         """Return the row that records it as applied: number, phase, name, instant (µs)."""
-        return self.number, self.phase, self.name, time.time_ns() // 1000
+        return self.number, self.phase, self.name, wall_now()
 
 
 def pending_migrations(

@@ -129,7 +129,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
         process runs, even if its leases have expired: its lock proves that it is alive.
         """
         dead: list[tuple[str]] = []
-        stopped: list[tuple[str, int]] = []
+        stopped: list[tuple[str, Micros]] = []
         for (owner,) in self._select(sql.LIST_OWNERS):
             match self._owners.liveness(owner):
                 case "dead":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdwater.model.time import UNSET, Micros, add_seconds
+from holdwater.model.time import UNSET, Micros, add_seconds, seconds_between
 from holdwater.runtime.clock import SystemClock
 
 _CLOCK: Final = SystemClock()
@@ -21,4 +21,4 @@ def retry_time(delay_seconds: float) -> Micros:
 
 def seconds_until(at: Micros) -> float:
     """Seconds to wait for an instant; 0 for one that has passed."""
-    return max(0.0, (at - _CLOCK.now()) / 1e6)
+    return max(0.0, seconds_between(_CLOCK.now(), at))
