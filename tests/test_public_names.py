@@ -1,4 +1,4 @@
-"""Public names of the package: every one that is listed can be imported, and type checkers see the same ones."""
+"""Public names of the package: those most programs need in the root, the others by subject."""
 
 from __future__ import annotations
 
@@ -9,17 +9,42 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 import holdwater
 
 ROOT: Final = Path(holdwater.__file__).parent
+ROOT_NAMES: Final = """
+    Context DefaultRunner DefaultRunnerConfig Pause PipelineResult RetryPolicy RunStatus RunSummary TaskHandle
+    TaskResult TriggerResult WorkflowBuilder WorkflowHandle all_of always any_of context_value none_of register_type
+    register_workflow_constructor task task_failed task_skipped task_success trigger
+
+    ErrorCategory ErrorPolicy QualityMetrics Step StepResult Workflow WorkflowContext WorkflowResult WorkflowRunner
+    WorkflowRunnerConfig register_workflow
+
+    AsyncRunner END Graph MapResult PauseInfo RunResult SyncRunner ifelse interrupt node register_graph route
+
+    __version__
+"""
+"""of tasks and of all styles; of steps; of graphs"""
+
 PACKAGES: Final = (
-    "", "caching", "events", "graphs", "runners.graphs", "runners.steps", "schedules", "steps", "storage", "tasks",
+    "", "caching", "checkpointers", "events", "executors", "graphs", "runners.graphs", "runners.steps", "schedules",
+    "steps", "storage", "tasks", "tenants",
 )  # fmt: skip
 """packages with an `__all__`"""
 
 
-def test_every_name_can_be_imported() -> None:
-    assert [name for name in holdwater.__all__ if not hasattr(holdwater, name)] == []
+def test_names_of_the_root() -> None:
+    assert sorted(holdwater.__all__) == sorted(ROOT_NAMES.split())
+    assert len(holdwater.__all__) <= 65
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_name_can_be_imported_and_errors_are_in_a_module_of_their_own(package: str) -> None:
+    module = import_module(f"holdwater.{package}".rstrip("."))
+    things = [getattr(module, name) for name in module.__all__]
+    assert [one for one in things if isinstance(one, type) and issubclass(one, BaseException)] == []
 
 
 def test_type_checkers_see_the_same_names() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from holdwater.caching import CacheBackend, CacheUnavailable, DiskCache, Unstorable
+from holdwater.caching import CacheBackend, DiskCache
+from holdwater.errors import CacheUnavailable, Unstorable
 from tests.suite.projects import Project
 
 

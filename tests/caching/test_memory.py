@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from holdwater.caching import CacheBackend, InMemoryCache, MemoryCache, Unstorable
-from holdwater.errors import ConfigError
+from holdwater.caching import CacheBackend, MemoryCache
+from holdwater.errors import ConfigError, Unstorable
 
 
 def test_what_was_stored_comes_back() -> None:
@@ -26,7 +26,7 @@ def test_what_was_stored_comes_back() -> None:
 
 
 def test_the_ones_used_last_are_kept() -> None:
-    cache = InMemoryCache(max_size=2)
+    cache = MemoryCache(max_size=2)
     cache.set("a", 1)
     cache.set("b", 2)
     cache.get("a")

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from holdwater import DatabaseAdmin, DefaultRunner
+from holdwater import DefaultRunner
+from holdwater.tenants import DatabaseAdmin
 from tests.cli.conftest import Shell
 from tests.postgres.cluster import Cluster
 

@@ -13,15 +13,19 @@ from typing import Any
 import pytest
 
 import holdwater
-from holdwater import caching, graphs
+from holdwater import caching, errors, graphs
+from holdwater import checkpointers as our_checkpointers
 from holdwater import events as our_events
+from holdwater.checkpointers import Checkpointer, SqliteCheckpointer
 from holdwater.compat import hypergraph, install
 from holdwater.compat.hypergraph import cache, checkpointers, events, exceptions, nodes, runners, unsupported
+from holdwater.errors import RunInProgress, StructureChanged
+from holdwater.events import RunStartEvent
 from holdwater.runners import graphs as graph_runners
 from tests.compat.test_install import run
 
 SCRIPTS = Path(__file__).parent / "scripts"
-HOMES = (graph_runners, graphs, our_events, caching, holdwater)
+HOMES = (graph_runners, graphs, our_events, caching, our_checkpointers, errors, holdwater)
 
 ROOT = """
 node route ifelse interrupt END FunctionNode GraphNode GateNode IfElseNode RouteNode InterruptNode HyperNode
@@ -119,7 +123,7 @@ def test_a_stand_in_goes_when_holdwater_has_the_thing() -> None:
     for methods, kind in (
         (unsupported.UnsupportedRunnerMethods, holdwater.AsyncRunner),
         (unsupported.UnsupportedGraphMethods, holdwater.Graph),
-        (unsupported.UnsupportedCheckpointerMethods, holdwater.Checkpointer),
+        (unsupported.UnsupportedCheckpointerMethods, Checkpointer),
     ):
         assert not {name for name in vars(methods) if not name.startswith("_") and hasattr(kind, name)}
 
@@ -135,12 +139,12 @@ def test_hosts_and_diagnostics() -> None:
 def test_errors_that_never_come_can_be_caught() -> None:
     for name in exceptions.__all__:
         assert issubclass(getattr(exceptions, name), Exception)
-    assert exceptions.WorkflowAlreadyRunningError is holdwater.RunInProgress
-    assert exceptions.GraphChangedError is holdwater.StructureChanged
+    assert exceptions.WorkflowAlreadyRunningError is RunInProgress
+    assert exceptions.GraphChangedError is StructureChanged
 
 
 def test_events_that_never_come() -> None:
-    assert not isinstance(holdwater.RunStartEvent(run_id="r"), events.SuperstepStartEvent)
+    assert not isinstance(RunStartEvent(run_id="r"), events.SuperstepStartEvent)
 
 
 # -- what is translated
@@ -386,7 +390,7 @@ def test_a_question_is_answered_by_other_processes(tmp_path: Path) -> None:
         assert done.stderr == ""
         assert done.stdout.splitlines() == [*lines, "run True review", "runs ['review-1'] 1"]
         assert done.returncode == code
-    with holdwater.SqliteCheckpointer(tmp_path / "runs.db") as kept:  # what it left is a database of Holdwater
+    with SqliteCheckpointer(tmp_path / "runs.db") as kept:  # what it left is a database of Holdwater
         assert kept.get_state("review-1")["published"] == "RAIN NO"
 
 

@@ -19,8 +19,7 @@ import pytest
 import holdwater
 from holdwater.compat import hypergraph
 from holdwater.compat.hypergraph import checkpointers
-from holdwater.errors import MissingOutputError
-from holdwater.graphs import AnswerError
+from holdwater.errors import AnswerError, MissingOutputError
 
 make_interrupt: Any = hypergraph.InterruptNode
 

@@ -17,6 +17,7 @@ import pytest
 
 import holdwater
 from holdwater.compat import SHIMS, cloaca, install
+from holdwater.errors import ConfigError
 from holdwater.steps import pipeline_registry
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -75,7 +76,7 @@ def test_a_folder_of_the_name_is_not_the_original(tmp_path: Path) -> None:
 
 
 def test_a_name_without_a_room() -> None:
-    with pytest.raises(holdwater.ConfigError, match="'celery'"):
+    with pytest.raises(ConfigError, match="'celery'"):
         install("cloaca", "celery")
     assert "cloaca" not in sys.modules
 

@@ -9,6 +9,7 @@ import pytest
 
 import holdwater
 from holdwater.compat.cloaca import BackoffStrategy, RetryCondition, RetryPolicy, RetryPolicyBuilder
+from holdwater.errors import ConfigError
 
 
 def test_the_default() -> None:
@@ -84,5 +85,5 @@ def test_conditions(condition: RetryCondition, covered: list[bool]) -> None:
     ],
 )
 def test_what_makes_no_sense(mistake: Callable[[], Any]) -> None:
-    with pytest.raises(holdwater.ConfigError):
+    with pytest.raises(ConfigError):
         mistake()

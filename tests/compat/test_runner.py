@@ -11,6 +11,7 @@ import pytest
 import holdwater
 from holdwater.compat import cloaca
 from holdwater.compat.cloaca.urls import translate_url
+from holdwater.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_both_spellings_of_the_time_out() -> None:
     ],
 )
 def test_options_that_make_no_sense(name: str, value: Any) -> None:
-    with pytest.raises(holdwater.ConfigError, match=name):
+    with pytest.raises(ConfigError, match=name):
         cloaca.DefaultRunnerConfig(**{name: value})
     with pytest.raises(AttributeError):
         cloaca.DefaultRunnerConfig().no_such_option  # type: ignore[attr-defined]

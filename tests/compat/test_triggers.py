@@ -13,6 +13,7 @@ import holdwater
 import holdwater.engine.engine
 from holdwater.compat import cloaca
 from holdwater.compat.cloaca import triggers as room
+from holdwater.errors import ScheduleError
 from holdwater.model.triggers import triggers
 from tests.engine.fake_clock import ContextRecorder, FakeClock, wait_until_idle
 
@@ -201,7 +202,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_makes_no_sense(case: str, module: Module) -> None:
     source, says = REFUSED[case]
-    with pytest.raises(holdwater.ScheduleError, match=says) as caught:
+    with pytest.raises(ScheduleError, match=says) as caught:
         module(source)
     assert isinstance(caught.value, ValueError)
     assert (triggers.list_triggers(), room._cron_triggers, room._pending_bindings) == ([], {}, {})

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdwater.graphs import END, Graph, GraphConfigError, InterruptNode, ifelse, node, route
+from holdwater.errors import GraphConfigError
+from holdwater.graphs import END, Graph, InterruptNode, ifelse, node, route
 
 
 @node(output_name="docs")

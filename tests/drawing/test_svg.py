@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from holdwater.graphs import END, FunctionNode, Graph, GraphConfigError, ifelse, node
+from holdwater.errors import GraphConfigError
+from holdwater.graphs import END, FunctionNode, Graph, ifelse, node
 
 SVG = "{http://www.w3.org/2000/svg}"
 KINDS = ("input", "function", "route", "choice", "question", "graph", "end")

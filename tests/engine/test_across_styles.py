@@ -16,17 +16,9 @@ from typing import Any
 import pytest
 
 import holdwater.engine.engine
-from holdwater import (
-    Context,
-    DefaultRunner,
-    ProcessExecutor,
-    RetryPolicy,
-    TaskHandle,
-    WorkflowBuilder,
-    WorkflowError,
-    WorkflowRunner,
-    task,
-)
+from holdwater import Context, DefaultRunner, RetryPolicy, TaskHandle, WorkflowBuilder, WorkflowRunner, task
+from holdwater.errors import WorkflowError
+from holdwater.executors import ProcessExecutor
 from holdwater.graphs import Graph, interrupt, node, register_graph
 from holdwater.model.registry import registry
 from holdwater.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow

@@ -16,8 +16,6 @@ from holdwater import (
     DefaultRunner,
     DefaultRunnerConfig,
     Graph,
-    HoldwaterError,
-    ProcessExecutor,
     RetryPolicy,
     Step,
     TaskHandle,
@@ -29,7 +27,8 @@ from holdwater import (
     task,
     trigger,
 )
-from holdwater.errors import InvalidArgument
+from holdwater.errors import HoldwaterError, InvalidArgument
+from holdwater.executors import ProcessExecutor
 from holdwater.model import validation
 from holdwater.model.registry import registry
 from holdwater.runners.tasks.config import OPTIONS

@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 
-import holdwater
 from holdwater import Context, DefaultRunner
 from holdwater.engine import Engine
-from holdwater.errors import TaskNotFound
+from holdwater.errors import (
+    ConfigError,
+    EncodingError,
+    IdempotencyConflict,
+    InvalidTransition,
+    RunNotFound,
+    TaskNotFound,
+)
 from holdwater.model import events as ev
 from holdwater.model.journal import JournalEntry, encode
 from holdwater.model.records import RunRow
@@ -67,7 +73,7 @@ def test_a_failed_run_with_other_values(runner: DefaultRunner, define: Define, b
     assert (source.status, tasks_of(source)["second"]) == ("Failed", "Failed")
     fork = runner.handle(source.run_id).fork("second", context={"x": 4})
     assert fork.result(SIGNAL_TIMEOUT_SECONDS).final_context["double"] == 8
-    with pytest.raises(holdwater.InvalidTransition):
+    with pytest.raises(InvalidTransition):
         fork.retry()
     again = fork.fork("third", context={"w": 1}).result(SIGNAL_TIMEOUT_SECONDS)
     assert again.final_context["double"] == 8
@@ -134,11 +140,11 @@ def test_an_unknown_task_names_those_there_are(runner: DefaultRunner, define: De
     with pytest.raises(TaskNotFound) as caught:
         runner.fork(source.run_id, "secnd")
     assert "did you mean 'second'? its tasks are first, second, third, apart" in str(caught.value)
-    with pytest.raises(holdwater.RunNotFound):
+    with pytest.raises(RunNotFound):
         runner.fork("no-such-run", "second")
-    with pytest.raises(holdwater.ConfigError):
+    with pytest.raises(ConfigError):
         runner.fork(source.run_id, "second", context={"x": 1}, remove="x")
-    with pytest.raises(holdwater.EncodingError):
+    with pytest.raises(EncodingError):
         runner.fork(source.run_id, "second", context={"x": object()})
     assert len(runner.list_runs()) == 1
 
@@ -149,9 +155,9 @@ def test_one_key_one_fork(runner: DefaultRunner, define: Define, bench: FlakyTas
     forks = [runner.fork(source.run_id, "third", context={"k": 1}, idempotency_key="once") for _ in range(3)]
     assert len({fork.run_id for fork in forks}) == 1
     assert {fork.result(SIGNAL_TIMEOUT_SECONDS).status for fork in forks} == {"Completed"}
-    with pytest.raises(holdwater.IdempotencyConflict):
+    with pytest.raises(IdempotencyConflict):
         runner.fork(source.run_id, "third", context={"k": 2}, idempotency_key="once")
-    with pytest.raises(holdwater.IdempotencyConflict):
+    with pytest.raises(IdempotencyConflict):
         runner.submit("w", {"x": 1}, idempotency_key="once")
     assert len(runner.list_runs()) == 2
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from holdwater import Context, DefaultRunner, RetryPolicy, SyncRunner, WorkflowBuilder, task
-from holdwater.errors import ConfigError, WorkflowError
-from holdwater.graphs import END, Graph, GraphConfigError, InputError, NodeContext, ifelse, node, register_graph, route
+from holdwater.errors import ConfigError, GraphConfigError, InputError, WorkflowError
+from holdwater.graphs import END, Graph, NodeContext, ifelse, node, register_graph, route
 from holdwater.model.registry import registry
 
 

@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from holdwater import Context, DatabaseAdmin, DatabaseURLError, DefaultRunner, StoreError, TenantConfig
+from holdwater import Context, DefaultRunner
+from holdwater.errors import DatabaseURLError, StoreError
+from holdwater.tenants import DatabaseAdmin, TenantConfig
 from tests.postgres.cluster import Cluster
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 

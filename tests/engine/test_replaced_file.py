@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from holdwater import DefaultRunner, StoreReplaced, StoreUnavailable
+from holdwater import DefaultRunner
+from holdwater.errors import StoreReplaced, StoreUnavailable
 from holdwater.model.records import RunFilter
 from holdwater.storage import open_store
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate

@@ -11,6 +11,7 @@ import pytest
 import holdwater
 from holdwater import Context, DefaultRunner, TaskHandle
 from holdwater.engine import Engine
+from holdwater.errors import InvalidTransition, RunNotFound, StructureChanged
 from holdwater.model import events as ev
 from holdwater.model.registry import Registry, registry
 from holdwater.model.time import ClockSample, Micros, MonotonicMicros, add_seconds
@@ -247,22 +248,22 @@ def test_refusals_say_what_the_run_is_and_what_to_do(
     define("w", ("a", lambda context: gate(), {}), ("b", bench("b"), {"dependencies": ["a"]}))
     handle = runner.submit("w")
     gate.wait_started()
-    with pytest.raises(holdwater.InvalidTransition, match=r"it is running(.|\n)*cancel it"):
+    with pytest.raises(InvalidTransition, match=r"it is running(.|\n)*cancel it"):
         handle.retry()
     handle.pause()
-    with pytest.raises(holdwater.InvalidTransition, match=r"it is paused(.|\n)*resume it"):
+    with pytest.raises(InvalidTransition, match=r"it is paused(.|\n)*resume it"):
         handle.retry()
     handle.resume()
     gate.open.set()
     assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
-    with pytest.raises(holdwater.InvalidTransition, match=r"it is completed(.|\n)*fork it"):
+    with pytest.raises(InvalidTransition, match=r"it is completed(.|\n)*fork it"):
         handle.retry()
-    with pytest.raises(holdwater.RunNotFound):
+    with pytest.raises(RunNotFound):
         runner.retry("no-such-run")
     bench.failing_tasks = {"b"}
     failed = runner.submit("w")
     assert failed.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
-    with pytest.raises(holdwater.InvalidTransition, match=r"it is failed(.|\n)*retry it"):
+    with pytest.raises(InvalidTransition, match=r"it is failed(.|\n)*retry it"):
         failed.resume()
 
 
@@ -292,12 +293,12 @@ def test_another_structure_is_refused_with_both_named(runner: DefaultRunner, def
     define("w", ("a", bench("a"), {}))
     first = runner.submit("w").result(SIGNAL_TIMEOUT_SECONDS)
     define("w", ("a", bench("a"), {}), ("b", bench("b"), {}))
-    with pytest.raises(holdwater.StructureChanged) as caught:
+    with pytest.raises(StructureChanged) as caught:
         runner.retry(first.run_id)
     assert first.summary.workflow_version in str(caught.value)
     assert registry.get("w").plan.structure in str(caught.value)
     assert runner.handle(first.run_id).status == "Failed"
-    with pytest.raises(holdwater.StructureChanged):
+    with pytest.raises(StructureChanged):
         runner.fork(first.run_id, "a")
 
 
@@ -341,7 +342,7 @@ def test_retries_at_the_same_time(open_runner: Callable[..., DefaultRunner], def
             try:
                 runner.retry(run_id)
                 said.append(True)
-            except holdwater.InvalidTransition as error:
+            except InvalidTransition as error:
                 said.append(error)
 
         threads = [threading.Thread(target=retry, args=(runners[k % 3],)) for k in range(6)]
@@ -372,7 +373,7 @@ def test_a_cancel_that_comes_too_late_is_refused(
         try:
             other.cancel(handle.run_id)
             expected = "Cancelled"
-        except holdwater.InvalidTransition:
+        except InvalidTransition:
             expected = "Completed"
         assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == expected
     assert has_no_violations(runner)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from holdwater import EncodingError
+from holdwater.errors import EncodingError
 from holdwater.model import codec
 from tests.engine.pruning_cases import MEMORY, ROUND_TRIPS, STYLES
 from tests.model import sample_values

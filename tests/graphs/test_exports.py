@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import holdwater.graphs as graphs
-from holdwater.errors import HoldwaterError
+from holdwater import errors
 
 
 def test_every_name_is_there() -> None:
@@ -23,11 +23,11 @@ def test_a_name_that_is_not() -> None:
 
 
 def test_errors_are_ours_and_what_users_catch() -> None:
-    errors = [graphs.GraphConfigError, graphs.RenameError, graphs.MapOverError, graphs.MissingInputError]
-    assert all([issubclass(error, HoldwaterError) and issubclass(error, ValueError) for error in errors])
-    assert issubclass(graphs.ConflictError, graphs.GraphConfigError)
-    assert issubclass(graphs.SignatureError, TypeError)
-    assert issubclass(graphs.InfiniteLoopError, RuntimeError)
+    wrong_values = [errors.GraphConfigError, errors.RenameError, errors.MapOverError, errors.MissingInputError]
+    assert all([issubclass(error, errors.HoldwaterError) and issubclass(error, ValueError) for error in wrong_values])
+    assert issubclass(errors.ConflictError, errors.GraphConfigError)
+    assert issubclass(errors.SignatureError, TypeError)
+    assert issubclass(errors.InfiniteLoopError, RuntimeError)
 
 
 def test_importing_it_loads_nothing() -> None:

@@ -11,19 +11,8 @@ from typing import Any
 
 import pytest
 
-from holdwater.graphs import (
-    END,
-    GateNode,
-    GraphConfigError,
-    IfElseNode,
-    NodeReturnError,
-    RouteNode,
-    TypeRouteNode,
-    branch,
-    ifelse,
-    node,
-    route,
-)
+from holdwater.errors import GraphConfigError, NodeReturnError
+from holdwater.graphs import END, GateNode, IfElseNode, RouteNode, TypeRouteNode, branch, ifelse, node, route
 
 # -- END
 

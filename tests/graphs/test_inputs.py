@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from holdwater.graphs import END, Graph, InputError, InterruptNode, MissingInputError
+from holdwater.errors import InputError, MissingInputError
+from holdwater.graphs import END, Graph, InterruptNode
 from holdwater.graphs.inputs import resolve_inputs
 from tests.graphs.building import fn, gate
 

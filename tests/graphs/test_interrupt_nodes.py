@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import pytest
 
-from holdwater.graphs import AnswerError, InterruptNode, SignatureError, interrupt, node
+from holdwater.errors import AnswerError, SignatureError
+from holdwater.graphs import InterruptNode, interrupt, node
 
 
 @dataclass

@@ -7,16 +7,14 @@ from typing import Any
 
 import pytest
 
-from holdwater import MemoryCheckpointer, SyncRunner
+from holdwater import SyncRunner
+from holdwater.checkpointers import MemoryCheckpointer
+from holdwater.errors import GraphConfigError, IncompatibleRunnerError, MapOverError, RenameError
 from holdwater.graphs import (
     END,
     Graph,
-    GraphConfigError,
     GraphNode,
-    IncompatibleRunnerError,
     InterruptNode,
-    MapOverError,
-    RenameError,
     ifelse,
     node,
     route,

@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING, Any, assert_type
 
 import pytest
 
-from holdwater.graphs import (
-    END,
-    FunctionNode,
-    GraphConfigError,
-    Node,
-    NodeContext,
-    SignatureError,
-    ifelse,
-    interrupt,
-    node,
-    route,
-)
+from holdwater.errors import GraphConfigError, SignatureError
+from holdwater.graphs import END, FunctionNode, Node, NodeContext, ifelse, interrupt, node, route
 from holdwater.model.policies import RetryPolicy
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdwater.graphs import RenameError, node
+from holdwater.errors import RenameError
+from holdwater.graphs import node
 
 
 @node(output_name=("total", "count"), emit="done")

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from holdwater import END, AsyncRunner, Graph, MemoryCheckpointer, SyncRunner, node, route
+from holdwater import END, AsyncRunner, Graph, SyncRunner, node, route
+from holdwater.checkpointers import MemoryCheckpointer
 
 
 def double(x: int) -> int:

@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import strategies as st
 
-from holdwater import Context, EncodingError
+from holdwater import Context
+from holdwater.errors import EncodingError
 from holdwater.model import codec
 from holdwater.model.value_types.display import as_text
 from holdwater.model.value_types.plain_json import as_json

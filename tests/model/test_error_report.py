@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 
 import pytest
 
-from holdwater import Context, EncodingError, register_type
-from holdwater.errors import NodeFailure
+from holdwater import Context, register_type
+from holdwater.errors import EncodingError, NodeFailure
 from holdwater.model import codec, error_report
 from holdwater.model.error_report import ErrorReport, ErrorText, describe_error, flatten_group, format_traceback
 from holdwater.model.policies import RetryPolicy

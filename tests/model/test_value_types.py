@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import strategies as st
 
-from holdwater import ConfigError, DecodingError, EncodingError, register_type
+from holdwater import register_type
+from holdwater.errors import ConfigError, DecodingError, EncodingError
 from holdwater.model import codec
 from holdwater.model.value_types import class_names
 from holdwater.model.values import Stored

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from holdwater import DatabaseAdmin, TenantCredentials
+from holdwater.tenants import DatabaseAdmin, TenantCredentials
 from tests.operations import tenancy
 from tests.postgres.cluster import Cluster
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from holdwater import DatabaseAdmin, TenantConfig, TenantCredentials
+from holdwater.tenants import DatabaseAdmin, TenantConfig, TenantCredentials
 from tests.postgres.cluster import Cluster
 
 _ACCESS = """

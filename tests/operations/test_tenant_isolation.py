@@ -11,19 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from holdwater import (
-    Context,
-    DefaultRunner,
-    DefaultRunnerConfig,
-    HoldwaterError,
-    RunNotFound,
-    StoreError,
-    StoreUnavailable,
-    TenantCredentials,
-    WorkflowBuilder,
-    task,
-)
+from holdwater import Context, DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
+from holdwater.errors import HoldwaterError, RunNotFound, StoreError, StoreUnavailable
 from holdwater.model.registry import registry
+from holdwater.tenants import TenantCredentials
 from tests.operations.tenancy import fetch_rows, list_tenant_traces
 from tests.postgres.cluster import Cluster
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS

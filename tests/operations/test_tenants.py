@@ -14,28 +14,23 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-import holdwater
-from holdwater import (
-    Context,
-    DatabaseAdmin,
-    DefaultRunner,
+from holdwater import Context, DefaultRunner, WorkflowBuilder, task
+from holdwater.errors import (
     EncodingError,
+    HoldwaterError,
     RunnerClosed,
     StoreError,
     StoreUnavailable,
-    TenantConfig,
-    TenantCredentials,
     TenantError,
     TenantInUse,
     TenantNotFound,
-    WorkflowBuilder,
-    task,
 )
 from holdwater.model.registry import registry
 from holdwater.storage.postgres import schema as schemas
 from holdwater.storage.postgres import tenant_statements, tenants
 from holdwater.storage.postgres.pipeline import PostgresConnection
 from holdwater.storage.sql.migrations import Migration
+from holdwater.tenants import DatabaseAdmin, TenantConfig, TenantCredentials
 from tests.operations.tenancy import create_tenant, fetch_rows, list_tenant_traces, read_server_log
 from tests.postgres.cluster import Cluster
 from tests.storage.helpers import run_script
@@ -255,7 +250,7 @@ class Broken(psycopg.DataError):
 def _error_text_of(function: Callable[[], object]) -> str | None:
     try:
         function()
-    except holdwater.HoldwaterError as error:
+    except HoldwaterError as error:
         return str(error)
     return None
 
@@ -295,7 +290,7 @@ def test_whatever_statement_fails_nothing_has_changed(
 
 KILLED = """
 import sys
-from holdwater import DatabaseAdmin, TenantConfig
+from holdwater.tenants import DatabaseAdmin, TenantConfig
 from holdwater.storage.postgres.pipeline import PostgresConnection
 
 execute, (url, wanted) = PostgresConnection.execute, sys.argv[1:]
@@ -530,7 +525,7 @@ def test_an_administrator_without_rights(admin: DatabaseAdmin, guarded: Cluster,
             lambda: nobody.remove_tenant("tenant_a", "tenant_a", force=True),
             lambda: nobody.upgrade_tenants(),
         ):
-            with pytest.raises(holdwater.HoldwaterError) as caught:
+            with pytest.raises(HoldwaterError) as caught:
                 act()
             assert isinstance(caught.value, RuntimeError)
             assert given.password not in str(caught.value)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from holdwater import ConfigError, Context, DefaultRunner, TaskHandle, WorkflowBuilder, task
-from holdwater.errors import InvalidTransition, WorkflowError
+from holdwater import Context, DefaultRunner, TaskHandle, WorkflowBuilder, task
+from holdwater.errors import ConfigError, InvalidTransition, WorkflowError
 from holdwater.graphs import Graph, node
 from holdwater.model import ids
 from holdwater.model.records import RunRow, WorkRow

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from holdwater import DefaultRunner, EncodingError, InvalidTransition, PauseNotFound, RunNotFound, WorkflowHandle
-from holdwater.graphs import END, AnswerError, Graph, InterruptNode, interrupt, node, register_graph, route
+from holdwater import DefaultRunner, WorkflowHandle
+from holdwater.errors import AnswerError, EncodingError, InvalidTransition, PauseNotFound, RunNotFound
+from holdwater.graphs import END, Graph, InterruptNode, interrupt, node, register_graph, route
 from holdwater.model.registry import registry
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock

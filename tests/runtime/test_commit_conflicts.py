@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from holdwater import Context, DefaultRunner, InvalidTransition, TaskHandle
+from holdwater import Context, DefaultRunner, TaskHandle
+from holdwater.errors import InvalidTransition
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 

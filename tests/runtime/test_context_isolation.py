@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from holdwater import Context, DefaultRunner, ProcessExecutor, Router, TaskHandle
+from holdwater import Context, DefaultRunner, TaskHandle
+from holdwater.executors import ProcessExecutor, Router
 from tests.suite.runners import Define
 
 tenant = contextvars.ContextVar("tenant", default="default")

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from holdwater import Context, DefaultRunner, ErrorText, ProcessExecutor, RetryPolicy, Router, TaskHandle
+from holdwater import Context, DefaultRunner, RetryPolicy, TaskHandle
+from holdwater.executors import ProcessExecutor, Router
 from holdwater.model.triggers import Trigger, TriggerResult
 from holdwater.runners.tasks.results import TaskResult
 from holdwater.runtime.services.triggers import call_trigger
+from holdwater.tasks import ErrorText
 from tests.model.hostile_exceptions import HOSTILE, StrRaises
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 

@@ -12,7 +12,7 @@ import pytest
 
 import holdwater.engine.engine
 from holdwater import Context, DefaultRunner, TaskHandle, WorkflowHandle, context_value
-from holdwater.errors import HoldwaterError, InternalError, InvalidTransition, RunNotFinished, StoreError
+from holdwater.errors import HoldwaterError, InternalError, InvalidTransition, RunNotFinished, StoreError, StoreUnusable
 from holdwater.kernel import Machine
 from holdwater.model import journal
 from holdwater.model.policies import RetryPolicy
@@ -261,7 +261,7 @@ def test_a_service_rejected_by_the_store_does_not_stop_the_others(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(self: Any, *args: Any) -> None:
-        raise holdwater.StoreUnusable("no right to look at schedules, says the test")
+        raise StoreUnusable("no right to look at schedules, says the test")
 
     monkeypatch.setattr(SQLiteStore, "next_due_at", refuse)
     define_workflows(define)

@@ -14,16 +14,9 @@ from typing import Any
 
 import pytest
 
-from holdwater import (
-    AsyncRunner,
-    Context,
-    DefaultRunner,
-    DefaultRunnerConfig,
-    MemoryCheckpointer,
-    ProcessExecutor,
-    TriggerResult,
-    trigger,
-)
+from holdwater import AsyncRunner, Context, DefaultRunner, DefaultRunnerConfig, TriggerResult, trigger
+from holdwater.checkpointers import MemoryCheckpointer
+from holdwater.executors import ProcessExecutor
 from holdwater.graphs import Graph, node
 from holdwater.model.triggers import triggers
 from holdwater.steps import Step, Workflow

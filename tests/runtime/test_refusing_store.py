@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from holdwater import DefaultRunner, HoldwaterError, StoreUnavailable, StoreUnusable
+from holdwater import DefaultRunner
+from holdwater.errors import HoldwaterError, StoreUnavailable, StoreUnusable
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.storage.urls import parse_url
 from tests.runtime.test_internal_errors import FailingFunction

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from holdwater import Context, DefaultRunner, DefaultRunnerConfig, ProcessExecutor, TaskHandle
+from holdwater import Context, DefaultRunner, DefaultRunnerConfig, TaskHandle
+from holdwater.executors import ProcessExecutor
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 
 FOR_EVER_MS = 3_600_000

@@ -418,12 +418,12 @@ def test_a_parked_run_goes_on_in_the_process_that_parked_it(
 
     def refusing(changes: Any) -> Any:
         if any(c.entries for c in changes):
-            raise holdwater.StoreError("too large, says the test")
+            raise StoreError("too large, says the test")
         return real(changes)
 
     monkeypatch.setattr(store, "commit", refusing)
     gate.open.set()
-    with pytest.raises(holdwater.StoreError, match="too large"):
+    with pytest.raises(StoreError, match="too large"):
         handle.result(SIGNAL_TIMEOUT_SECONDS)
     monkeypatch.undo()
     assert handle.status == "Paused"

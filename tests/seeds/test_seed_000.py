@@ -19,7 +19,8 @@ import psycopg
 import pytest
 
 import holdwater
-from holdwater import Context, DefaultRunner, StoreUnavailable, WorkflowBuilder, task
+from holdwater import Context, DefaultRunner, WorkflowBuilder, task
+from holdwater.errors import RunnerClosed, StoreUnavailable
 from holdwater.model.time import Micros
 from holdwater.schedules import Cron
 from tests.postgres.cluster import Cluster
@@ -197,11 +198,11 @@ def test_000_14_shutdown(run: Example) -> None:
 def test_000_15_context_manager(run: Example, capsys: pytest.CaptureFixture[str]) -> None:
     scope = run(15)
     assert capsys.readouterr().out == "Success!\n"
-    with pytest.raises(holdwater.RunnerClosed):
+    with pytest.raises(RunnerClosed):
         scope["runner"].submit("my_workflow")
     with pytest.raises(KeyError), scope["cloaca"].DefaultRunner("sqlite:///app.db") as runner:
         raise KeyError
-    with pytest.raises(holdwater.RunnerClosed):
+    with pytest.raises(RunnerClosed):
         runner.submit("my_workflow")
 
 
@@ -311,7 +312,7 @@ def test_000_23_cron_options(run: Example) -> None:
 
 def test_000_24_resources(run: Example) -> None:
     scope = run(24, database_url="sqlite:///app.db")
-    with pytest.raises(holdwater.RunnerClosed):
+    with pytest.raises(RunnerClosed):
         scope["runner"].submit("workflow")
 
 

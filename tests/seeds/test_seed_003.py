@@ -21,38 +21,27 @@ from typing import Any, TypeVar
 
 import pytest
 
-import holdwater
-from holdwater import (
-    END,
-    AsyncRunner,
-    BaseRunner,
-    Checkpointer,
+from holdwater import END, AsyncRunner, Graph, PauseInfo, RunResult, RunStatus, SyncRunner, events, node, route
+from holdwater.caching import MemoryCache
+from holdwater.checkpointers import Checkpointer, MemoryCheckpointer, SqliteCheckpointer
+from holdwater.errors import (
     ConflictError,
-    EventProcessor,
-    ExecutionStrategy,
-    Graph,
     GraphConfigError,
     IncompatibleRunnerError,
     InfiniteLoopError,
-    MemoryCache,
-    MemoryCheckpointer,
     MissingInputError,
-    PauseInfo,
-    PauseReason,
-    RunnerCapabilities,
-    RunResult,
-    RunStatus,
-    SqliteCheckpointer,
-    SyncRunner,
-    get_execution_strategy,
-    node,
-    route,
-    validate_map_compatible,
-    validate_runner_compatibility,
 )
-from holdwater.graphs import InterruptNode
+from holdwater.events import EventProcessor, InterruptEvent
+from holdwater.graphs import InterruptNode, validate_map_compatible, validate_runner_compatibility
 from holdwater.runners import graphs as runners_of_graphs
-from holdwater.runners.graphs import RunHandle
+from holdwater.runners.graphs import (
+    BaseRunner,
+    ExecutionStrategy,
+    PauseReason,
+    RunHandle,
+    RunnerCapabilities,
+    get_execution_strategy,
+)
 from tests.seeds.agreement import assert_callable_as, execute_block, fields_of, rows_of_table
 from tests.seeds.documents import DOCS, blocks
 
@@ -587,7 +576,7 @@ def test_003_08_iter() -> None:
     scope: dict[str, Any] = {
         "runner": AsyncRunner(),
         "graph": reviewed(),
-        "InterruptEvent": holdwater.InterruptEvent,
+        "InterruptEvent": InterruptEvent,
         "user_response": "good",
     }
     exec(f"async def example():\n{textwrap.indent(example, '    ')}\n    return result\n", scope)
@@ -603,7 +592,7 @@ def test_003_08_the_same_semantics_as_run(checkpointer: Checkpointer) -> None:
             seen = []
             async for event in run:
                 seen.append(event)
-                if isinstance(event, holdwater.InterruptEvent):
+                if isinstance(event, InterruptEvent):
                     assert event.workflow_id == "w"
                     if answer is not None:
                         run.respond(event.response_param, answer)
@@ -632,7 +621,7 @@ def test_003_09_run_handle() -> None:
             with pytest.raises(RuntimeError):
                 run.result
             async for event in run:
-                if isinstance(event, holdwater.InterruptEvent):
+                if isinstance(event, InterruptEvent):
                     with pytest.raises(ValueError):
                         run.respond("nobody asked", 1)
                     run.respond("verdict", "good")
@@ -739,7 +728,7 @@ EVENTS = [
 
 @pytest.mark.parametrize(("number", "name"), [*enumerate(EVENTS, 15)])
 def test_003_15_to_23_fields(number: int, name: str) -> None:
-    theirs, ours = getattr(definitions_of_block(number), name), getattr(holdwater, name)
+    theirs, ours = getattr(definitions_of_block(number), name), getattr(events, name)
     values: dict[str, Any] = {field: f"<{field}>" for field in fields_of(theirs)}
     made = ours(**values)
     assert {field: getattr(made, field) for field in values} == values

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from holdwater.errors import EncodingError
+from holdwater.errors import EncodingError, ReadOnlyContext
 from holdwater.model.values import Stored
-from holdwater.steps import QualityMetrics, ReadOnlyContext, Step, StepResult, WorkflowContext
+from holdwater.steps import QualityMetrics, Step, StepResult, WorkflowContext
 from tests.steps.driver import KernelRun, make_definition, run_steps
 
 

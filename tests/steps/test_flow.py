@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from holdwater.errors import WorkflowError
+from holdwater.errors import FallThroughWarning, WorkflowError
 from holdwater.model.time import from_datetime, to_rfc3339
-from holdwater.steps import FallThroughWarning, Step, StepResult, StepSettings, Workflow, WorkflowContext
+from holdwater.steps import Step, StepResult, StepSettings, Workflow, WorkflowContext
 from tests.steps.driver import STARTED_AT_US, KernelRun, handler_returning, make_definition, run_steps
 
 Config = dict[str, Any]

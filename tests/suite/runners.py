@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from holdwater import DefaultRunner, DefaultRunnerConfig, ExecutorMetrics, WorkflowBuilder, task
+from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
+from holdwater.executors import ExecutorMetrics
 from holdwater.model.registry import registry
 from tests.suite.waiting import poll_pause
 

@@ -4,24 +4,20 @@ A key is a digest of the inputs and of all the code the function reaches: helper
 defaults and the constants they read.  External reads (files, the environment, the clock) are not part of it.
 """
 
-from holdwater.caching.backends import Cache, CacheBackend, MissLog
+from holdwater.caching.backends import CacheBackend, MissLog
 from holdwater.caching.disk import DiskCache
 from holdwater.caching.keys import CacheableNode, CacheKey, Uncacheable, cache_key
-from holdwater.caching.memory import InMemoryCache, MemoryCache
+from holdwater.caching.memory import MemoryCache
 from holdwater.caching.misses import MissCause, MissExplanation
 from holdwater.caching.node_cache import CacheStats, Hit, Miss, NodeCache, why_miss
-from holdwater.errors import CacheUnavailable, Unstorable
 
 __all__ = [
-    "Cache",
     "CacheBackend",
     "CacheKey",
     "CacheStats",
-    "CacheUnavailable",
     "CacheableNode",
     "DiskCache",
     "Hit",
-    "InMemoryCache",
     "MemoryCache",
     "Miss",
     "MissCause",
@@ -29,7 +25,6 @@ __all__ = [
     "MissLog",
     "NodeCache",
     "Uncacheable",
-    "Unstorable",
     "cache_key",
     "why_miss",
 ]

@@ -19,9 +19,6 @@ class CacheBackend(Protocol):
         """Store a value.  Raises Unstorable if it can be neither pickled nor copied, or is too large."""
 
 
-Cache = CacheBackend
-
-
 @runtime_checkable
 class MissLog(Protocol):
     """The newest short texts of each topic.  A backend that implements it explains misses of other processes, too."""

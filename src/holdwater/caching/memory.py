@@ -108,9 +108,6 @@ class MemoryCache:
         return too_many or (self.max_bytes is not None and self._bytes > self.max_bytes)
 
 
-InMemoryCache = MemoryCache
-
-
 def validate_bound(name: str, bound: int | None) -> int | None:
     if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int) or bound < 1):
         raise ConfigError(f"{name} is a whole number of at least 1 or None, not {bound!r}")

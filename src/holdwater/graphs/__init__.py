@@ -18,20 +18,6 @@ from typing import TYPE_CHECKING
 from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
-    from holdwater.errors import (
-        AnswerError,
-        ConflictError,
-        DeadlockError,
-        GraphConfigError,
-        IncompatibleRunnerError,
-        InfiniteLoopError,
-        InputError,
-        MapOverError,
-        MissingInputError,
-        NodeReturnError,
-        RenameError,
-        SignatureError,
-    )
     from holdwater.graphs.build.wiring import Edge
     from holdwater.graphs.graph import Graph, register_graph
     from holdwater.graphs.input_spec import InputSpec
@@ -46,30 +32,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "END",
-    "AnswerError",
-    "ConflictError",
-    "DeadlockError",
     "Edge",
     "FunctionNode",
     "GateNode",
     "Graph",
-    "GraphConfigError",
     "GraphNode",
     "IfElseNode",
-    "IncompatibleRunnerError",
-    "InfiniteLoopError",
-    "InputError",
     "InputSpec",
     "InterruptNode",
     "MapConfig",
-    "MapOverError",
-    "MissingInputError",
     "Node",
     "NodeContext",
-    "NodeReturnError",
-    "RenameError",
     "RouteNode",
-    "SignatureError",
     "TypeRouteNode",
     "branch",
     "ifelse",
@@ -82,20 +56,6 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    "holdwater.errors": (
-        "AnswerError",
-        "ConflictError",
-        "DeadlockError",
-        "GraphConfigError",
-        "IncompatibleRunnerError",
-        "InfiniteLoopError",
-        "InputError",
-        "MapOverError",
-        "MissingInputError",
-        "NodeReturnError",
-        "RenameError",
-        "SignatureError",
-    ),
     "holdwater.graphs.build.wiring": ("Edge",),
     "holdwater.graphs.graph": (
         "Graph",

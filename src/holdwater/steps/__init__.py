@@ -18,14 +18,6 @@ from typing import TYPE_CHECKING
 from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
-    from holdwater.errors import (
-        ConfigurationFailure,
-        FallThroughWarning,
-        PipelineNotFound,
-        ReadOnlyContext,
-        StepFailed,
-        StepReturnError,
-    )
     from holdwater.model.policies import RetryPolicy
     from holdwater.steps.base_step import ErrorPolicy, StepType
     from holdwater.steps.context import ExecutionContext, WorkflowContext
@@ -41,25 +33,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChoiceStep",
-    "ConfigurationFailure",
     "ErrorCategory",
     "ErrorPolicy",
     "ExecutionContext",
-    "FallThroughWarning",
     "LambdaStep",
     "MapStep",
     "Pipeline",
-    "PipelineNotFound",
     "PipelineRunResult",
     "PipelineStatus",
     "QualityMetrics",
     "QualityThresholds",
-    "ReadOnlyContext",
     "RetryPolicy",
     "Step",
-    "StepFailed",
     "StepResult",
-    "StepReturnError",
     "StepSettings",
     "StepType",
     "StepWrapper",
@@ -76,14 +62,6 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    "holdwater.errors": (
-        "ConfigurationFailure",
-        "FallThroughWarning",
-        "PipelineNotFound",
-        "ReadOnlyContext",
-        "StepFailed",
-        "StepReturnError",
-    ),
     "holdwater.model.policies": ("RetryPolicy",),
     "holdwater.steps.base_step": (
         "ErrorPolicy",
@@ -99,8 +77,8 @@ _EXPORTS = {
     ),
     "holdwater.steps.error_categories": ("ErrorCategory",),
     "holdwater.steps.execute": (
-        "StepWrapper",
         "StepSettings",
+        "StepWrapper",
     ),
     "holdwater.steps.pipelines": (
         "Pipeline",

@@ -13,6 +13,7 @@ with WorkflowBuilder("etl"):
         return {"count": len(context["rows"])}
 """
 
+from holdwater.model.error_report import ErrorText
 from holdwater.tasks.builder import WorkflowBuilder
 from holdwater.tasks.context import Context
 from holdwater.tasks.decorator import task
@@ -36,6 +37,7 @@ from holdwater.tasks.workflow import TaskWorkflow, register_workflow_constructor
 
 __all__ = [
     "Context",
+    "ErrorText",
     "Patch",
     "Task",
     "TaskHandleProtocol",

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from holdwater.graphs import END, ConflictError, FunctionNode, Graph, GraphConfigError, InterruptNode, node
+from holdwater.errors import ConflictError, GraphConfigError
+from holdwater.graphs import END, FunctionNode, Graph, InterruptNode, node
 from tests.graphs.building import fn, gate, make_function
 
 MakeGraph = Callable[[], object]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from holdwater.graphs import END, Graph, GraphConfigError, InterruptNode, MissingInputError
+from holdwater.errors import GraphConfigError, MissingInputError
+from holdwater.graphs import END, Graph, InterruptNode
 from holdwater.graphs.inputs import resolve_inputs
 from tests.graphs.building import fn, gate
 

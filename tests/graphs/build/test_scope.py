@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdwater.graphs import END, Graph, GraphConfigError, InputError
+from holdwater.errors import GraphConfigError, InputError
+from holdwater.graphs import END, Graph
 from tests.graphs.building import fn, gate
 
 

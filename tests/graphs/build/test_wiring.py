@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdwater.graphs import END, ConflictError, Graph, GraphConfigError
+from holdwater.errors import ConflictError, GraphConfigError
+from holdwater.graphs import END, Graph
 from holdwater.graphs.build.wiring import EdgeKind
 from tests.graphs.building import fn, gate
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from holdwater.graphs import FunctionNode, Graph, IncompatibleRunnerError, node
+from holdwater.errors import IncompatibleRunnerError
+from holdwater.graphs import FunctionNode, Graph, node
 from holdwater.model.policies import RetryPolicy
 from holdwater.runners.graphs import AsyncRunner, RunStatus, SyncRunner
 from tests.runners.graphs.samples import counter_graph, run_with_timeout, small_graph

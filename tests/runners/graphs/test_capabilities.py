@@ -4,15 +4,9 @@ from typing import Any
 
 import pytest
 
-from holdwater.graphs import FunctionNode, Graph, GraphConfigError, IncompatibleRunnerError
-from holdwater.runners.graphs import (
-    AsyncRunner,
-    BaseRunner,
-    RunnerCapabilities,
-    SyncRunner,
-    validate_map_compatible,
-    validate_runner_compatibility,
-)
+from holdwater.errors import GraphConfigError, IncompatibleRunnerError
+from holdwater.graphs import FunctionNode, Graph, validate_map_compatible, validate_runner_compatibility
+from holdwater.runners.graphs import AsyncRunner, BaseRunner, RunnerCapabilities, SyncRunner
 from tests.runners.graphs.samples import counter_graph, review_graph, small_graph
 
 

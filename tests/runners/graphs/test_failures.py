@@ -96,7 +96,7 @@ def test_an_item_of_a_mapped_node_is_in_the_path(n: int) -> None:
 
 
 def test_the_graph_of_a_checkpointed_run_too(tmp_path: Path) -> None:
-    from holdwater import SqliteCheckpointer
+    from holdwater.checkpointers import SqliteCheckpointer
 
     runner = SyncRunner(checkpointer=SqliteCheckpointer(tmp_path / "runs.db"))
     nested = Graph([inner_graph(halve).as_node(name="outer").map_over("by")], name="g")

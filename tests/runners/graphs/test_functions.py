@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from holdwater import Graph, MemoryCheckpointer, RetryPolicy, RunStatus, interrupt, node, route
+from holdwater import Graph, RetryPolicy, RunStatus, interrupt, node, route
+from holdwater.checkpointers import MemoryCheckpointer
+from holdwater.errors import GraphConfigError, MissingInputError, NodeReturnError, SignatureError
 from holdwater.events import EventProcessor
-from holdwater.graphs import GraphConfigError, MissingInputError, NodeReturnError, SignatureError
 from holdwater.runners.graphs import AsyncRunner, SyncRunner
 from tests.runners.graphs.test_loops import EXECUTION_MODES, ExecutionMode
 

@@ -6,18 +6,9 @@ from typing import Any
 
 import pytest
 
-from holdwater import MemoryCheckpointer
-from holdwater.graphs import (
-    END,
-    FunctionNode,
-    Graph,
-    IncompatibleRunnerError,
-    InputError,
-    InterruptNode,
-    interrupt,
-    node,
-    route,
-)
+from holdwater.checkpointers import MemoryCheckpointer
+from holdwater.errors import IncompatibleRunnerError, InputError
+from holdwater.graphs import END, FunctionNode, Graph, InterruptNode, interrupt, node, route
 from holdwater.runners.graphs import AsyncRunner, PauseReason, RunStatus, SyncRunner
 from tests.runners.graphs.samples import review_graph, run_with_timeout
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from holdwater import AsyncRunner, RetryPolicy, SqliteCheckpointer, SyncRunner
+from holdwater import AsyncRunner, RetryPolicy, SyncRunner
+from holdwater.checkpointers import SqliteCheckpointer
 from holdwater.events import EventProcessor
 from holdwater.graphs import Graph, node, route
 from tests.runners.graphs.samples import RecordingProcessor, run_with_timeout

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from holdwater.errors import PauseNotFound
 from holdwater.events import (
     AsyncEventProcessor,
     InterruptEvent,
@@ -16,7 +17,7 @@ from holdwater.events import (
 )
 from holdwater.events.types import BaseEvent
 from holdwater.graphs import FunctionNode, Graph, node
-from holdwater.runners.graphs import AsyncRunner, PauseNotFound, RunHandle, RunStatus
+from holdwater.runners.graphs import AsyncRunner, RunHandle, RunStatus
 from tests.runners.graphs.samples import RecordingProcessor, review_graph, run_with_timeout, small_graph
 
 runner = AsyncRunner()

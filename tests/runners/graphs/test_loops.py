@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from holdwater import END, DeadlockError, Graph, GraphConfigError, MissingInputError, node, route
+from holdwater import END, Graph, node, route
+from holdwater.errors import DeadlockError, GraphConfigError, MissingInputError
 from holdwater.events import EventProcessor
 from holdwater.runners.graphs import AsyncRunner, RunResult, SyncRunner
 from holdwater.runners.graphs.durable.checkpointers import MemoryCheckpointer

@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 from hypothesis import strategies as st
 
-from holdwater import END, Graph, MemoryCheckpointer, interrupt, node, route
+from holdwater import END, Graph, interrupt, node, route
+from holdwater.checkpointers import MemoryCheckpointer
 from holdwater.graphs.nodes.base import Node
 from holdwater.runners.graphs import AsyncRunner, RunResult, SyncRunner
 from tests.runners.graphs.local.programs import CallLog, IgnoringProcessor, make_function

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from holdwater.graphs import FunctionNode, Graph, GraphConfigError, MapOverError, NodeContext, node
+from holdwater.errors import GraphConfigError, MapOverError
+from holdwater.graphs import FunctionNode, Graph, NodeContext, node
 from holdwater.runners.graphs import AsyncRunner, MapResult, RunResult, RunStatus, SyncRunner
 from tests.runners.graphs.samples import RecordingProcessor, counter_graph, review_graph, run_with_timeout, small_graph
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from holdwater.graphs import END, FunctionNode, Graph, IncompatibleRunnerError, ifelse, node, route
+from holdwater.errors import IncompatibleRunnerError
+from holdwater.graphs import END, FunctionNode, Graph, ifelse, node, route
 from holdwater.runners.graphs import (
     AsyncRunner,
     BaseRunner,

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from holdwater import AsyncRunner, FunctionCancelled, Graph, MemoryCheckpointer, RetryPolicy, SyncRunner, node
+from holdwater import AsyncRunner, Graph, RetryPolicy, SyncRunner, node
+from holdwater.checkpointers import MemoryCheckpointer
+from holdwater.errors import FunctionCancelled
 from holdwater.events import EventProcessor, NodeErrorEvent
 from tests.runners.graphs.samples import run_with_timeout
 

@@ -6,21 +6,10 @@ from typing import Any
 
 import pytest
 
-from holdwater.graphs import (
-    END,
-    FunctionNode,
-    Graph,
-    GraphConfigError,
-    InfiniteLoopError,
-    MissingInputError,
-    NodeContext,
-    NodeReturnError,
-    ifelse,
-    node,
-    route,
-)
+from holdwater.errors import GraphConfigError, InfiniteLoopError, MissingInputError, MissingOutputError, NodeReturnError
+from holdwater.graphs import END, FunctionNode, Graph, NodeContext, ifelse, node, route
 from holdwater.model.policies import RetryPolicy
-from holdwater.runners.graphs import MissingOutputError, RunStatus, SyncRunner
+from holdwater.runners.graphs import RunStatus, SyncRunner
 from tests.runners.graphs.samples import RecordingProcessor, counter_graph, double, small_graph
 
 runner = SyncRunner()

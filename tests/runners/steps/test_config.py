@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from holdwater import ConfigError, InvalidTransition, RetryPolicy
+from holdwater import RetryPolicy
+from holdwater.errors import ConfigError, InvalidTransition
 from holdwater.runners.steps import WorkflowRunner, WorkflowRunnerConfig
 from holdwater.steps import ErrorPolicy, Step, StepResult, Workflow
 from tests.runners.steps.conftest import MakeRunner, query_rows

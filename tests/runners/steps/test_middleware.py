@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from holdwater import ConfigError, RetryPolicy
+from holdwater import RetryPolicy
+from holdwater.errors import ConfigError
 from holdwater.runners.steps import WorkflowRunner
 from holdwater.steps import ErrorPolicy, Step, StepResult, Workflow, pipeline
 from holdwater.steps.step import LambdaStep, MapStep, WaitStep

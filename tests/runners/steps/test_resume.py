@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from holdwater import (
+from holdwater.errors import (
     ConfigError,
     InvalidTransition,
+    RunInProgress,
     RunnerClosed,
     RunNotFound,
     StructureChanged,
     WorkflowError,
     WorkflowNotFound,
 )
-from holdwater.errors import RunInProgress
 from holdwater.model.records import CommitResult, RunUpdate
 from holdwater.runners.steps import WorkflowRunner, WorkflowRunnerConfig
 from holdwater.runners.steps.results import WorkflowResult

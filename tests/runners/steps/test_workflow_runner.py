@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from holdwater import ConfigError, DatabaseURLError, RunnerClosed, StoreUnavailable
+from holdwater.errors import ConfigError, DatabaseURLError, RunnerClosed, StoreUnavailable
 from holdwater.runners.steps import StepStatus, WorkflowRunner, WorkflowRunnerConfig, WorkflowStatus
 from holdwater.runners.steps import open_store as open_store_module
 from holdwater.steps import ErrorPolicy, Step, StepResult, Workflow, WorkflowContext

@@ -13,6 +13,7 @@ import pytest
 
 import holdwater
 from holdwater import Context, DefaultRunner, TaskHandle, context_value, task_failed
+from holdwater.errors import ConfigError, WorkflowError
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from tests.suite.effort import LONG
@@ -422,7 +423,7 @@ class TestFailuresThatAreHandled:
 
     @pytest.mark.parametrize("rule", [None, holdwater.always(), context_value("x", "==", 1)])
     def test_a_rule_must_mention_it(self, define: Define, rule: Any) -> None:
-        with pytest.raises(holdwater.WorkflowError, match="no rule of another task"):
+        with pytest.raises(WorkflowError, match="no rule of another task"):
             define(
                 "w",
                 ("load", does_nothing, {"on_error": "handled"}),
@@ -430,5 +431,5 @@ class TestFailuresThatAreHandled:
             )
 
     def test_other_words_are_refused(self, define: Define) -> None:
-        with pytest.raises(holdwater.ConfigError, match="'fail' or 'handled'"):
+        with pytest.raises(ConfigError, match="'fail' or 'handled'"):
             define("w", ("a", does_nothing, {"on_error": "ignore"}))

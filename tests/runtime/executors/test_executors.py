@@ -12,21 +12,17 @@ from typing import Any
 
 import pytest
 
-from holdwater import (
-    Context,
-    DefaultRunner,
+from holdwater import Context, DefaultRunner, TaskHandle
+from holdwater.errors import DecodingError, ExecutorNotFound, WorkerCrashed
+from holdwater.executors import (
     ExecutorBackend,
     ExecutorMetrics,
-    ExecutorNotFound,
     ProcessExecutor,
     Router,
-    TaskHandle,
     TaskInvocation,
     ThreadExecutor,
-    WorkerCrashed,
     run_invocation,
 )
-from holdwater.errors import DecodingError
 from holdwater.model import message_framing
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate, metrics_when_idle
 from tests.suite.waiting import poll_pause

@@ -20,7 +20,9 @@ from typing import Any
 
 import pytest
 
-from holdwater import Context, DefaultRunner, ProcessExecutor, RetryPolicy, Router, TaskCancelled, TaskHandle
+from holdwater import Context, DefaultRunner, RetryPolicy, TaskHandle
+from holdwater.errors import TaskCancelled
+from holdwater.executors import ProcessExecutor, Router
 from tests.engine.task_functions import (
     FlakyError,
     exits,
@@ -564,7 +566,8 @@ def test_no_file_of_the_parent_is_open_in_a_worker(runner: DefaultRunner, define
 
 PROGRAM = """
 import dataclasses, os, signal, sys
-from holdwater import DefaultRunner, DefaultRunnerConfig, ProcessExecutor, Router, WorkflowBuilder, task
+from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
+from holdwater.executors import ProcessExecutor, Router
 
 @dataclasses.dataclass
 class Money:

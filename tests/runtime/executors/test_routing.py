@@ -11,17 +11,9 @@ import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from holdwater import (
-    ConfigError,
-    Context,
-    DefaultRunner,
-    DefaultRunnerConfig,
-    ExecutorNotFound,
-    ProcessExecutor,
-    Router,
-    RoutingRule,
-    ThreadExecutor,
-)
+from holdwater import Context, DefaultRunner, DefaultRunnerConfig
+from holdwater.errors import ConfigError, ExecutorNotFound
+from holdwater.executors import ProcessExecutor, Router, RoutingRule, ThreadExecutor
 from tests.suite.effort import property_test
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from holdwater import Context, DefaultRunner, DefaultRunnerConfig, ProcessExecutor
+from holdwater import Context, DefaultRunner, DefaultRunnerConfig
+from holdwater.executors import ProcessExecutor
 from tests.engine.pruning_cases import all_values
 from tests.model import sample_values
 from tests.suite.runners import Define
 
 SCRIPT = """
 import dataclasses, sys
-from holdwater import Context, DefaultRunner, DefaultRunnerConfig, ProcessExecutor, WorkflowBuilder, register_type, task
+from holdwater import Context, DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, register_type, task
+from holdwater.executors import ProcessExecutor
 
 @dataclasses.dataclass
 class Point:

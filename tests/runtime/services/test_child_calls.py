@@ -12,17 +12,8 @@ from typing import Any
 import pytest
 
 import holdwater.engine.engine
-from holdwater import (
-    Context,
-    DefaultRunner,
-    TaskCancelled,
-    TaskEnded,
-    TaskHandle,
-    WorkflowError,
-    WorkflowHandle,
-    WorkflowNotFound,
-)
-from holdwater.errors import StoreUnavailable
+from holdwater import Context, DefaultRunner, TaskHandle, WorkflowHandle
+from holdwater.errors import StoreUnavailable, TaskCancelled, TaskEnded, WorkflowError, WorkflowNotFound
 from holdwater.graphs import Graph, NodeContext, node, register_graph
 from holdwater.model.registry import registry
 from holdwater.storage import open_store

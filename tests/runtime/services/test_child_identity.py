@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from holdwater import Context, DefaultRunner, IdempotencyConflict, TaskHandle
+from holdwater import Context, DefaultRunner, TaskHandle
+from holdwater.errors import IdempotencyConflict
 from holdwater.graphs import END, Graph, NodeContext, ifelse, node, register_graph
 from holdwater.model.registry import registry
 from holdwater.runs.verify.checker import StoreChecker

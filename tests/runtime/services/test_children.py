@@ -8,15 +8,9 @@ from typing import Any
 
 import pytest
 
-from holdwater import (
-    Context,
-    DefaultRunner,
-    ProcessExecutor,
-    TaskCancelled,
-    TaskHandle,
-    WorkflowError,
-    WorkflowNotFound,
-)
+from holdwater import Context, DefaultRunner, TaskHandle
+from holdwater.errors import TaskCancelled, WorkflowError, WorkflowNotFound
+from holdwater.executors import ProcessExecutor
 from holdwater.model.time import Micros
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 

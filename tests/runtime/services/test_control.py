@@ -11,6 +11,7 @@ import pytest
 
 import holdwater
 from holdwater import Context, DefaultRunner, TaskHandle
+from holdwater.errors import IdempotencyConflict, InvalidTransition, RunnerClosed, RunNotFound
 from holdwater.model.registry import registry
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate, assert_no_new_threads
 from tests.suite.waiting import poll_pause
@@ -67,7 +68,7 @@ def test_one_key_one_run(runner: DefaultRunner, define: Define) -> None:
     assert len(handles) == 40
     assert {h.result(SIGNAL_TIMEOUT_SECONDS).status for h in handles} == {"Completed"}
     assert len(runner.list_runs()) == 1
-    with pytest.raises(holdwater.IdempotencyConflict):
+    with pytest.raises(IdempotencyConflict):
         runner.submit("w", {"x": 2}, idempotency_key="k")
 
 
@@ -86,7 +87,7 @@ def test_cancel_reaches_the_body_and_stops_the_rest(runner: DefaultRunner, defin
     assert result.status == "Cancelled"
     assert result.reason == "enough"
     assert [t.status for t in result.task_results] == ["Cancelled", "Pending"]
-    with pytest.raises(holdwater.InvalidTransition):
+    with pytest.raises(InvalidTransition):
         handle.cancel()
 
 
@@ -131,7 +132,7 @@ def test_pause_and_resume(runner: DefaultRunner, define: Define, gate: Gate) -> 
     assert handle.status == "Paused"
     assert handle.result(SIGNAL_TIMEOUT_SECONDS).reason == "lunch"
     gate.open.set()
-    with pytest.raises(holdwater.InvalidTransition):
+    with pytest.raises(InvalidTransition):
         handle.pause()
     while handle.info().task_results[0].status != "Completed":
         assert ran == []
@@ -140,13 +141,13 @@ def test_pause_and_resume(runner: DefaultRunner, define: Define, gate: Gate) -> 
     handle.resume()
     assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert ran == ["b"]
-    with pytest.raises(holdwater.InvalidTransition):
+    with pytest.raises(InvalidTransition):
         handle.resume()
 
 
 def test_unknown_runs(runner: DefaultRunner) -> None:
     for ask in (runner.get_run, runner.handle, runner.cancel, runner.pause, runner.resume):
-        with pytest.raises(holdwater.RunNotFound):
+        with pytest.raises(RunNotFound):
             ask("no-such-run")
 
 
@@ -185,7 +186,7 @@ def test_shutdown_drains_and_leaves_the_rest(
         gate.open.set()
         closing.join(SIGNAL_TIMEOUT_SECONDS)
         assert ran == ["a"]
-        with pytest.raises(holdwater.RunnerClosed):
+        with pytest.raises(RunnerClosed):
             first.submit("w")
         first.shutdown()
         second = open_runner()
@@ -206,7 +207,7 @@ def test_waiters_are_notified_of_the_shutdown(
     def wait() -> None:
         try:
             handle.result()
-        except holdwater.RunnerClosed as error:
+        except RunnerClosed as error:
             heard.append(error)
 
     waiting = threading.Thread(target=wait)
@@ -271,7 +272,7 @@ def test_a_changed_structure_is_parked_and_changed_code_goes_on(
     parked = second.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert parked.status == "Paused"
     assert "structure" in (parked.reason or "")
-    with pytest.raises(holdwater.InvalidTransition):
+    with pytest.raises(InvalidTransition):
         second.resume(run_id)
     second.shutdown()
 
@@ -302,7 +303,7 @@ def test_a_forked_child_is_told_to_make_its_own(runner: DefaultRunner, define: D
         status = 1
         try:
             runner.submit("w")
-        except holdwater.RunnerClosed:
+        except RunnerClosed:
             with DefaultRunner(url) as own:
                 status = 0 if own.execute("w").status == "Completed" else 2
         finally:

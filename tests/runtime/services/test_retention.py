@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import holdwater.engine.engine
-from holdwater import ConfigError, Context, DefaultRunner, RunnerClosed, RunNotFound
+from holdwater import Context, DefaultRunner
+from holdwater.errors import ConfigError, RunnerClosed, RunNotFound
 from holdwater.runtime.services.retention import BATCH_SIZE_RUNS
 from tests.engine.fake_clock import FakeClock, wait_until_idle
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import holdwater.engine.engine
-from holdwater import DefaultRunner, ScheduleError, ScheduleNotFound, WorkflowNotFound
+from holdwater import DefaultRunner
+from holdwater.errors import ScheduleError, ScheduleNotFound, WorkflowNotFound
 from holdwater.model.schedules import FireRow, Firing
 from tests.engine.fake_clock import ContextRecorder, FakeClock, wait_until_idle
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import holdwater.engine.engine
-from holdwater import Context, DefaultRunner, ScheduleError, ScheduleNotFound, TriggerResult, WorkflowBuilder, trigger
+from holdwater import Context, DefaultRunner, TriggerResult, WorkflowBuilder, trigger
+from holdwater.errors import ScheduleError, ScheduleNotFound
 from holdwater.model.triggers import triggers
 from tests.engine.fake_clock import ContextRecorder, FakeClock, wait_until_idle
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate

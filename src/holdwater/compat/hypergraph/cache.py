@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 from holdwater import caching
-from holdwater.caching import Cache, CacheBackend, InMemoryCache, MemoryCache
+from holdwater.caching import CacheBackend, MemoryCache
+from holdwater.caching import CacheBackend as Cache
+from holdwater.caching import MemoryCache as InMemoryCache
 from holdwater.compat.hypergraph.unsupported import compute_cache_key
 
 

@@ -5,15 +5,17 @@ An error that Holdwater never raises, because it allows the operation, is define
 
 from __future__ import annotations
 
-from holdwater.errors import HoldwaterError, RunInProgress, StructureChanged
-from holdwater.graphs import (
+from holdwater.errors import (
     ConflictError,
     GraphConfigError,
+    HoldwaterError,
     IncompatibleRunnerError,
     InfiniteLoopError,
     MapOverError,
     MissingInputError,
     RenameError,
+    RunInProgress,
+    StructureChanged,
 )
 
 GraphChangedError = VersionMismatchError = StructureChanged

@@ -9,13 +9,8 @@ from typing import Any, Self
 from holdwater import graphs
 from holdwater.compat.hypergraph.unsupported import UnsupportedGraphMethods
 from holdwater.compat.stubs import NotInThisVersion, stub_function
-from holdwater.graphs import (
-    GraphConfigError,
-    GraphNode,
-    InputSpec,
-    validate_map_compatible,
-    validate_runner_compatibility,
-)
+from holdwater.errors import GraphConfigError
+from holdwater.graphs import GraphNode, InputSpec, validate_map_compatible, validate_runner_compatibility
 from holdwater.graphs.build.scope import Scope
 from holdwater.graphs.nodes.base import Node
 

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, TypeVar
 
 from holdwater import steps
 from holdwater.compat.spine.params import BadParamsError, ParamDef, PipelineSpec, ValidationResult
-from holdwater.errors import WorkflowError
+from holdwater.errors import PipelineNotFound, WorkflowError
 from holdwater.model.error_report import describe_error
-from holdwater.steps import PipelineNotFound, PipelineStatus, pipeline, pipeline_registry
 from holdwater.steps import PipelineRunResult as PipelineResult
+from holdwater.steps import PipelineStatus, pipeline, pipeline_registry
 from holdwater.steps.error_categories import classify_error
 from holdwater.steps.pipelines import prepare_call, run_pipeline
 

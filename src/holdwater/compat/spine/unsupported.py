@@ -104,7 +104,7 @@ register_pipeline = stub_function(
 register_workflow = stub_function("register_workflow", "use holdwater.steps.register_workflow(workflow)")
 register_step = stub_function("register_step", "use Step.lambda_(name, handler)")
 MemoryExecutor = stub_class("MemoryExecutor", "use WorkflowRunner(), which runs in this process")
-LocalExecutor = stub_class("LocalExecutor", "use holdwater.ThreadExecutor with DefaultRunner")
+LocalExecutor = stub_class("LocalExecutor", "use holdwater.executors.ThreadExecutor with DefaultRunner")
 StubExecutor = stub_class("StubExecutor", "use WorkflowRunner(dry_run=True)")
 CeleryExecutor = stub_class(
     "CeleryExecutor", "start a DefaultRunner in each process: they share the work of a database"

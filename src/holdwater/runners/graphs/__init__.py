@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
-    from holdwater.errors import InvalidRunState, MissingOutputError, PauseNotFound
-    from holdwater.graphs.runner_compatibility import validate_map_compatible, validate_runner_compatibility
     from holdwater.model.statuses import RunStatus
     from holdwater.runners.graphs.async_runner import AsyncRunner
     from holdwater.runners.graphs.base import BaseRunner
@@ -26,11 +24,8 @@ __all__ = [
     "AsyncRunner",
     "BaseRunner",
     "ExecutionStrategy",
-    "InvalidRunState",
     "MapResult",
-    "MissingOutputError",
     "PauseInfo",
-    "PauseNotFound",
     "PauseReason",
     "RunHandle",
     "RunResult",
@@ -38,20 +33,9 @@ __all__ = [
     "RunnerCapabilities",
     "SyncRunner",
     "get_execution_strategy",
-    "validate_map_compatible",
-    "validate_runner_compatibility",
 ]
 
 _EXPORTS = {
-    "holdwater.errors": (
-        "MissingOutputError",
-        "PauseNotFound",
-        "InvalidRunState",
-    ),
-    "holdwater.graphs.runner_compatibility": (
-        "validate_map_compatible",
-        "validate_runner_compatibility",
-    ),
     "holdwater.model.statuses": ("RunStatus",),
     "holdwater.runners.graphs.async_runner": ("AsyncRunner",),
     "holdwater.runners.graphs.base": ("BaseRunner",),

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from holdwater import AsyncRunner, Checkpointer, Graph, MemoryCheckpointer, SqliteCheckpointer, SyncRunner, node
+from holdwater import AsyncRunner, Graph, SyncRunner, node
+from holdwater.checkpointers import Checkpointer, MemoryCheckpointer, SqliteCheckpointer
 from tests.runners.graphs.samples import run_with_timeout
 
 TIMEOUT_SECONDS = 30.0

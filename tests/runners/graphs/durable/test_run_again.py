@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from holdwater import AsyncRunner, Graph, MemoryCheckpointer, PauseNotFound, interrupt, node
-from holdwater.graphs import AnswerError, InputError, InterruptNode
+from holdwater import AsyncRunner, Graph, interrupt, node
+from holdwater.checkpointers import MemoryCheckpointer
+from holdwater.errors import AnswerError, InputError, PauseNotFound
+from holdwater.graphs import InterruptNode
 
 
 class PaymentGraph:

@@ -11,8 +11,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from holdwater.errors import GraphConfigError
 from holdwater.events import EventProcessor
-from holdwater.graphs import END, FunctionNode, Graph, GraphConfigError, GraphNode, IfElseNode, RouteNode
+from holdwater.graphs import END, FunctionNode, Graph, GraphNode, IfElseNode, RouteNode
 from holdwater.graphs.nodes.base import Node
 from holdwater.runners.graphs import AsyncRunner, RunResult, SyncRunner
 

@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from holdwater.graphs import END, DeadlockError, FunctionNode, Graph, InfiniteLoopError, MissingInputError, RouteNode
-from holdwater.graphs import GraphConfigError as Refused
+from holdwater.errors import DeadlockError, InfiniteLoopError, MissingInputError
+from holdwater.errors import GraphConfigError as Refused
+from holdwater.graphs import END, FunctionNode, Graph, RouteNode
 from holdwater.graphs.nodes.base import Node
 from holdwater.runners.graphs import SyncRunner
 from tests.kernel import drivers
