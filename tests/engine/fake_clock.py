@@ -78,5 +78,5 @@ def wait_until_idle(runner: DefaultRunner) -> None:
     """Returns when a runner has looked at everything that is due."""
     for _ in range(3):  # an act that was posted before a look is done before it, too
         done = threading.Event()
-        runner._engine.driver.call_soon_strict(done.set)
+        runner._engine.driver.loop.call_soon_strict(done.set)
         assert done.wait(SIGNAL_TIMEOUT_SECONDS)

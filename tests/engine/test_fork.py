@@ -23,7 +23,7 @@ from holdwater.model.records import RunRow
 from holdwater.model.registry import Registry, registry
 from holdwater.model.time import Micros
 from holdwater.runs.verify.checker import StoreChecker
-from holdwater.runtime.driver import DriverConfig
+from holdwater.runtime.config import DriverConfig
 from tests.engine.test_retry import FlakyTasks, bench, has_no_violations, tasks_of
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 

@@ -16,7 +16,7 @@ from holdwater.model import events as ev
 from holdwater.model.registry import Registry, registry
 from holdwater.model.time import ClockSample, Micros, MonotonicMicros, add_seconds
 from holdwater.runs.verify.checker import StoreChecker
-from holdwater.runtime.driver import DriverConfig
+from holdwater.runtime.config import DriverConfig
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 HOUR_US = 3_600_000_000

@@ -20,14 +20,19 @@ from holdwater.runtime import future
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.clock import SystemClock
+from holdwater.runtime.commits import Commits
 from holdwater.runtime.driver import Driver
 from holdwater.runtime.executors.slots import Executor
+from holdwater.runtime.loop import Loop
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.services.claims import WorkClaimer
 from holdwater.runtime.services.control import RunControl
 from holdwater.runtime.services.deadlines import Deadlines
+from holdwater.runtime.services.leases import LeaseKeeper
+from holdwater.runtime.services.recovery import StaleClaimSweeper
 from holdwater.runtime.services.retention import Retention
 from holdwater.runtime.services.schedules import Scheduler
+from holdwater.runtime.work import Work
 from holdwater.storage import open_store
 from holdwater.storage.sqlite.store import SQLiteStore
 from holdwater.tasks.definition import TaskWorkflowDefinition
@@ -54,10 +59,10 @@ PER_RUN_FUNCTIONS: list[tuple[Any, str]] = [
     (Executor, "submit_attempt"),
     (Deadlines, "watch_attempt"),
     (Deadlines, "watch_run"),
-    (Driver, "_on_committed"),
-    (Driver, "_fire_timer"),
+    (Commits, "_on_committed"),
+    (Work, "_fire_timer"),
     (Driver, "_add_submitted_run"),
-    (Driver, "finish_attempt"),
+    (Work, "finish_attempt"),
     (RunControl, "cancel_running"),
     (RunLoader, "compiled_plan"),
     (SQLiteStore, "commit"),
@@ -65,15 +70,17 @@ PER_RUN_FUNCTIONS: list[tuple[Any, str]] = [
 """functions called for one run: that run may be parked, refused or failed"""
 
 LOOP_FUNCTIONS: list[tuple[Any, str]] = [
-    (WorkClaimer, "run_due"),
-    (WorkClaimer, "_scan"),
+    (WorkClaimer, "run"),
+    (StaleClaimSweeper, "run"),
+    (StaleClaimSweeper, "_scan"),
     (WorkClaimer, "_claim_work"),
-    (Scheduler, "run_due"),
-    (Retention, "run_due"),
-    (Deadlines, "run_due"),
-    (Driver, "_process_inbox"),
-    (Driver, "_run_due"),
-    (Driver, "_next_timeout"),
+    (Scheduler, "run"),
+    (Retention, "run"),
+    (Deadlines, "run"),
+    (LeaseKeeper, "run"),
+    (Loop, "_process_inbox"),
+    (Loop, "_run_due"),
+    (Loop, "_next_timeout"),
     (SQLiteStore, "claim_work"),
     (SQLiteStore, "next_lease_expiry"),
     (SQLiteStore, "next_due_at"),
@@ -86,17 +93,18 @@ EXPECTED_OUTCOMES = ["Cancelled", *["Completed"] * 4]
 
 
 class FailingFunction:
-    """A function whose n-th call raises; of calls in the driver's thread and in those of bodies only."""
+    """A function whose n-th call raises; of calls in the driver's thread and in those of bodies only, while armed."""
 
-    def __init__(self, owner: Any, name: str, n: int, kind: type[BaseException]) -> None:
+    def __init__(self, owner: Any, name: str, n: int, kind: type[BaseException], *, armed: bool = True) -> None:
         self.owner, self.name, self.n, self.error_class = owner, name, n, kind
+        self.armed = armed
         self.calls = 0
         self._real = getattr(owner, name)
         self._lock = threading.Lock()
 
     def __enter__(self) -> FailingFunction:
         def call(*args: Any, **kw: Any) -> Any:
-            if threading.current_thread().name.startswith("holdwater-"):
+            if self.armed and threading.current_thread().name.startswith("holdwater-"):
                 with self._lock:
                     self.calls += 1
                     raises = self.calls == self.n
@@ -185,9 +193,11 @@ def test_an_error_of_one_run_affects_no_other(owner: Any, name: str, define: Def
     define_workflows(define)
     reached = 0
     for n in (1, 2, 3, 5, 8, 13):
-        with DefaultRunner("sqlite:///:memory:") as runner:
-            with FailingFunction(owner, name, n, KINDS[n % len(KINDS)]) as broken:
-                ended = collect_outcomes(runner)
+        broken = FailingFunction(owner, name, n, KINDS[n % len(KINDS)], armed=False)
+        with broken, DefaultRunner("sqlite:///:memory:") as runner:
+            broken.armed = True
+            ended = collect_outcomes(runner)
+            broken.armed = False
             reached += broken.calls >= n
             assert "hangs" not in ended, (n, ended)
             assert sum([status in EXPECTED_STATUSES for status in ended]) >= 4, (n, ended)
@@ -245,7 +255,7 @@ def test_a_failing_service_does_not_stop_the_others(define: Define, monkeypatch:
     def always(self: Scheduler, now: int) -> None:
         raise LookupError("says the test")
 
-    monkeypatch.setattr(Scheduler, "run_due", always)
+    monkeypatch.setattr(Scheduler, "run", always)
     define_workflows(define)
     define(
         "slow", ("a", lambda context, handle: handle._wakeup or handle._wait_for_cancel(60), {"timeout_seconds": 0.05})
@@ -314,7 +324,7 @@ def test_a_batch_with_one_bad_update_is_bisected(define: Define, monkeypatch: py
         assert begun.wait(SIGNAL_TIMEOUT_SECONDS)
         for thread in threads[1:]:
             thread.start()
-        while runner._engine.driver._inbox.qsize() < len(keys) - 1:  # bounded by the test's time-out
+        while runner._engine.driver.loop._inbox.qsize() < len(keys) - 1:  # bounded by the test's time-out
             poll_pause()
         held.set()
         for thread in threads:

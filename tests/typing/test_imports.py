@@ -16,28 +16,11 @@ from pathlib import Path
 import pytest
 
 import holdwater
-from holdwater.kernel.scc import strongly_connected_components
 
 ROOT = Path(holdwater.__file__).parent
 
 Imports = Mapping[str, frozenset[str]]
 """module -> the modules it imports"""
-
-
-def _below(package: str, names: str) -> frozenset[str]:
-    return frozenset(f"holdwater.{package}.{name}" for name in names.split())
-
-
-KNOWN = {
-    _below(
-        "runtime",
-        "crash_suspects driver services.child_calls services.children services.claims services.control"
-        " services.interruption services.leases services.schedules"
-        " services.triggers",
-    ),
-}
-"""A set that is still to be cut: services that know the whole driver.  No more, and no larger one: it goes
-from here in the change that cuts it."""
 
 
 class Module:
@@ -150,14 +133,6 @@ def cycle(imports: Imports) -> list[str]:
     return []
 
 
-def components(imports: Imports) -> set[frozenset[str]]:
-    """The sets of modules that import each other, two or more at a time."""
-    names = sorted(imports)
-    place = {name: i for i, name in enumerate(names)}
-    parts = strongly_connected_components([[place[below] for below in imports[name]] for name in names])
-    return {frozenset(names[i] for i in part) for part in parts if len(part) > 1}
-
-
 def _is_name(node: ast.expr, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
 
@@ -165,10 +140,8 @@ def _is_name(node: ast.expr, name: str) -> bool:
 def test_no_module_is_in_an_import_cycle() -> None:
     imports = Tree(read_sources(ROOT)).imports()
     assert "holdwater.kernel.compiled_plan" in imports["holdwater.kernel.machine"]
-    known = frozenset().union(*KNOWN)
-    found = cycle({name: below - known for name, below in imports.items() if name not in known})
+    found = cycle(imports)
     assert not found, "\n  imports ".join(found)
-    assert components(imports) == KNOWN
 
 
 def sources(**texts: str) -> dict[str, tuple[str, bool]]:

@@ -36,7 +36,6 @@ ALLOWED: dict[str, int] = {
     "operations": 43,
     "runners": 60,
     "runs": 60,
-    "runtime": 208,
 }
 """package -> offences it still has; only ever lowered"""
 

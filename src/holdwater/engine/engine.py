@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from holdwater.engine.children import ChildRunStarter
 from holdwater.engine.control import RunCommands, run_in_progress_error
 from holdwater.engine.event_publisher import EventPublisher
 from holdwater.engine.waiting import RunFuture, RunWaiter
@@ -36,8 +35,11 @@ from holdwater.runs.view import RunView
 from holdwater.runtime import forking
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.clock import SystemClock
-from holdwater.runtime.driver import Accepted, Driver, DriverConfig
+from holdwater.runtime.config import DriverConfig
+from holdwater.runtime.driver import Driver
 from holdwater.runtime.future import Future
+from holdwater.runtime.run_table import Accepted
+from holdwater.runtime.services.children.calls import ChildCaller
 from holdwater.storage import StoreOptions, open_store
 
 EXIT_DRAIN_SECONDS: Final = 5.0
@@ -98,11 +100,10 @@ class Engine:
                 self._on_driver_stopped,
             )
             self._publisher = EventPublisher(event_processors, self.driver.error_log.add) if event_processors else None
-            self.driver.observer = self._publisher
-            self.driver.child_starter = ChildRunStarter(
+            caller = ChildCaller(
                 self.resolve_workflow, self.driver.start_child_call, lambda run: to_result(self.reader.view_of(run))
             )
-            self.driver.start()
+            self.driver.start(caller, self._publisher)
         except BaseException:
             self.store.close()
             raise

@@ -114,7 +114,7 @@ class RunFuture:
         """`started`: the run, if it was started here."""
         self.run_id = run_id
         self._driver, self._waiter, self._started = driver, waiter, started
-        self._retries_seen = driver.retry_counts.get(run_id, 0)
+        self._retries_seen = driver.retry_count(run_id)
         self._ended: RunView | None = None
 
     def result(self, timeout_seconds: float | None = None) -> RunView:
@@ -122,7 +122,7 @@ class RunFuture:
         started = self._started
         if started is None or started.row.finished_at is None:
             return self._waiter.wait(self.run_id, timeout_seconds, started=started)
-        retries = self._driver.retry_counts.get(self.run_id, 0)
+        retries = self._driver.retry_count(self.run_id)
         if retries != self._retries_seen:
             self._ended, self._retries_seen = self._waiter.wait(self.run_id, timeout_seconds), retries
             if not self._ended.ended:

@@ -12,7 +12,7 @@ from holdwater.model.ports import Clock, Store
 from holdwater.model.registry import Registry
 from holdwater.runs.reader import RunReader
 from holdwater.runtime.clock import SystemClock, synchronise
-from holdwater.runtime.driver import DriverConfig
+from holdwater.runtime.config import DriverConfig
 from holdwater.storage import StoreOptions, open_store
 from holdwater.storage.sqlite.connections import path_exists
 from holdwater.storage.urls import parse_url

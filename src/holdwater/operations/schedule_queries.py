@@ -13,7 +13,7 @@ from holdwater.model.schedules import ScheduleKind, ScheduleRow
 from holdwater.model.time import Micros, from_datetime, from_rfc3339
 from holdwater.operations.databases import Database
 from holdwater.operations.schedule_views import FireInfo, FireStats, ScheduleInfo
-from holdwater.runtime.services.schedules import ScheduleConfig
+from holdwater.runtime.config import ScheduleConfig
 
 Instant = datetime | str
 DEFAULT_CONFIG: Final = ScheduleConfig()

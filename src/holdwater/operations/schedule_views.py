@@ -8,7 +8,8 @@ from typing import Literal
 from holdwater.model.schedules import FireCounts, FireState, FireWithRun, ScheduleKind, ScheduleRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import Micros
-from holdwater.runtime.services.schedules import ScheduleConfig, schedule_policy
+from holdwater.runtime.config import ScheduleConfig
+from holdwater.runtime.services.schedules import schedule_policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from holdwater.operations.schedule_queries import (
     read_schedule,
     read_trigger,
 )
-from holdwater.runtime.services.schedules import ScheduleConfig, schedule_policy
+from holdwater.runtime.config import ScheduleConfig
+from holdwater.runtime.services.schedules import schedule_policy
 from holdwater.schedules import CatchUp, Cron, Overlap, decide_due
 from holdwater.tasks import Context
 

@@ -1,10 +1,10 @@
-"""A run in this process's memory: its machine, its data, and what has been decided but not yet written."""
+"""A run in this process's memory: its machine, its data, and the decisions that are not yet written."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from holdwater.errors import IllegalEvent
@@ -31,76 +31,18 @@ from holdwater.model.records import RunRow, RunUpdate, StoredRun, WorkRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.runtime.attempt import Attempt
-from holdwater.runtime.executors.slots import Executor
+from holdwater.runtime.claim_budget import ClaimBudget
 from holdwater.runtime.future import Future
 
 CONTROL_EVENTS: Final = (InputProvided, CancelRequested, Paused, Resumed, TimedOut)
 INTERRUPTED_REASON: Final = "its caller was interrupted"
-"""why a run is paused, with its children, that goes on with them"""
+"""reason of a run that was paused with its children, and is resumed with them"""
 EVENTS_WITH_REASON: Final = frozenset({CancelRequested, Paused, Resumed})
-"""events of a person, who may have said why"""
-
-
-@dataclass(slots=True)
-class ClaimBudget:
-    """How much of the work a commit creates this runner may take for itself, in the same transaction.
-
-    `slots`: bodies that can begin at once on each executor (their rows are born as begun, so that a body that kills its
-    process is counted), empty if the runner is closing; `ahead`: rows that may be leased on each beside these, and
-    `prefetch_room`: on all together; `plans`: structures the store is known to have.
-    """
-
-    owner: str
-    lease_until: Micros
-    prefetch_room: int
-    free_slots: dict[Executor, int]
-    prefetch_slots: dict[Executor, int]
-    executor_for_node: Callable[[WorkflowDefinition, int], Executor]
-    stored_structures: set[str]
-    isolate_after_crashes: int
-    """a body that was running in so many crashes runs apart"""
-    can_isolate: bool
-    """whether this runner has room for one"""
-    timers_until: Micros
-    """timers due later are left to the scans; a runner that does not scan keeps them all"""
-    unclaimed_executors: set[Executor] = field(default_factory=set)
-    """where rows stay in the queue for whoever has room"""
-
-    def try_claim(self, row: WorkRow, program: WorkflowDefinition, crashes: int) -> None:
-        """Take the row, if there is room and it is due while the lease lasts.
-
-        `crashes`: so many processes died while its body was running.
-        """
-        if row.kind == "children":
-            row.owner, row.lease_until = self.owner, self.lease_until
-        elif row.kind == "timer":
-            if row.due_at <= self.timers_until:
-                row.owner, row.lease_until = self.owner, self.lease_until
-        elif crashes < self.isolate_after_crashes:
-            self._claim_task(row, self.executor_for_node(program, row.node))
-        elif self.can_isolate:  # it begins when the others have ended, and none begins before it
-            self.can_isolate = False
-            self.free_slots, self.prefetch_slots = {}, {}
-            row.owner, row.lease_until = self.owner, self.lease_until
-
-    def _claim_task(self, row: WorkRow, executor: Executor) -> None:
-        if self.free_slots.get(executor, 0) > 0:
-            self.free_slots[executor] -= 1
-            row.started = True
-        elif self.prefetch_room > 0 and self.prefetch_slots.get(executor, 0) > 0 and not row.suspect:
-            self.prefetch_slots[executor] -= 1
-            self.prefetch_room -= 1
-        else:
-            self.unclaimed_executors.add(executor)
-            return
-        row.owner, row.lease_until = self.owner, self.lease_until
-
-    def is_new_plan(self, structure: str) -> bool:
-        return structure not in self.stored_structures
+"""events of people, with a reason of theirs"""
 
 
 class ActiveRun:
-    """`row` is the head as the store has it; `unsaved_entries` is what comes on top.
+    """`row` is the run row as the store has it; `unsaved_entries` come on top of it.
 
     Only the driver's thread touches it.
     """
@@ -146,12 +88,12 @@ class ActiveRun:
         self.compiled_plan = compiled_plan
         self.style = style
         self.definition = definition
-        """None: this process does not have the code, or another structure of it"""
+        """None: this process does not have the code, or has another structure of it"""
         self.machine = Machine(compiled_plan)
         self.run_data: RunData = style.run_data(self.machine)
         self.is_new = is_new
         self.is_from_store = False
-        """it was read from the store: others may have begun what is outstanding"""
+        """it was read from the store: other runners may have begun what is outstanding"""
         self.entries: list[JournalEntry] = []
         """the journal, as far as it is written"""
         self.unsaved_entries: list[JournalEntry] = []
@@ -159,30 +101,31 @@ class ActiveRun:
         """node -> its row in the queue, as the store has it"""
         self.changed_nodes: set[int] = set()
         self.awaiting_children: set[int] = set()
-        """nodes with children to be seen to"""
+        """nodes with children to start or cancel"""
         self.to_cancel: list[int] = []
         self.attempts: dict[int, Attempt] = {}
         self.done: Future[ActiveRun] = Future() if done_future is None else done_future
-        """kept when the run has ended or waits for a person; a new one when it goes on after that"""
+        """set when the run has ended or is paused; a new one when it goes on after that"""
         self.confirmations: list[tuple[Event | None, Future[bool]]] = []
-        """what somebody asked for, if it is an event: kept with the next commit, or when it is refused after all"""
+        """requests and the events they became, if any: set with the next commit, or when the event is refused after all
+        """
         self.newly_started: list[Attempt] = []
         """attempts seen to begin since the last commit"""
         self.pending_starts: dict[int, int] = {}
-        """node -> fence of what begins when that is on disk, and not before"""
+        """node -> fence of a task that begins when that is on disk, and not before"""
         self.crash_suspects: set[int] = set()
-        """nodes whose last process died, whether or not their bodies were seen to begin"""
+        """nodes whose last process died, also if it had not recorded that their task functions began"""
         self.deadline_stopped_at = UNSET
         self.reason: str | None = row.reason
         self.started_at = row.created_at
-        """when it began, or began again"""
+        """instant it began, or began again after a retry"""
         self.paused_us = 0
-        """how long it has been paused since then"""
+        """microseconds it has been paused since then"""
 
     # -- deciding
 
     def apply_entry(self, entry: JournalEntry, clock: Clock) -> bool:
-        """Take an event and all that follows from it without anybody's help; False if it comes too late."""
+        """Apply an event and all that follows from it without a task function; returns False if it comes too late."""
         try:
             self._apply(entry)
         except IllegalEvent:
@@ -191,7 +134,7 @@ class ActiveRun:
         return True
 
     def run_local_commands(self, clock: Clock) -> None:
-        """Answer the commands that need no body: predicates, and instants for timers."""
+        """Answer the commands that need no task function: predicates, and instants for timers."""
         machine = self.machine
         while fresh := machine.take_commands():
             for c in fresh:
@@ -212,7 +155,7 @@ class ActiveRun:
                         self.to_cancel.append(c.node)
 
     def resume_local_commands(self, clock: Clock) -> None:
-        """After a fold: take up the commands that need no body and were outstanding when the journal ended."""
+        """After a fold: answer the commands that need no task function and were outstanding when the journal ended."""
         self.machine.new_commands = [
             c for c in self.machine.todo.values() if type(c) is Evaluate or (type(c) is StartTimer and c.at is None)
         ]
@@ -229,7 +172,7 @@ class ActiveRun:
             self.changed_nodes.add(node)
 
     def start_from_journal(self, journal: Sequence[JournalEntry], clock: Clock) -> None:
-        """Be born with these entries behind it.  Raises IllegalEvent, DecodingError."""
+        """Begin a new run with these entries.  Raises IllegalEvent, DecodingError."""
         for entry in journal:
             self._apply(entry)
         self.machine.take_commands()
@@ -248,40 +191,40 @@ class ActiveRun:
 
     @property
     def time_limit_us(self) -> int | None:
-        """How long it may take from beginning to end, pauses not counted."""
+        """Microseconds the run may take from beginning to end, pauses not counted; None: no limit."""
         deadline = self.row.deadline_at
         return None if deadline is None else deadline - self.started_at - self.paused_us
 
     @property
     def error(self) -> str | None:
-        """Why the run failed, for people: the task, the exception type and the message."""
+        """The error of a failed run, for people: the task, the exception type and the message."""
         return describe_run_error(self.machine)
 
     # -- writing
 
     def build_update(self, now: Micros, budget: ClaimBudget) -> RunUpdate:
-        """What has to be written, with new work claimed as far as the allowance goes.  Changes nothing here."""
+        """The change to be written, with new work claimed as far as the budget goes.  Changes nothing here."""
         m, row = self.machine, self.row
         status = m.status
         if self.entries:  # by the clock of another runner, or before the clock was set back
             now = max(now, self.entries[-1].recorded_at)
-        head = row.copy()
-        head.seq = row.seq + len(self.unsaved_entries)
-        head.status = status
-        head.error = self.error if status == "failed" else None
-        head.reason = self.reason
-        head.finished_at = now if m.ended else None
-        head.paused_at = (row.paused_at or now) if status == "paused" else None
+        new_row = row.copy()
+        new_row.seq = row.seq + len(self.unsaved_entries)
+        new_row.status = status
+        new_row.error = self.error if status == "failed" else None
+        new_row.reason = self.reason
+        new_row.finished_at = now if m.ended else None
+        new_row.paused_at = (row.paused_at or now) if status == "paused" else None
         if row.paused_at and status == "running" and row.deadline_at:  # the deadline stands still during a pause
-            head.deadline_at = Micros(row.deadline_at + now - row.paused_at)
-        if head.deadline_at is not None:  # and while it sleeps
-            head.deadline_at = Micros(head.deadline_at + self._sleep_us(self.unsaved_entries, now))
+            new_row.deadline_at = Micros(row.deadline_at + now - row.paused_at)
+        if new_row.deadline_at is not None:  # and while it sleeps
+            new_row.deadline_at = Micros(new_row.deadline_at + self._sleep_us(self.unsaved_entries, now))
         if row.finished_at is not None and not m.ended and self.time_limit_us is not None:  # it has as long again
-            head.deadline_at = Micros(now + self.time_limit_us)
+            new_row.deadline_at = Micros(now + self.time_limit_us)
         if self.definition is not None:
-            head.code = self.definition.code_fingerprint
+            new_row.code = self.definition.code_fingerprint
         out = RunUpdate(
-            head, row.seq, [journal_format.encode(e) for e in self.unsaved_entries], now, is_new=self.is_new
+            new_row, row.seq, [journal_format.encode(e) for e in self.unsaved_entries], now, is_new=self.is_new
         )
         if self.is_new:
             out.plan = self.compiled_plan.plan.to_data() if budget.is_new_plan(row.structure) else None
@@ -312,7 +255,7 @@ class ActiveRun:
             out.parked = False
         elif paused and row.status != RunStatus.PAUSED:
             out.parked = True
-        # somebody elsewhere may wait for it, or execute it
+        # another process may wait for it, or execute it
         out.notify = status != "running" or any([_may_come_from_another_runner(e.event) for e in self.unsaved_entries])
         return out
 
@@ -328,7 +271,10 @@ class ActiveRun:
         return None
 
     def mark_saved(self, update: RunUpdate, *, has_newer_changes: bool) -> None:
-        """The change is on disk.  `more`: something was decided after it was made up, and is still to be written."""
+        """Take in that the change is on disk.
+
+        `has_newer_changes`: more was decided since, and is still to be written.
+        """
         old, self.row = self.row, update.run
         if old.finished_at is not None and self.row.finished_at is None:
             self.started_at, self.paused_us = update.at, 0
@@ -355,7 +301,7 @@ class ActiveRun:
             self.crash_suspects.clear()
 
     def _sleep_us(self, entries: Sequence[JournalEntry], now: Micros) -> int:
-        """How long a sequence will sleep because of these: nothing else goes on in it meanwhile."""
+        """Microseconds a sequence will sleep because of these entries: nothing else goes on in it meanwhile."""
         if not self.compiled_plan.plan.sequence:
             return 0
         return sum([max(0, e.event.until - now) for e in entries if type(e.event) is Deferred])
@@ -370,14 +316,21 @@ class ActiveRun:
         return row is not None and row.fence == fence and not row.started
 
     def resolve_confirmation(self, event: Event, accepted: bool) -> None:
-        """Whoever asked for this event learns whether the run has taken it; it does not take it any more."""
+        """Tell the caller that requested this event that the run has taken it, or does not take it any more."""
         for asked, confirmation in self.confirmations:
             if asked is event:
                 confirmation.set_result(accepted)
         self.confirmations = [row for row in self.confirmations if row[0] is not event]
 
+    def confirm_all(self) -> None:
+        """Tell the callers that asked for changes of the run that these are on disk."""
+        if self.confirmations:
+            confirmations, self.confirmations = self.confirmations, []
+            for _, confirmation in confirmations:
+                confirmation.set_result(True)
+
     def reject_waiters(self, error: BaseException) -> None:
-        """Nobody here will learn what becomes of the run."""
+        """Give the error to all callers that wait for the run."""
         self.done.set_exception(error)
         for _, confirmation in self.confirmations:
             confirmation.set_exception(error)
@@ -391,7 +344,7 @@ class ActiveRun:
     # -- reading
 
     def read_journal_tail(self, store: Store | StoredRun) -> None:
-        """Fold what others have journalled since, and see the queue as it is.  `unsaved_entries` must be empty."""
+        """Fold what other runners have journalled since, and read the work rows.  `unsaved_entries` must be empty."""
         self.is_from_store = True
         seq = self.row.seq if self.entries else 0
         machine, paused_at = self.machine, UNSET
@@ -412,25 +365,25 @@ class ActiveRun:
                 paused_at = journal_row.at
             elif was == "paused" and machine.status == "running":
                 self.paused_us += journal_row.at - paused_at
-        head = store.get_run(self.row.id)
-        if head is not None:
-            self.row = replace(head, seq=len(self.entries))
+        stored = store.get_run(self.row.id)
+        if stored is not None:
+            self.row = replace(stored, seq=len(self.entries))
         self.reason = self.row.reason
-        self.machine.take_commands()  # outstanding work is in `todo`; whose it is, the queue says
+        self.machine.take_commands()  # outstanding work is in `todo`; its owners are in the work rows
         self.work_rows = {row.node: row for row in store.work_of_run(self.row.id)}
 
     @property
     def has_unvalidated_answers(self) -> bool:
-        """Whether answers were given where the code was not known."""
+        """Answers were given where the code was not known."""
         return any([type(entry.event) is InputProvided and entry.event.unvalidated for entry in self.entries])
 
     def stored_outputs(self) -> dict[str, Any]:
-        """What the run produced so far, by name, as stored values."""
+        """The outputs of the run so far, by name, as stored values."""
         return dict(self.run_data.result())
 
 
 def _may_come_from_another_runner(event: Event) -> bool:
-    """It may come from a runner that does not execute the run: steered, or woken because a child was."""
+    """The event may come from a runner that does not execute the run: it controls it, or a child of it."""
     return isinstance(event, CONTROL_EVENTS) or (
         type(event) is ChildStatusChanged and event.status == RunStatus.RUNNING
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Lease:
-    """Until when a runner surely has all it had when it last renewed, in microseconds of the monotonic clock."""
+    """The end of the lease a runner renewed last, in microseconds of the monotonic clock."""
 
     __slots__ = ("expires_at",)
 
@@ -36,10 +36,10 @@ class AttemptExecutor(Protocol):
     """The executor an attempt is at."""
 
     def detach(self, attempt: Attempt) -> None:
-        """Wait for its body no more."""
+        """Give up the task function of an attempt that was ended."""
 
     def cancel_coroutine(self, attempt: Attempt) -> None:
-        """Tell its body to stop."""
+        """Cancel the coroutine of an attempt that was told to stop."""
 
 
 class AttemptObserver(Protocol):
@@ -59,7 +59,10 @@ class AttemptObserver(Protocol):
 
 
 class Attempt:
-    """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
+    """`state`: queued, running, over.
+
+    It is over once: by its task function, or by the first that ends or withdraws it.
+    """
 
     __slots__ = (
         "_lock",
@@ -112,7 +115,7 @@ class Attempt:
         self.run_id, self.node, self.fence, self.number = run_id, node, fence, number
         self.child_starter = None
         self.run_started_at = UNSET
-        """when its run began, or began again by a retry: attempts are counted from there"""
+        """instant its run began, or began again by a retry: attempts are counted from there"""
         self.definition, self.view, self.clock = definition, view, clock
         self.observer: AttemptObserver | None = None
         self.policy: NodePolicy = definition.policy(node)
@@ -121,23 +124,23 @@ class Attempt:
         self.state = "queued"
         self.started_at = UNSET
         self.not_before = UNSET
-        """when what it waits for was journalled by another clock: it is recorded to have begun after that"""
+        """instant of the event before it, perhaps by another clock: it is recorded to have begun after that"""
         self.lease_expires_at = MONOTONIC_UNSET
-        """until when its own row is leased, by the monotonic clock"""
+        """end of the lease of its own row, by the monotonic clock"""
         self.interrupted = False
-        """it was told to stop, which does not end its run: what it leaves undone is begun again"""
+        """it was told to stop, which does not end its run: if it does not end, it is begun again"""
         self.deferred_us = 0
         self.deferred_at = UNSET
         self.waiting_calls = 0
-        """how many of its calls wait; its executor's"""
+        """number of its calls that wait; its executor's"""
         self.first_fence = fence
         """the fence under which it was issued first; lower than its own if processes have died in it"""
         self.call_ordinals: dict[str, int] | None = None
-        """how often it has asked for each child run; the driver's"""
+        """number of its calls for each child run; the driver's"""
         self._lock = threading.Lock()
 
     def try_start(self) -> bool:
-        """The body is about to start; False if the attempt was withdrawn, or its lease is over (`on_lapse` is called).
+        """Begin; returns False if the attempt was withdrawn, or its lease is over (`on_lease_expired` is called).
 
         A process that was stopped or suspended may have lost its work to another runner without having noticed.
         """
@@ -154,7 +157,7 @@ class Attempt:
         return False
 
     def try_end(self) -> bool:
-        """Close the attempt; False if somebody has."""
+        """Close the attempt; returns False if it was closed before."""
         with self._lock:
             if self.state == "over":
                 return False
@@ -162,12 +165,15 @@ class Attempt:
             return True
 
     def interrupt(self, reason: str) -> None:
-        """Tell the body to stop.  What it leaves undone is begun again later, here or elsewhere."""
+        """Tell the task function to stop.
+
+        An attempt that does not end by itself is begun again later, here or elsewhere.
+        """
         self.interrupted = True
         self.handle.request_cancel(reason)
 
     def cancel_if_queued(self) -> bool:
-        """Close the attempt if its body has not begun."""
+        """Close the attempt if its task function has not begun."""
         with self._lock:
             if self.state != "queued":
                 return False
@@ -175,7 +181,7 @@ class Attempt:
             return True
 
     def times_out_at(self) -> Micros | None:
-        """When its time is up; None while it does not run or is deferred."""
+        """The instant of its time-out; None while it does not run or is deferred."""
         if self.state != "running" or self.deferred_at:
             return None
         return Micros(self.started_at + self.deferred_us + int(self.timeout_seconds * 1e6))
@@ -192,7 +198,7 @@ class Attempt:
             if cause is not None:
                 self.observer.on_exception(self, cause)
 
-    # -- how it can end
+    # -- its ends
 
     def success_entry(self, node_result: NodeResult) -> JournalEntry:
         event: Event = Succeeded(self.node, self.fence, node_result.values, node_result.decision)
@@ -222,7 +228,7 @@ class Attempt:
         retryable: bool | None = None,
         traceback: str = "",
     ) -> JournalEntry:
-        """The failure, with the decision whether and when to try again.  `retryable` None: the policy looks at it."""
+        """The failure, with the instant to try again, if any.  `retryable` None: the retry policy decides."""
         retry = self.policy.retry
         now = self.clock.now()
         retry_at: Micros | None = None
@@ -236,7 +242,7 @@ class Attempt:
         )
 
     def exception_entry(self, error: BaseException) -> JournalEntry:
-        """The end of an attempt whose body raised.  Raises nothing: whatever goes wrong here fails the attempt too."""
+        """The end of an attempt whose task function raised.  Raises nothing: an error in here fails the attempt too."""
         try:
             return self._exception_entry(error)
         except BaseException as mishap:  # noqa: BLE001 - an attempt without an end would keep its run for ever
@@ -259,13 +265,16 @@ class Attempt:
                 retryable = False  # the next time it is no more so
         if self.handle.cancel_requested and (cancelled or (self.interrupted and self.handle.cancel_observed)):
             return self.cancelled_entry()
-        told = ErrorText(report.text, report.kind, report.traceback)
-        notes = self.definition.on_failure(self.node, self.view, told)
+        error_text = ErrorText(report.text, report.kind, report.traceback)
+        notes = self.definition.on_failure(self.node, self.view, error_text)
         return self.failure_entry(cause, report.kind, report.text, notes, retryable, report.traceback)
 
 
 class RemoteTaskError(Exception):
-    """A body raised elsewhere.  The exception stayed there, with its answer whether the retry policy covers it."""
+    """A task function raised in another process.
+
+    The exception stayed there; `retryable`: the retry policy covers it.
+    """
 
     def __init__(self, report: ErrorReport, retryable: bool, cancelled: bool) -> None:
         super().__init__(report.text)
@@ -277,7 +286,10 @@ def run_function(
     deliver: Callable[[Attempt, JournalEntry], None],
     elsewhere: Callable[[Attempt], NodeResult] | None = None,
 ) -> JournalEntry | None:
-    """Run the body, by default in this thread, and deliver the event it ended with; None if it was given up before."""
+    """Run the task function and deliver the event it ended with; None if it was given up before.
+
+    `elsewhere`: runs it in another process; None: it runs in this thread.
+    """
     ORIGIN.set(attempt)
     try:
         if attempt.observer is not None:
@@ -290,7 +302,7 @@ def run_function(
         entry = attempt.success_entry(done)
     # SystemExit, KeyboardInterrupt and RecursionError too: they end this attempt, not the engine.
     except BaseException as error:  # noqa: BLE001
-        if elsewhere is not None and attempt.state == "over":  # killed: nobody waits for its end
+        if elsewhere is not None and attempt.state == "over":  # killed: its end is known
             return None
         attempt.tell_exception(error)
         entry = attempt.exception_entry(error)
@@ -302,7 +314,7 @@ def run_function(
 
 
 async def run_function_async(attempt: Attempt, deliver: Callable[[Attempt, JournalEntry], None]) -> None:
-    """The same for an `async def` body, in the loop of such bodies."""
+    """The same for an `async def` task function, in the event loop of these."""
     ORIGIN.set(attempt)
     try:
         if attempt.observer is not None:
@@ -311,7 +323,7 @@ async def run_function_async(attempt: Attempt, deliver: Callable[[Attempt, Journ
         done = await attempt.definition.execute_async(attempt.node, attempt.view, attempt.handle)
         entry = attempt.success_entry(done)
     except BaseException as error:  # noqa: BLE001 - as above
-        if attempt.state == "over":  # cancelled by its time-out: nobody waits for its end
+        if attempt.state == "over":  # cancelled by its time-out: its end is known
             return
         attempt.tell_exception(error)
         entry = attempt.exception_entry(error)

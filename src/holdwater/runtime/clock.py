@@ -30,7 +30,7 @@ STEP_CONFIRMATION_US: Final = 60_000_000
 SLEW_RATIO: Final = 16
 """a difference is made up for within so many times its length: the clock runs 6 % fast or slow meanwhile"""
 INITIAL_SAMPLES: Final = 3
-"""how many are taken at the start until one is short enough"""
+"""at the start, so many are taken until one has a short round trip"""
 
 
 class SystemClock:
@@ -47,7 +47,7 @@ class SystemClock:
         """the monotonic instant at which a difference is made up for; `_slew_sign` is its sign"""
         self._slew_sign = 0
         self._is_synchronised = False
-        """whether a sample was taken in"""
+        """a sample was taken in"""
         self._pending_step: tuple[int, MonotonicMicros] | None = None
         """offset of a reference that seems to have been set, and the monotonic instant when that was first seen"""
 
@@ -70,7 +70,7 @@ class SystemClock:
         return max(0.0, seconds_between(self.now(), instant))
 
     def on_jump(self, callback: Callable[[], None]) -> None:
-        """The system does not tell; waits are short enough to notice."""
+        """Do nothing: the system sends no signal, and waits are short enough to notice."""
 
     def adjust(self, sample: ClockSample | None) -> int:
         """Take in a sample of the reference, None: of the machine's wall clock.

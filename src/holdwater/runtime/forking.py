@@ -27,8 +27,8 @@ def create_fork(
 ) -> ActiveRun:
     """The fork of a run as it was read, not written yet; it has as much time as its source had.
 
-    `program`: what executes it, None if this process cannot.  Raises TaskNotFound, ConfigError (a key both set and
-    removed, an input that a node of a graph does not have), EncodingError, WorkflowError (a node in a loop), and
+    `program`: its definition, None if this process cannot execute it.  Raises TaskNotFound, ConfigError (a key both set
+    and removed, an input that a node of a graph does not have), EncodingError, WorkflowError (a node in a loop), and
     DecodingError if a rule has to be evaluated over a value whose class is not known here.
     """
     head, machine = source.row, source.machine
@@ -63,7 +63,7 @@ def create_fork(
 
 
 def fork_cells(fork: ActiveRun, source_id: str, from_task: str) -> dict[str, Any]:
-    """What makes a fork of an idempotency key the same fork again, as cells."""
+    """The request of a fork as cells: equal requests under one idempotency key are one fork."""
     return {"fork": source_id, "from": from_task, **{str(i): edits for i, edits in fork.machine.overrides.items()}}
 
 

@@ -16,11 +16,11 @@ T = TypeVar("T")
 logger: Final = get_logger("holdwater.runner")
 
 _state_lock = _thread.allocate_lock()
-"""held for a moment by whoever sets a promise, or adds to its listeners; one for all, because making one costs more"""
+"""held for a moment by threads that set a future or add a callback; one for all, because making one costs more"""
 
 
 class Future(Generic[T]):
-    """Set once, by `resolve` or `reject_waiters`; later calls of either do nothing."""
+    """Set once, by `set_result` or `set_exception`; later calls of either do nothing."""
 
     __slots__ = ("_callbacks", "_done", "_done_lock", "_error", "_value")
 
@@ -44,18 +44,18 @@ class Future(Generic[T]):
                 return
             self._value, self._error, self._done = value, error, True
         self._done_lock.release()
-        for tell in self._callbacks or ():
+        for callback in self._callbacks or ():
             try:
-                tell(self)
-            except BaseException:  # whoever sets a promise has no part in what its listeners do
-                logger.exception("a listener of a promise raised; the others are told")
+                callback(self)
+            except BaseException:  # the thread that sets a future has no part in its callbacks
+                logger.exception("a callback of a future raised; the others are called")
 
     @property
     def done(self) -> bool:
         return self._done
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Block until it is set; False if the time ran out first."""
+        """Block until it is set; returns False if the time ran out first."""
         if not self._done:
             seconds = -1 if timeout_seconds is None else min(max(timeout_seconds, 0.0), 1e6)
             if not self._done_lock.acquire(timeout=seconds):
@@ -70,17 +70,17 @@ class Future(Generic[T]):
         return self._value  # type: ignore[return-value]
 
     def chain(self, target: Future[Any]) -> None:
-        """Whatever becomes of this, becomes of the other."""
+        """Set the other future as this one is set."""
 
-        def tell(done: Future[T]) -> None:
+        def set_target(done: Future[T]) -> None:
             target._finish(done._value, done._error)
 
-        self.add_done_callback(tell)
+        self.add_done_callback(set_target)
 
     def add_done_callback(self, callback: Callable[[Future[T]], None]) -> None:
-        """Call `tell(self)` when it is set, in the thread that sets it; at once if it is.
+        """Call `callback(self)` when it is set, in the thread that sets it; at once if it is.
 
-        What `tell` raises in another thread is logged and goes no further.
+        An error that `callback` raises in another thread is logged and goes no further.
         """
         with _state_lock:
             if not self._done:
@@ -89,8 +89,11 @@ class Future(Generic[T]):
         callback(self)
 
 
-async def wrap_future(promise: Future[Any]) -> None:
-    """Wait for a promise in the running event loop.  A loop that closes before is no concern of who sets it."""
+async def wrap_future(future: Future[Any]) -> None:
+    """Wait for a future in the running event loop.
+
+    A loop that closes before is no error for the thread that sets it.
+    """
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -100,17 +103,17 @@ async def wrap_future(promise: Future[Any]) -> None:
         if not arrived.done():
             arrived.set_result(None)
 
-    def tell(_: Future[Any]) -> None:
+    def on_done(_: Future[Any]) -> None:
         call_in_loop(loop, set_)
 
-    promise.add_done_callback(tell)
+    future.add_done_callback(on_done)
     await arrived
 
 
-def call_in_loop(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> bool:
-    """Have an event loop call `act`, from another thread; False if the loop is closed, and with it all that waited."""
+def call_in_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> bool:
+    """Have an event loop call `callback`, from another thread; returns False if the loop is closed."""
     try:
-        loop.call_soon_threadsafe(act)
+        loop.call_soon_threadsafe(callback)
     except RuntimeError:
         if loop.is_closed():
             return False

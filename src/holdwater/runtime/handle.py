@@ -1,4 +1,4 @@
-"""What a task body can ask of the engine while it runs."""
+"""The handle of a task function: its access to the engine while it runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _wait_lock: Final = threading.Lock()
 
 
 class RunningAttempt(AttemptOrigin, Protocol):
-    """The attempt a body belongs to, with its times in microseconds since the epoch."""
+    """The attempt a task function belongs to, with its times in microseconds since the epoch."""
 
     @property
     def started_at(self) -> Micros: ...
@@ -36,7 +36,7 @@ class RunningAttempt(AttemptOrigin, Protocol):
 
 
 class SlotOwner(Protocol):
-    """Who gives slots to bodies: their executor, or the line to it."""
+    """The giver of slots: an executor, or a worker's channel to it."""
 
     def release_slot(self, attempt: Any) -> None: ...
 
@@ -48,7 +48,7 @@ class SlotOwner(Protocol):
 
 
 class ChildRunResult(Protocol):
-    """What a child run came to; a `PipelineResult`, which documents these members."""
+    """The result of a child run; a `PipelineResult`, which documents these members."""
 
     @property
     def run_id(self) -> str: ...
@@ -76,18 +76,18 @@ class ChildRunResult(Protocol):
 
 
 class ChildStarter(Protocol):
-    """Starts runs for bodies."""
+    """Starts runs for task functions."""
 
     def start_child_run(self, parent: Any, workflow: str, inputs: Any, key: str | None) -> Future[Any]:
-        """Start a child run, or find it; the promise is kept with its result when it has ended.  Does not block.
+        """Start a child run, or find it; the future is set to its result when it has ended.  Does not block.
 
-        Raises WorkflowNotFound, EncodingError, InvalidArgument, RunnerClosed; the promise IdempotencyConflict too.
+        Raises WorkflowNotFound, EncodingError, InvalidArgument, RunnerClosed; the future IdempotencyConflict too.
         """
         ...
 
 
 class TaskHandle:
-    """Handed to a body whose second parameter is named `handle` or `task_handle`.
+    """Handed to a task function whose second parameter is named `handle` or `task_handle`.
 
     `run_id`, `task_id`, `attempt` (from 1).  `idempotency_key` is the same in every attempt of this task in this run:
     give it to a service that must act once.
@@ -98,11 +98,11 @@ class TaskHandle:
         self._slot_owner = slot_owner
         self._cancel_requested = False
         self._cancel_observed = False
-        self._wakeup: threading.Event | None = None  # made by the first body that waits; most never do
+        self._wakeup: threading.Event | None = None  # made by the first call that waits; most never do
         self._cancel_reason = ""
         self._cancel_callback: Callable[[str], None] | None = None
         self._waiting_calls = 0
-        self._waiting_futures: set[Future[None]] = set()  # calls that wait, to be woken when the body is to stop
+        self._waiting_futures: set[Future[None]] = set()  # calls that wait, woken when the task is to stop
         self._ended = False
 
     @property
@@ -119,12 +119,12 @@ class TaskHandle:
 
     @property
     def attempt_started_at(self) -> Micros:
-        """When this attempt began, by the runner's clock: microseconds since the epoch."""
+        """The instant this attempt began, by the runner's clock: microseconds since the epoch."""
         return self._attempt.started_at
 
     @property
     def run_started_at(self) -> Micros:
-        """When the run began, or began again: microseconds since the epoch."""
+        """The instant the run began, or began again by a retry: microseconds since the epoch."""
         return self._attempt.run_started_at
 
     @property
@@ -135,7 +135,7 @@ class TaskHandle:
     def cancelled(self) -> bool:
         """The run was cancelled or timed out, this attempt timed out, or the runner is shutting down: stop soon.
 
-        A body that returns then is done.  One that raises TaskCancelled (`raise_if_cancelled`), or any error after it
+        A task that returns then is done.  One that raises TaskCancelled (`raise_if_cancelled`), or any error after it
         has seen this, because the runner shuts down or the caller of its run was interrupted, is run again later.
         """
         self._cancel_observed = self._cancel_observed or self._cancel_requested
@@ -143,12 +143,12 @@ class TaskHandle:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether the body is to stop.  For the engine."""
+        """True if the task function is to stop.  For the engine."""
         return self._cancel_requested
 
     @property
     def cancel_observed(self) -> bool:
-        """Whether the body has seen that it is to stop.  For the engine."""
+        """True if the task function has seen that it is to stop.  For the engine."""
         return self._cancel_observed
 
     def raise_if_cancelled(self) -> None:
@@ -157,7 +157,7 @@ class TaskHandle:
             raise TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {self._cancel_reason}")
 
     def request_cancel(self, reason: str) -> None:
-        """Tell the body to stop.  For the engine."""
+        """Tell the task function to stop.  For the engine."""
         self._cancel_reason = self._cancel_reason or reason
         self._cancel_requested = True
         if self._wakeup is not None:
@@ -171,7 +171,7 @@ class TaskHandle:
             self._cancel_callback(self._cancel_reason)
 
     def mark_ended(self) -> None:
-        """The body has ended: what it left behind can wait for nothing more.  For the engine."""
+        """End the use of the handle, also by threads that the task function left behind.  For the engine."""
         self._ended = True
 
     def _raise_if_unusable(self) -> None:
@@ -179,26 +179,26 @@ class TaskHandle:
         self.raise_if_cancelled()
         if self._ended:
             raise TaskEnded(
-                f"the body of task {self.task_id!r} of run {self.run_id} has ended, and with it the use of its handle",
-                hint="a body returns when the threads and coroutines it has started are done: join or await them",
+                f"task {self.task_id!r} of run {self.run_id} has ended, and with it the use of its handle",
+                hint="return when the threads and coroutines the task has started are done: join or await them",
             )
 
     def on_cancel(self, callback: Callable[[str], None]) -> None:
-        """Call `tell(why)` when the body is to stop, at once if it is.  For a place where it runs."""
+        """Call `callback(reason)` when the task function is to stop, at once if it is.  For backends."""
         self._cancel_callback = callback
         if self._cancel_requested:
             callback(self._cancel_reason)
 
     def _wait_for_cancel(self, seconds: float) -> None:
-        """Wait so long, or until the body is to stop."""
+        """Wait so long, or until the task function is to stop."""
         with _wait_lock:
             if self._wakeup is None:
                 self._wakeup = threading.Event()
-        if not self._cancel_requested:  # looked at after the bell is there: whoever halts from now on rings it
+        if not self._cancel_requested:  # read after the event is there: a cancel from now on sets it
             self._wakeup.wait(seconds)
 
     def is_slot_held(self) -> bool:
-        """False while the body, or any thread or coroutine of it, waits in `defer_until` or `execute`."""
+        """False while the task function, or a thread or coroutine of it, waits in `defer_until` or `execute`."""
         return not self._waiting_calls
 
     def defer_until(self, condition: Condition, poll_interval_ms: int = 1000, timeout_ms: int | None = None) -> None:
@@ -206,9 +206,9 @@ class TaskHandle:
 
         Asks at once, and then every `poll_interval_ms`; a slot that need not be given up is kept.  An exception of the
         condition comes out of here.  The task's and the workflow's time-outs stand still while it waits.  In an
-        `async def` body use `defer_until_async`.
+        `async def` task function use `defer_until_async`.
 
-        Raises TimeoutError after `timeout_ms`, TaskCancelled when the run ends meanwhile, TaskEnded after the body.
+        Raises TimeoutError after `timeout_ms`, TaskCancelled when the run ends meanwhile, TaskEnded after its end.
         """
         interval_seconds, deadline = _validate_wait_options(poll_interval_ms, timeout_ms)
 
@@ -232,7 +232,7 @@ class TaskHandle:
     async def defer_until_async(
         self, condition: Condition, poll_interval_ms: int = 1000, timeout_ms: int | None = None
     ) -> None:
-        """`defer_until` for `async def` bodies."""
+        """`defer_until` for `async def` task functions."""
         import asyncio
 
         interval_seconds, deadline = _validate_wait_options(poll_interval_ms, timeout_ms)
@@ -256,8 +256,8 @@ class TaskHandle:
     def execute(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> ChildRunResult:
         """Run another workflow as a child of this run, and wait for its end.  A failed child is a result, no exception.
 
-        While the body waits its slot is free, and its time-out and that of its run stand still.  Any number of threads
-        of the body may wait at once; in an `async def` body use `execute_async`.
+        While it waits the slot is free, and the time-outs of the task and its run stand still.  Any number of threads
+        of the task may wait at once; in an `async def` task function use `execute_async`.
 
         The child is recorded.  If this process dies, the next one finds it again by what was asked for: the workflow,
         the inputs, and the how-manieth of equal calls it is, in whatever order they come.  `key` names a call instead:
@@ -265,11 +265,11 @@ class TaskHandle:
         is cancelled when its parent run ends, and when the attempt that started it fails.
 
         Raises WorkflowNotFound, EncodingError, IdempotencyConflict (this key, other inputs), TaskCancelled, TaskEnded
-        (the body is over); WorkflowError in another process, and where it would block the event loop.
+        (the task function is over); WorkflowError in another process, and where it would block the event loop.
         """
         if self._is_in_event_loop():
             raise WorkflowError(
-                f"task {self.task_id!r} is an async def body: execute() would block the event loop of all such bodies",
+                f"task {self.task_id!r} is an async def function: execute() would block the event loop of all of these",
                 hint="await handle.execute_async(...)",
             )
         child = self._start_child_run(workflow_name, context, key)
@@ -306,12 +306,12 @@ class TaskHandle:
             raise self._cancelled_by_shutdown(error) from error
 
     def _cancelled_by_shutdown(self, error: RunnerClosed) -> TaskCancelled:
-        """The runner ends: that is no failure of the body, which is tried again elsewhere."""
+        """The runner ends: that is no failure of the task, which is begun again elsewhere."""
         self.request_cancel("the runner is shutting down")
         return TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {error.message}")
 
     def _is_in_event_loop(self) -> bool:
-        """Whether an `async def` body calls from its event loop."""
+        """True if an `async def` task function calls from its event loop."""
         attempt: Any = self._attempt
         definition = getattr(attempt, "definition", None)
         if definition is None or not definition.is_async(attempt.node):
@@ -326,13 +326,13 @@ class TaskHandle:
 
     @contextmanager
     def _wakeup_future(self, future: Future[Any]) -> Iterator[Future[None]]:
-        """A promise kept when the other one is, or when the body is to stop."""
+        """A future set when the other one is, or when the task function is to stop."""
         woken: Future[None] = Future()
         with _wait_lock:
             self._waiting_futures.add(woken)
         try:
             future.add_done_callback(lambda _: woken.set_result(None))
-            if self._cancel_requested:  # looked at after it is known: a halt from now on wakes it
+            if self._cancel_requested:  # read after it is added: a cancel from now on wakes it
                 woken.set_result(None)
             yield woken
         finally:
@@ -342,7 +342,7 @@ class TaskHandle:
     class _SlotRelease:
         """One call that waits: the slot is free inside, and taken again on the way out, whatever happened.
 
-        A coroutine takes it with `reacquire_async`..  On its way out with an exception it may not block its loop: it
+        A coroutine takes it with `reacquire_async`.  On its way out with an exception it may not block its loop: it
         goes over the limit for that moment.
         """
 

@@ -1,8 +1,8 @@
-"""Bodies whose leases are over are told so, by a thread of its own.
+"""Task functions whose leases are over are told to stop, by a thread of its own.
 
 The loop may be in a call of a database that hangs for longer than a lease; meanwhile another runner takes the work.
-A process that did not run (it was stopped, or a body held the interpreter) first has the time to renew: its leases may
-have been kept, and if they were not, the loop tells those bodies whose work is elsewhere.
+A process that did not run (it was stopped, or a task function held the interpreter) first has the time to renew: its
+leases may have been kept, and if they were not, the loop stops the task functions whose work is elsewhere.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from holdwater.runtime.attempt import Attempt, Lease
 from holdwater.runtime.internal_errors import InternalErrors, logger
 
 CHECKS_PER_LEASE: Final = 6
-"""how often it is looked at least, from when the leases that were renewed together are over"""
+"""checks in the length of a lease, from the end of the leases that were renewed together"""
 MIN_WAIT_US: Final = 1_000
 
 
 class LeaseWatch:
-    """Halts bodies at the ends of their leases.
+    """Stops task functions at the ends of their leases.
 
-    `lease`: extended by whoever renews.  `attempts`: gives those that run and those that wait for a slot; called from
-    the watch's own thread.
+    `lease`: extended by each renewal.  `list_attempts`: gives those that run and those that wait for a slot; called
+    from the watch's own thread.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class LeaseWatch:
         self._thread.start()
 
     def check_now(self) -> None:
-        """Look at once: the clock may have been set by hand."""
+        """Check at once: the clock may have been set by hand."""
         self._wakeup.set()
 
     def close(self) -> None:
@@ -58,15 +58,15 @@ class LeaseWatch:
         while not self._closed:
             try:
                 wait_us = self._check_leases(self._clock.monotonic())
-            except BaseException as error:  # noqa: BLE001 - a body that cannot be told is no other body's concern
-                self._error_log.add("telling bodies that their leases are over", error)
+            except BaseException as error:  # noqa: BLE001 - one that cannot be told is no other's concern
+                self._error_log.add("telling task functions that their leases are over", error)
                 wait_us = self._lease_us // CHECKS_PER_LEASE
             self._next_check_at = MonotonicMicros(self._clock.monotonic() + wait_us)
             self._wakeup.wait(max(wait_us, MIN_WAIT_US) / 1e6)
             self._wakeup.clear()
 
     def _check_leases(self, monotonic_now: MonotonicMicros) -> int:
-        """Tell those whose leases are over; returns in how many microseconds another one can be."""
+        """Tell those whose leases are over; returns the microseconds until another one can be."""
         pause_us = self._lease_us // CHECKS_PER_LEASE
         left = self._lease.expires_at - monotonic_now
         if left > 0:  # no attempt has less than the lease that was renewed last
@@ -74,16 +74,16 @@ class LeaseWatch:
         if monotonic_now - self._next_check_at > pause_us:  # this process did not run
             return pause_us
         following = MonotonicMicros(monotonic_now + pause_us)
-        told = 0
+        interrupted = 0
         for attempt in self._list_attempts():
             if attempt.interrupted or attempt.state == "over":
                 continue
             if attempt.lease_expires_at > monotonic_now:
                 following = min(following, attempt.lease_expires_at)
-            elif attempt.state == "running":  # one that has not begun looks at its lease itself
+            elif attempt.state == "running":  # one that has not begun checks its lease itself
                 attempt.interrupt("its lease is over and the database does not answer: another runner may have it")
-                told += 1
-        if told:
-            text = "the leases of this runner are over, and the database does not answer: %d bodies are told to stop"
-            logger.warning(text, told)
+                interrupted += 1
+        if interrupted:
+            text = "its leases are over and the database does not answer: %d task functions of this runner are stopped"
+            logger.warning(text, interrupted)
         return following - monotonic_now

@@ -82,12 +82,12 @@ class RunLoader(StoredRunLoader):
         self._prefetched: dict[str, StoredRun] = {}
 
     def executable_definition(self, run_row: RunStructure) -> WorkflowDefinition | None:
-        """What executes the run here; None if this process lacks its workflow, or has another structure of it."""
+        """The definition that executes the run here; None if this process has none, or another structure of it."""
         definition = self._registered_definition(run_row)
         return definition if definition is not None and definition.plan.structure == run_row.structure else None
 
     def _registered_definition(self, run_row: RunStructure) -> WorkflowDefinition | None:
-        """What this process has under the name of the run's workflow; of several variants, the one the run is of."""
+        """The definition registered under the name of the run's workflow; of several variants, that of the run."""
         definition = self.find_definition(run_row.workflow)
         if definition is None or definition.plan.structure == run_row.structure:
             return definition
@@ -97,14 +97,14 @@ class RunLoader(StoredRunLoader):
     def check_structure(self, run_row: RunStructure) -> None:
         """Raises StructureChanged if this process has another structure of the run's workflow.
 
-        One it does not have at all is no obstacle: whoever has it goes on with the run.
+        One it does not have at all is no obstacle: a runner that has it goes on with the run.
         """
         definition = self._registered_definition(run_row)
         if definition is not None and definition.plan.structure != run_row.structure:
             raise StructureChanged(
                 f"the structure of workflow {run_row.workflow!r} changed: run {run_row.id} was recorded under "
                 f"{run_row.structure}, this process has {definition.plan.structure}",
-                hint="start a new run, or go on where the recorded structure is known; changed bodies are no obstacle",
+                hint="start a new run, or go on where the recorded structure is known; changed task functions are fine",
             )
 
     @contextmanager

@@ -122,7 +122,7 @@ def test_metrics_and_capacity(open_runner: Open, define: Define, gate: Gate) -> 
     gate.wait_started()
     gate.wait_started()
     dispatched = threading.Event()
-    runner._engine.driver.call_soon_strict(dispatched.set)  # comes up when the third has been handed over too
+    runner._engine.driver.loop.call_soon_strict(dispatched.set)  # comes up when the third has been handed over too
     assert dispatched.wait(SIGNAL_TIMEOUT_SECONDS)
     metrics = runner.executor_metrics()["default"]
     assert (metrics.active_tasks, metrics.waiting_tasks) == (2, 1)

@@ -421,7 +421,7 @@ def test_values_are_what_they_are_in_threads(runner: DefaultRunner, define: Defi
     expected = {**given, "p": Point(2), "rows": [[1], {"a": 3}], "new": 1.0}
     del expected["none"]
     assert result.final_context.to_dict() == expected
-    entry = next(e for e in result._run.entries if type(e.event).__name__ == "Succeeded")
+    entry = next(e for e in result._run.journal if type(e.event).__name__ == "Succeeded")
     assert set(entry.event.values[0].set) == {"p", "rows", "new"}
 
 

@@ -432,7 +432,7 @@ def test_a_runner_that_shuts_down_fails_no_parent(open_runner: Open, define: Def
     gate.wait_started()
     closing = threading.Thread(target=first.shutdown)
     closing.start()
-    while not first._engine.driver._is_closing:  # bounded by the test's time-out
+    while not first._engine.driver.loop.is_closing:  # bounded by the test's time-out
         poll_pause()
     draining.set()
     closing.join(SIGNAL_TIMEOUT_SECONDS)
@@ -487,7 +487,7 @@ def test_a_child_is_cancelled_when_its_parent_ends_in_the_same_transaction(
     other = threading.Thread(target=runner.submit, args=("other",), daemon=True)
     other.start()
     assert held.wait(SIGNAL_TIMEOUT_SECONDS)
-    waiting = runner._engine.driver._inbox.qsize
+    waiting = runner._engine.driver.loop._inbox.qsize
     while waiting() < 1:  # the end of the parent's body; bounded by the test's time-out
         poll_pause()
     parents_end.set()

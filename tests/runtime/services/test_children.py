@@ -86,7 +86,9 @@ def test_a_child_ends_with_its_parent(open_runner: Open, define: Define, how: st
         assert parent.result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     else:
         driver = runner._engine.driver
-        driver.call_soon_strict(lambda: driver.deadlines.expire_run(driver.active_runs[parent.run_id], Micros(0)))
+        driver.loop.call_soon_strict(
+            lambda: driver.services.deadlines.expire_run(driver.active_runs[parent.run_id], Micros(0))
+        )
         assert parent.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
     assert runner.handle(child.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
 

@@ -67,7 +67,7 @@ def test_fires_with_its_context(open_runner: Open, ran: ContextRecorder, clock: 
     runner = open_runner()
     asked.wait_for_calls()
     asked.answer = lambda: TriggerResult.fire(Context({"file": "a.csv", "trigger_name": "mine"}))
-    wait_until(lambda: not runner._engine.driver._scheduler.trigger_poller._in_flight)
+    wait_until(lambda: not runner._engine.driver.services.triggers._in_flight)
     clock.advance(5)
     ran.wait_for_runs(1)
     assert ran.contexts == [
@@ -102,7 +102,7 @@ def test_one_runner_asks_each_time_and_a_restart_doubles_nothing(
     runners = [open_runner() for _ in range(3)]
     asked.wait_for_calls()
     for n in range(2, 6):
-        wait_until(lambda: not any(r._engine.driver._scheduler.trigger_poller._in_flight for r in runners))
+        wait_until(lambda: not any(r._engine.driver.services.triggers._in_flight for r in runners))
         clock.advance(10)
         asked.wait_for_calls()
         for runner in runners:
@@ -121,7 +121,7 @@ def test_the_same_context_waits_for_the_run_before(
     trigger("w", name="one", poll_interval=1)(asked)
     trigger("w", name="many", poll_interval=1, allow_concurrent=True)(free)
     runner = open_runner(lease_seconds=1e6, max_concurrent_tasks=16)
-    polling = runner._engine.driver._scheduler.trigger_poller
+    polling = runner._engine.driver.services.triggers
     for n in range(1, 4):
         wait_until(lambda: len(runner.get_trigger_execution_history("many")) == n and not polling._in_flight)  # noqa: B023
         clock.advance(1)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 from holdwater.errors import ConfigError
 from holdwater.model import validation
 from holdwater.model.policies import RetryPolicy
-from holdwater.runtime.driver import DriverConfig
+from holdwater.runtime.config import DriverConfig
 
 CheckpointStorage = Literal["database", "file", "redis"]
 

@@ -7,10 +7,9 @@ from typing import Any, Final, Generic, Self, TypeVar, overload
 
 from holdwater.errors import ConfigError, did_you_mean
 from holdwater.model import validation
-from holdwater.runtime.driver import DriverConfig
+from holdwater.runtime.config import DriverConfig, ScheduleConfig
 from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorConfig
 from holdwater.runtime.executors.routing import Router
-from holdwater.runtime.services.schedules import ScheduleConfig
 from holdwater.storage import StoreOptions
 from holdwater.storage.urls import mask_password
 

@@ -13,7 +13,7 @@ from holdwater.operations import schedules as operations
 from holdwater.operations.databases import Database
 from holdwater.operations.schedule_queries import Instant
 from holdwater.operations.schedule_views import FireInfo, ScheduleInfo
-from holdwater.runtime.services.schedules import ScheduleConfig
+from holdwater.runtime.config import ScheduleConfig
 from holdwater.schedules import CatchUp, Overlap
 from holdwater.tasks import Context
 

@@ -1,8 +1,8 @@
-"""Where bodies run: what an executor asks of a place outside this thread, and what it gives to it.
+"""Executor backends: the protocol of places outside this process's threads, and the invocations they carry out.
 
-An executor keeps slots, waiting, deferral and time-outs; a place only carries out one call, in a blocking way.  Work
-goes there as bytes and comes back as bytes, and only this process commits results, so a place may be another process or
-another machine.
+An executor keeps slots, waiting, deferral and time-outs; a backend only carries out one invocation, in a blocking way.
+Work goes there as bytes and comes back as bytes, and only this process commits results, so a backend may be another
+process or another machine.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ DEFAULT_EXECUTOR: Final = "default"
 
 
 class ExecutorBackend(Protocol):
-    """Carries out jobs.  All methods are called from several threads; there is a thread per running job."""
+    """Carries out invocations.  Its methods are called from several threads, one for each running invocation."""
 
     def run_invocation(self, invocation: TaskInvocation) -> bytes:
-        """Have the body run, and return what `run_invocation` returned there.
+        """Have the task function run, and return the bytes that `channel.run_invocation` returned there.
 
-        What it raises fails the attempt, and the retry policy decides: WorkerCrashed if the body was lost on the way.
+        An error it raises fails the attempt, and the retry policy decides: WorkerCrashed if the function was lost.
         """
         ...
 
     def kill(self, invocation: TaskInvocation) -> None:
-        """The job's time is up: have its `run` end soon, whatever its body does.  Must not block.
+        """Have its `run_invocation` end soon, whatever the task function does.  Must not block.
 
-        The slot comes back when `run` has ended, so a place that cannot kill keeps it as long as the body goes on.
+        The slot is free when that has ended, so a backend that cannot kill keeps it as long as the function goes on.
         """
         ...
 
     def close(self) -> None:
-        """End everything, jobs that still run included.  The last call."""
+        """End everything, invocations that still run included.  The last call."""
         ...
 
 
@@ -53,19 +53,19 @@ class ExecutorConfig(Protocol):
 
     @property
     def max_concurrent(self) -> int:
-        """How many bodies may run at once."""
+        """The number of task functions that may run at once."""
         ...
 
     def open(self, name: str) -> ExecutorBackend | None:
-        """A place for one runner; None: bodies run in threads of this process.  Expensive things start at first use."""
+        """A backend for one runner; None: threads of this process.  Expensive things start at first use."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadExecutor:
-    """Bodies run in threads of this process, `async def` ones in one event loop.
+    """Task functions run in threads of this process, `async def` ones in one event loop.
 
-    `max_concurrent`: bodies of both kinds at once; on the default executor `async def` ones have a limit of their own.
+    `max_concurrent`: functions of both kinds at once; on the default executor `async def` ones have their own limit.
     """
 
     max_concurrent: int
@@ -81,10 +81,10 @@ class ThreadExecutor:
 class ExecutorMetrics:
     """An executor at one moment.
 
-    `active_tasks` hold a slot, `waiting_tasks` were taken from the queue and want one.  `total_executed` counts bodies
-    that are over, `total_failed` those of them that failed, timed out or were given up; `avg_duration_ms` is that of
-    all of them, waits included.  `max_concurrent`: of the default executor that of threads; its other numbers count
-    `async def` bodies too, which have a limit of their own.
+    `active_tasks` hold a slot, `waiting_tasks` were taken from the queue and want one.  `total_executed` counts
+    attempts that are over, `total_failed` those of them that failed, timed out or were given up; `avg_duration_ms` is
+    that of all of them, waits included.  `max_concurrent`: of the default executor that of threads; its other numbers
+    count `async def` tasks too, which have a limit of their own.
     """
 
     active_tasks: int
@@ -109,10 +109,10 @@ class ExecutorMetrics:
 
 
 class TaskInvocation:
-    """One call of one body.
+    """One call of one task function.
 
     `name`: its full name.  `code_blobs`: (key, bytes) of the code it needs, the same key for the same bytes, so that a
-    place may send each of them once.  `call`: the rest.  Raises TaskNotPortable.
+    backend may send each of them once.  `payload`: the rest.  Raises TaskNotPortable.
     """
 
     def __init__(self, attempt: Attempt, executor: SlotOwner) -> None:
@@ -120,10 +120,10 @@ class TaskInvocation:
         self._attempt, self._executor = attempt, executor
         self.name = definition.routing_key(node)
         sent, classes = definition.serialize_inputs(node, attempt.view)
-        body = definition.portable_task(node)
-        things: list[Any] = [(body, attempt.policy.retry), *classes]
+        function = definition.portable_task(node)
+        things: list[Any] = [(function, attempt.policy.retry), *classes]
         self.code_blobs: tuple[tuple[str, bytes], ...] = tuple(
-            [_pickle_by_value(thing, attempt.name, body) for thing in things]
+            [_pickle_by_value(thing, attempt.name, function) for thing in things]
         )
         self.payload: bytes = message_framing.pack_frame([attempt.run_id, attempt.name, attempt.number], sent)
 
@@ -133,30 +133,30 @@ class TaskInvocation:
 
     @property
     def is_abandoned(self) -> bool:
-        """The attempt has been given up: nobody waits for its end."""
+        """The attempt has been given up: its end is decided."""
         return self._attempt.state == "over"
 
     def on_cancel(self, callback: Callable[[str], None]) -> None:
-        """Call `tell(why)`, which must not block, when the body is to stop; at once if it is."""
+        """Call `callback(reason)`, which must not block, when the task function is to stop; at once if it is."""
         self._attempt.handle.on_cancel(callback)
 
     def release_slot(self) -> None:
-        """The body waits and needs no slot."""
+        """The task function waits and needs no slot."""
         self._executor.release_slot(self._attempt)
 
     def reacquire_slot(self, on_slot: Callable[[], None] | None) -> None:
-        """It wants to go on: `go` is called when it has a slot again; None: it takes one at once."""
+        """It is to go on: `on_slot` is called when it has a slot again; None: it takes one at once."""
         self._executor.reacquire_slot(self._attempt, on_slot)
 
 
 def to_result(attempt: Attempt, answer: bytes) -> NodeResult:
-    """What a body elsewhere gave; its observer is told of it here.  Raises what stands for its exception."""
-    told, blobs = message_framing.unpack_frame(answer)
-    if told is None:
+    """The result of a task function that ran on a backend.  Raises RemoteTaskError in place of its exception."""
+    failure, blobs = message_framing.unpack_frame(answer)
+    if failure is None:
         return attempt.definition.deserialize_result(attempt.node, attempt.view, blobs[0])
-    traceback = restore_source_lines(told["traceback"], attempt.definition.portable_task(attempt.node).source_file())
-    report = ErrorReport(told["kind"], told["text"], traceback)
-    raise RemoteTaskError(report, told["retryable"], told["cancelled"])
+    traceback = restore_source_lines(failure["traceback"], attempt.definition.portable_task(attempt.node).source_file())
+    report = ErrorReport(failure["kind"], failure["text"], traceback)
+    raise RemoteTaskError(report, failure["retryable"], failure["cancelled"])
 
 
 def check_count(name: str, value: Any, low: int = 1) -> None:
@@ -164,16 +164,16 @@ def check_count(name: str, value: Any, low: int = 1) -> None:
     validation.check_count(name, value, minimum=low)
 
 
-def _pickle_by_value(thing: Any, task: str, body: PortableTask) -> tuple[str, bytes]:
+def _pickle_by_value(thing: Any, task: str, function: PortableTask) -> tuple[str, bytes]:
     import cloudpickle  # type: ignore[import-untyped, unused-ignore]
 
     try:
         data: bytes = cloudpickle.dumps(thing)
     except Exception as error:  # whatever a __reduce__ may raise
-        culprit = _unpicklable_name(body.referenced_names())
         raise TaskNotPortable(
-            f"task {task!r} cannot be sent to another process: {describe_error(error)}{culprit}",
-            hint="create such things inside the body, or run the task on the default executor",
+            f"task {task!r} cannot be sent to another process: {describe_error(error)}"
+            f"{_unpicklable_name(function.referenced_names())}",
+            hint="create such things inside the task function, or run the task on the default executor",
         ) from error
     return hashlib.blake2b(data, digest_size=16).hexdigest(), data
 

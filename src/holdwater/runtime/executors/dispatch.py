@@ -1,4 +1,4 @@
-"""From a node to its executor: what the task asks for, else what the routing says, else the default."""
+"""From a node to its executor: the one the task asks for, else that of the routing, else the default."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Dispatcher:
             for name, kind in configs.items()
         }
         default = self.executors[DEFAULT_EXECUTOR]
-        # elsewhere, an `async def` body is a call like any other
+        # elsewhere, an `async def` task function is a call like any other
         self._async_executor = (
             Executor(
                 DEFAULT_EXECUTOR,
@@ -46,7 +46,7 @@ class Dispatcher:
                 on_attempt_ended,
                 on_deferral_changed,
                 on_slot_free,
-                loop_owner=default,
+                event_loop=default.event_loop,
             )
             if places[DEFAULT_EXECUTOR] is None and max_concurrent_async_tasks is not None
             else None
@@ -62,7 +62,7 @@ class Dispatcher:
     # -- routes; only the driver's thread asks
 
     def check_routes(self, definition: WorkflowDefinition) -> None:
-        """Raises ExecutorNotFound if a node of the program asks for an executor that is not there."""
+        """Raises ExecutorNotFound if a node of the definition asks for an executor that is not there."""
         if definition is self._last_checked:
             return
         if definition not in self._routes:
@@ -72,7 +72,7 @@ class Dispatcher:
         self._last_checked = definition
 
     def can_execute(self, definition: WorkflowDefinition) -> bool:
-        """Whether every node of it has an executor here."""
+        """True if every node of it has an executor here."""
         try:
             self.check_routes(definition)
         except ExecutorNotFound:
@@ -80,7 +80,7 @@ class Dispatcher:
         return True
 
     def executor_for_node(self, definition: WorkflowDefinition, node: int) -> Executor:
-        """Where the node's body runs.  The program was checked."""
+        """The executor of a node.  The definition was checked."""
         if self._single_executor is not None:
             return (
                 self._async_executor
@@ -100,7 +100,7 @@ class Dispatcher:
         return self.executors[name]
 
     def nodes_routed_to(self, definition: WorkflowDefinition, executors: Collection[Executor]) -> list[int]:
-        """Those of its nodes whose bodies run there.  The program was checked."""
+        """The nodes that run on these.  The definition was checked."""
         routes = self._routes[definition]
         return [node for node, executor in enumerate(routes) if executor in executors]
 
@@ -113,22 +113,22 @@ class Dispatcher:
 
     @property
     def running(self) -> set[Attempt]:
-        """Bodies that have begun and are not over.  Not to be changed."""
+        """Attempts that have begun and are not over.  Not to be changed."""
         return {attempt for e in self._all_executors for attempt in list(e.running)}
 
     @property
     def unfinished(self) -> list[Attempt]:
-        """Bodies that run, and attempts that wait for a slot, at a moment; from any thread."""
+        """Attempts that run or wait for a slot, at a moment; from any thread."""
         return [attempt for e in self._all_executors for attempt in (*list(e.queue), *list(e.running))]
 
     def free_slots(self) -> dict[Executor, int]:
-        """How many bodies can begin at once on each."""
+        """The number of task functions that can begin at once on each."""
         return {e: e.free_slots for e in self._all_executors}
 
     def prefetch_room(self, now: Micros, max_prefetch: int, *, by_throughput: bool) -> dict[Executor, int]:
-        """How much may be leased ahead of each: what will begin soon, and waits for a slot until then.
+        """The number of rows that may be leased ahead of each: they will begin soon, and wait for a slot until then.
 
-        `prefetch`: on all together at most.  `by_throughput`: no more than the pace of bodies allows.
+        `max_prefetch`: on all together at most.  `by_throughput`: no more than the pace of task functions allows.
         """
         room = max_prefetch - self.queue_length
         if not by_throughput:
@@ -136,27 +136,27 @@ class Dispatcher:
         return {e: min(room, e.expected_starts(now) - len(e.queue)) for e in self._all_executors}
 
     def is_running_low(self, now: Micros, max_prefetch: int, *, by_throughput: bool) -> bool:
-        """Whether less than half of what may be leased ahead waits on some executor."""
+        """True if less than half of the rows that may be leased ahead wait on some executor."""
         if not by_throughput:
             return self.queue_length * 2 < max_prefetch
         return any([len(e.queue) * 2 < min(max_prefetch, e.expected_starts(now)) for e in self._all_executors])
 
     def is_free_or_notify(self, executors: Iterable[Executor]) -> bool:
-        """Whether a slot has come free on any of these; each of the others will tell."""
+        """True if a slot is free on any of these; each of the others notifies when one is."""
         return any([e.is_free_or_notify() for e in executors])
 
     def is_idle_or_notify(self) -> bool:
-        """Whether all slots are free; if not, each executor that is busy tells when its are."""
+        """True if all slots are free; if not, each executor that is busy notifies when its are."""
         return all([e.is_idle_or_notify() for e in self._all_executors])
 
     def unqueue_surplus(self, now: Micros, *, everything: bool = False) -> list[Attempt]:
-        """Take back what waits although it will not begin soon, or all that waits."""
+        """Take back attempts that will not begin soon, or all that wait for a slot."""
         return [
             attempt for e in self._all_executors if e.queue for attempt in e.unqueue_surplus(now, everything=everything)
         ]
 
     def take_newly_started(self) -> list[Attempt]:
-        """The attempts whose bodies have begun since the last call."""
+        """The attempts that have begun since the last call."""
         return [attempt for e in self._all_executors if e.newly_started for attempt in e.take_newly_started()]
 
     # -- from any thread
@@ -168,7 +168,7 @@ class Dispatcher:
         return self.executors[name]
 
     def metrics(self) -> dict[str, ExecutorMetrics]:
-        """Every executor, by name; the default one with its `async def` bodies, which have slots of their own."""
+        """Every executor, by name; the default one with its `async def` tasks, which have slots of their own."""
         found = {name: e.metrics() for name, e in self.executors.items()}
         if self._async_executor is not None:
             found[DEFAULT_EXECUTOR] = found[DEFAULT_EXECUTOR].combined_with(self._async_executor.metrics())
@@ -177,7 +177,7 @@ class Dispatcher:
     # -- the end
 
     def close_queue(self) -> list[Attempt]:
-        """Take back what has not begun, and start nothing more."""
+        """Take back attempts that have not begun, and start nothing more."""
         return [attempt for e in self._all_executors for attempt in e.close_queue()]
 
     def close(self) -> None:

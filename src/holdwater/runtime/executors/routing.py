@@ -1,4 +1,4 @@
-"""Which executor runs which body: ordered patterns over full names."""
+"""Routing of tasks to executors: ordered patterns over full names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANY_SEGMENTS: Final = "**"
 
 @dataclass(frozen=True, slots=True)
 class RoutingRule:
-    """Bodies whose full name matches `pattern` run on `executor`."""
+    """Tasks whose full name matches `pattern` run on `executor`."""
 
     pattern: str
     executor: str
@@ -38,7 +38,7 @@ class Router:
             raise ConfigError(f"default is the name of an executor, not {default!r}")
 
     def executor_for(self, full_name: str) -> str:
-        """The name of the executor for a body."""
+        """The name of the executor for a task."""
         segments = full_name.split(SEPARATOR)
         for pattern, executor in self._compiled_rules:
             if _matches(pattern, segments):
@@ -127,7 +127,7 @@ def _matches(pattern: Pattern, segments: list[str]) -> bool:
 
 
 def _matches_segment(parts: list[str], segment: str) -> bool:
-    """Whether the parts stand in the segment in their order, the first at its beginning, the last at its end."""
+    """True if the parts stand in the segment in their order, the first at its beginning, the last at its end."""
     if len(parts) == 1:
         return segment == parts[0]
     first, *middle, last = parts

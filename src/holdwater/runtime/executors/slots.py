@@ -1,12 +1,12 @@
-"""Slots and threads: at most `limit` bodies run at once, in threads or in a place elsewhere.
+"""Slots and threads: at most `slot_limit` task functions run at once, in threads or on a backend elsewhere.
 
-A slot is what the limit counts.  A body that waits in `defer_until` keeps its thread and gives up its slot; a body that
-timed out is abandoned, its thread is a daemon nobody waits for, and its slot goes on.  `async def` bodies take slots
-too and share one event loop in a thread of its own.  (The default executor leaves them to one that has its loop and a
-limit of its own, see dispatch.py.)
+The limit counts slots.  A task function that waits in `defer_until` keeps its thread and gives up its slot; one that
+timed out is abandoned: its thread is a daemon, and its slot is free.  `async def` functions take slots too and share
+one event loop in a thread of its own.  (The default executor leaves them to one with a limit of its own, see
+dispatch.py.)
 
-With a place, a thread carries out its attempt there and waits.  Everything else is the same, but that a body which is
-given up is killed, and that its slot goes on when it is really gone.
+With a backend, a thread hands its attempt over and waits.  Everything else is the same, but that a task function which
+is given up is killed, and that its slot is free when it is really gone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdwater.errors import CapacityExhausted
 from holdwater.model.context_isolation import run_in_fresh_context
@@ -27,6 +27,7 @@ from holdwater.model.results import NodeResult
 from holdwater.model.time import UNSET, Micros
 from holdwater.runtime.attempt import Attempt, run_function, run_function_async
 from holdwater.runtime.executors.base import ExecutorBackend, ExecutorMetrics, TaskInvocation, to_result
+from holdwater.runtime.executors.event_loop import JOIN_TIMEOUT_SECONDS, TaskEventLoop
 from holdwater.runtime.executors.throughput import SlotThroughput
 from holdwater.runtime.handle import TaskHandle
 
@@ -34,14 +35,13 @@ if TYPE_CHECKING:
     import asyncio
 
 T = TypeVar("T")
-JOIN_TIMEOUT_SECONDS: Final = 1.0
 
 
 class Executor:
-    """Runs attempts.  Thread-safe.  No place: in threads of this process.
+    """Runs attempts.  Thread-safe.  `backend` None: in threads of this process.
 
-    `on_slot_free`: called once after `is_free_or_notify`, with a lock held, so it must not block..  `loop_owner`: an
-    executor whose event loop this one uses.
+    `on_slot_free`: called once after `is_free_or_notify`, with a lock held, so it must not block.  `event_loop`: that
+    of another executor, if it is shared.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Executor:
         on_deferral_changed: Callable[[Attempt, bool], None],
         on_slot_free: Callable[[], None],
         backend: ExecutorBackend | None = None,
-        loop_owner: Executor | None = None,
+        event_loop: TaskEventLoop | None = None,
     ) -> None:
         self.name = name
         self.slot_limit = slot_limit
@@ -67,7 +67,7 @@ class Executor:
         self._notify_when_free = self._notify_when_idle = False
         self._lock = threading.Lock()
         self.free_slots = slot_limit
-        """slots nobody has; below 0 as long as somebody went over the limit"""
+        """slots that are free; below 0 as long as calls went over the limit"""
         self.queue: deque[Attempt] = deque()
         self._slot_requests: dict[Attempt, Callable[[], None]] = {}  # the longest waiting first
         self._handoff: SimpleQueue[Attempt | None] = SimpleQueue()
@@ -75,15 +75,12 @@ class Executor:
         self._threads: set[threading.Thread] = set()
         self._abandoned: set[Attempt] = set()
         self._async_tasks: dict[Attempt, asyncio.Task[None]] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._loop_owner = loop_owner
-        self._loop_thread: threading.Thread | None = None
-        self._loop_lock = threading.Lock()
+        self.event_loop = TaskEventLoop() if event_loop is None else event_loop
         self._closed = False
         self.running: set[Attempt] = set()
-        """bodies that have begun and are not over, deferred ones too"""
+        """task functions that have begun and are not over, deferred ones too"""
         self.newly_started: list[Attempt] = []
-        """bodies that began since somebody last took this list"""
+        """task functions that began since this list was last taken"""
 
     # -- attempts in and out
 
@@ -103,27 +100,27 @@ class Executor:
         return len(self.queue)
 
     def has_capacity(self) -> bool:
-        """Whether a body could begin at once."""
+        """True if a task function could begin at once."""
         return self.free_slots > 0
 
     def expected_starts(self, now: Micros) -> int:
-        """How many bodies that have to wait for a slot are expected to begin soon."""
+        """The number of task functions without a slot that are expected to begin soon."""
         return self.throughput.expected(now, full=self.free_slots <= 0)
 
     def is_free_or_notify(self) -> bool:
-        """Whether a slot is free; if not, `on_slot_free` is called when one is."""
+        """True if a slot is free; if not, `on_slot_free` is called when one is."""
         with self._lock:
             self._notify_when_free = self.free_slots <= 0
             return not self._notify_when_free
 
     def is_idle_or_notify(self) -> bool:
-        """Whether all slots are free; if not, `on_slot_free` is called when they are."""
+        """True if all slots are free; if not, `on_slot_free` is called when they are."""
         with self._lock:
             self._notify_when_idle = self.free_slots < self.slot_limit
             return not self._notify_when_idle
 
     def unqueue_surplus(self, now: Micros, *, everything: bool = False) -> list[Attempt]:
-        """Take back what waits although it will not begin soon: the last that came first."""
+        """Take back attempts that will not begin soon: the last that came first."""
         with self._lock:
             expected = 0 if everything else self.expected_starts(now)
             if len(self.queue) <= 2 * expected:  # the average moves all the time
@@ -132,7 +129,7 @@ class Executor:
         return [attempt for attempt in taken if attempt.cancel_if_queued()]
 
     def metrics(self) -> ExecutorMetrics:
-        """How it is doing."""
+        """Its figures at this moment."""
         with self._lock:
             n = self._executed_count
             mean_ms = self._total_duration_us / n / 1000 if n else 0.0
@@ -142,7 +139,7 @@ class Executor:
             )
 
     def take_newly_started(self) -> list[Attempt]:
-        """The attempts whose bodies have begun since the last call."""
+        """The attempts that have begun since the last call."""
         if not self.newly_started:
             return []
         with self._lock:
@@ -150,7 +147,7 @@ class Executor:
         return begun
 
     def detach(self, attempt: Attempt) -> None:
-        """Give up a running body that was ended.
+        """Give up a running task function that was ended.
 
         In a thread: its slot is free, and the thread goes on until it returns.  Elsewhere it is killed, and its slot is
         free when it is gone.
@@ -171,24 +168,23 @@ class Executor:
                     self._hand_over_slot()
         if invocation is not None and self._backend is not None:
             self._backend.kill(invocation)
-        if task is not None and self._loop is not None:
-            self._loop.call_soon_threadsafe(task.cancel)
+        if task is not None:
+            self.event_loop.cancel(task)
 
     def cancel_coroutine(self, attempt: Attempt) -> None:
-        """Cancel the coroutine of a body that was told to stop; a thread goes on.  It has its slot until it ends."""
+        """Cancel the coroutine of a task function; a thread goes on.  It has its slot until it ends."""
         with self._lock:
             task = self._async_tasks.get(attempt)
-        if task is not None and self._loop is not None:
-            self._loop.call_soon_threadsafe(task.cancel)
+        if task is not None:
+            self.event_loop.cancel(task)
 
     def _run_on_backend(self, attempt: Attempt) -> NodeResult:
-        """In this thread, the attempt at its place elsewhere."""
+        """Run the attempt on the backend, and wait for it in this thread."""
         assert self._backend is not None
         invocation = TaskInvocation(attempt, self)
         with self._lock:
-            self._invocations[attempt] = (
-                invocation  # whoever gives the attempt up from now on kills it; before, the place sees it
-            )
+            # detaching the attempt kills it from now on; before, the backend sees that it is over
+            self._invocations[attempt] = invocation
         try:
             answer = self._backend.run_invocation(invocation)
         finally:
@@ -197,7 +193,7 @@ class Executor:
         return to_result(attempt, answer)
 
     def _finish_attempt(self, attempt: Attempt, entry: JournalEntry) -> None:
-        with self._lock:  # counted before anybody hears of it and asks for the metrics
+        with self._lock:  # counted before its end is known and the metrics are read
             self._executed_count += 1
             self._total_duration_us += entry.ended_at - entry.started_at
             self.throughput.ended(entry.ended_at, entry.ended_at - entry.started_at - attempt.deferred_us)
@@ -206,7 +202,7 @@ class Executor:
         self._on_attempt_ended(attempt, entry)
 
     def _on_detached(self, attempt: Attempt) -> None:
-        """A body is over that nobody will hear of; the lock is held."""
+        """Count a task function whose end is not delivered; the lock is held."""
         now = attempt.clock.now()
         self._executed_count += 1
         self._total_duration_us += now - attempt.started_at
@@ -226,8 +222,8 @@ class Executor:
             thread.start()
 
     def _hand_over_slot(self) -> None:
-        """A slot has become free and the lock is held: a resuming body has the first right to it."""
-        if self.free_slots < 0:  # somebody went over the limit, and the debt comes first
+        """Pass on a free slot, first to a task function that resumes; the lock is held."""
+        if self.free_slots < 0:  # a call went over the limit, and that is made up for first
             self.free_slots += 1
             return
         if self._slot_requests:
@@ -275,7 +271,7 @@ class Executor:
             self._threads.discard(threading.current_thread())
 
     def _next_attempt(self, finished: Attempt, entry: JournalEntry | None) -> Attempt | None:
-        """What this thread does now: the next attempt on the same slot, or one that is handed to it later."""
+        """The next attempt of this thread: on the same slot, or one that is handed to it later."""
         with self._lock:
             if finished in self._abandoned:  # its slot went on long ago, and so did a thread for it
                 self._abandoned.discard(finished)
@@ -285,8 +281,8 @@ class Executor:
                 self._on_detached(finished)
             deferred = finished.deferred_at  # another of its threads still waits: there is no slot to pass on
             self._drop_slot_request(finished)
-            nobody_else = not deferred and not self._slot_requests and not self._closed and self.free_slots >= 0
-            if nobody_else and self.queue and len(self._abandoned) < self.slot_limit:  # noqa: SIM102
+            slot_is_ours = not deferred and not self._slot_requests and not self._closed and self.free_slots >= 0
+            if slot_is_ours and self.queue and len(self._abandoned) < self.slot_limit:  # noqa: SIM102
                 if self._run_remotely is not None or not self.queue[0].definition.is_async(self.queue[0].node):
                     return self.queue.popleft()
             if not deferred:
@@ -299,7 +295,7 @@ class Executor:
     # -- deferral
 
     def release_slot(self, attempt: Attempt) -> None:
-        """A call of a running body waits.  As long as any does, be it in a thread or a coroutine, it has no slot."""
+        """A call of a running task function waits.  As long as any does, in a thread or a coroutine, it has no slot."""
         with self._lock:
             if attempt.state == "over":
                 return
@@ -316,7 +312,8 @@ class Executor:
         self._on_deferral_changed(attempt, True)
 
     def reacquire_slot(self, attempt: Attempt, on_slot: Callable[[], None] | None) -> None:
-        """A call that waited goes on: `go` is called when the body has a slot, or needs none as others wait.
+        """A call that waited goes on: `on_slot` is called when the task function has a slot, or needs none as others
+        wait.
 
         None: now, over the limit if need be; also for the call that has asked before.
         """
@@ -343,14 +340,14 @@ class Executor:
                 self._grant_slot(attempt, None)
 
     def _grant_slot(self, attempt: Attempt, on_slot: Callable[[], None] | None) -> None:
-        """A deferred body has a slot again; the lock is held."""
+        """Give a deferred task function its slot; the lock is held."""
         attempt.deferred_us += attempt.clock.now() - attempt.deferred_at
         attempt.deferred_at = UNSET
         if on_slot is not None:
             on_slot()
 
     def _drop_slot_request(self, attempt: Attempt) -> None:
-        """A body is over or given up: calls it has left behind have no right to a slot; the lock is held."""
+        """Forget the waiting calls of a task function that is over or given up; the lock is held."""
         go = self._slot_requests.pop(attempt, None)
         if go is not None:
             self._grant_slot(attempt, go)
@@ -358,30 +355,14 @@ class Executor:
             attempt.waiting_calls = 0
             self._on_deferral_changed(attempt, False)
 
-    # -- async bodies
+    # -- async def task functions
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the loop of async bodies and wait for it, from another thread."""
-        import asyncio
-
-        return asyncio.run_coroutine_threadsafe(coroutine, self._get_event_loop()).result()
-
-    def _get_event_loop(self) -> asyncio.AbstractEventLoop:
-        with self._loop_lock:
-            if self._loop is None and self._loop_owner is not None:
-                self._loop = self._loop_owner._get_event_loop()
-            elif self._loop is None:
-                import asyncio
-
-                self._loop = loop = asyncio.new_event_loop()
-                self._loop_thread = threading.Thread(
-                    target=_run_loop_until_stopped, args=(loop,), name="holdwater-async", daemon=True
-                )
-                self._loop_thread.start()
-            return self._loop
+        """Run a coroutine in the loop of `async def` task functions and wait for it, from another thread."""
+        return self.event_loop.run(coroutine)
 
     def _start_async(self, attempt: Attempt) -> None:
-        loop = self._get_event_loop()
+        loop = self.event_loop.get()
 
         async def body() -> None:
             if attempt.try_start():
@@ -410,7 +391,7 @@ class Executor:
     # -- the end
 
     def close_queue(self) -> list[Attempt]:
-        """Take back what has not begun, and start nothing more."""
+        """Take back attempts that have not begun, and start nothing more."""
         with self._lock:
             self._closed = True
             waiting = [a for a in self.queue if a.cancel_if_queued()]
@@ -418,9 +399,9 @@ class Executor:
             return waiting
 
     def close(self) -> None:
-        """End idle threads and the event loop, kill what runs elsewhere.
+        """End idle threads and the event loop, and kill task functions that run elsewhere.
 
-        Bodies that still run in threads are daemons and are left to themselves.
+        Task functions that still run in threads are daemons and are left to themselves.
         """
         with self._lock:
             self._closed = True
@@ -435,38 +416,7 @@ class Executor:
             busy = len(self.running) + len(self._abandoned)
         for _ in range(idle):
             self._handoff.put(None)
-        if self._loop is not None and self._loop_thread is not None:
-            self._stop_loop(self._loop)
-            self._loop_thread.join(JOIN_TIMEOUT_SECONDS)
-            if not self._loop_thread.is_alive():
-                self._loop.close()
+        self.event_loop.close()
         if not busy or self._run_remotely is not None:
             for t in threads:
                 t.join(JOIN_TIMEOUT_SECONDS)
-
-    def _stop_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        import asyncio
-
-        async def finish() -> None:
-            tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-            for t in tasks:
-                t.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await loop.shutdown_asyncgens()
-            loop.stop()
-
-        loop.call_soon_threadsafe(lambda: loop.create_task(finish()))
-
-
-def _run_loop_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
-    """Run the loop until it is stopped.
-
-    A task that a body has started may raise SystemExit or KeyboardInterrupt: asyncio gives that to whoever awaits the
-    task, and ends the loop, which other bodies live in.
-    """
-    while True:
-        try:
-            loop.run_forever()
-        except (SystemExit, KeyboardInterrupt):
-            continue
-        return

@@ -1,7 +1,7 @@
-"""How fast the slots of an executor come free, measured: what decides how much work is leased ahead of them.
+"""The pace at which slots of an executor come free, measured: it decides how much work is leased ahead of them.
 
 Work that is leased waits for this runner alone.  So no more of it is leased than the slots are expected to begin within
-a horizon that is long beside a transaction and short beside a person's patience; while nothing is known, or bodies are
+a horizon that is long beside a transaction and short beside a person's patience; while nothing is known, or tasks are
 slow, that is nothing, and the work stays in the queue, where an idle runner finds it.
 """
 
@@ -14,15 +14,15 @@ from holdwater.model.time import UNSET, Micros
 PREFETCH_HORIZON_US: Final = 100_000
 """work is leased ahead for so long"""
 STALLED_US: Final = 100_000
-"""no slot came free for so long: nobody knows when one will; up to twice that where bodies take that long"""
+"""without a free slot for so long the next one cannot be foreseen; up to twice that where tasks take that long"""
 SURPLUS_CHECK_US: Final = 50_000
-"""what waits for slots is reviewed so often"""
+"""interval at which attempts without a slot are reviewed"""
 _MOVING_AVERAGE_WEIGHT: Final = 1 / 8
-"""of the last body in the moving average"""
+"""of the last task in the moving average"""
 
 
 class SlotThroughput:
-    """A moving average over the bodies of one executor.  `limit`: its slots.  Times in microseconds."""
+    """A moving average over the attempts of one executor.  `limit`: its slots.  Times in microseconds."""
 
     __slots__ = ("_limit", "_mean_us", "_moved_at")
 
@@ -32,18 +32,18 @@ class SlotThroughput:
         self._moved_at = UNSET
 
     def ended(self, at: Micros, took_us: int) -> None:
-        """A body held its slot for so long and gave it back."""
+        """Count an attempt that had its slot for so long and gave it back."""
         self._moved_at = at
         took = float(max(took_us, 1))  # a clock may be set back
         mean = self._mean_us
         self._mean_us = took if mean is None else mean + (took - mean) * _MOVING_AVERAGE_WEIGHT
 
     def moved(self, at: Micros) -> None:
-        """A slot came free although its body goes on."""
+        """Note a slot that came free although its task function goes on."""
         self._moved_at = at
 
     def expected(self, now: Micros, *, full: bool) -> int:
-        """How many bodies that have to wait for a slot will begin within the horizon.  `full`: no slot is free now."""
+        """The number of attempts without a slot that will begin within the horizon.  `full`: no slot is free now."""
         if self._mean_us is None:
             return 0
         stalled_us = min(max(STALLED_US, 2 * self._mean_us), 2 * STALLED_US)

@@ -1,9 +1,9 @@
-"""What people and parents want of runs (cancel, pause, resume, retry, answer), and carrying it to bodies that run."""
+"""Control of runs by people and by parent runs: cancel, pause, resume, retry and answer."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from holdwater.errors import HoldwaterError, StoreUnavailable
 from holdwater.kernel.compiled_plan import RUN
@@ -11,24 +11,67 @@ from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.events import Event
 from holdwater.model.journal import JournalEntry
+from holdwater.model.ports import Clock, Store
 from holdwater.model.records import RunRow
 from holdwater.model.time import add_seconds
 from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.future import Future
+from holdwater.runtime.hooks import RunHooks
+from holdwater.runtime.ports import Decider
+from holdwater.runtime.run_loader import RunLoader
+from holdwater.runtime.run_table import RunTable
+from holdwater.runtime.store_status import StoreStatus
+from holdwater.runtime.timers import Timers
 
-if TYPE_CHECKING:
-    from holdwater.runtime.driver import Driver
+
+class ChildResumer(Protocol):
+    """The child runs of a run that goes on, and its parents."""
+
+    def resume_ancestors(self, row: RunRow) -> None: ...
+    def start_requested(self, run: ActiveRun) -> None: ...
+
+
+class Interruptions(Protocol):
+    """Runs that were paused because their callers were interrupted."""
+
+    def resolve_interruption(self, run_id: str) -> None: ...
+    def interrupted_children(self, run: ActiveRun) -> list[RunRow]: ...
+    def is_awaited_child(self, run: ActiveRun, child: RunRow) -> bool: ...
 
 
 class RunControl:
-    """The driver's.  Only its thread is in here."""
+    """Applies requests to runs, active or stored.  Only the driver's thread is in here."""
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+    children: ChildResumer
+    """set by the driver: child runs are controlled, too, and so each knows the other"""
+    interruptions: Interruptions
+
+    def __init__(
+        self,
+        store: Store,
+        store_status: StoreStatus,
+        clock: Clock,
+        table: RunTable,
+        run_loader: RunLoader,
+        decisions: Decider,
+        hooks: RunHooks,
+        timers: Timers,
+        cancel_grace_seconds: float,
+    ) -> None:
+        self._store, self._store_status, self._clock, self._table = store, store_status, clock, table
+        self._run_loader, self._decisions, self._hooks, self._timers = run_loader, decisions, hooks, timers
+        self._cancel_grace_seconds = cancel_grace_seconds
+        self.retry_counts: dict[str, int] = {}
+        """run -> times it was retried from here after it had ended"""
+
+    # -- cancellation of tasks that run
 
     def cancel_running(self, run: ActiveRun) -> None:
-        """The run was cancelled or timed out: tell its bodies; end what has not begun, and, timed out, everything."""
+        """Tell the task functions of a run that was cancelled or timed out to stop.
+
+        Tasks that have not begun end at once; if the run timed out, all of them do.
+        """
         at_once = RUN in run.machine.errors
         nodes, run.to_cancel = run.to_cancel, []
         for node in nodes:
@@ -36,108 +79,103 @@ class RunControl:
             command = run.machine.todo.get(node)
             if attempt is None:
                 if type(command) is Execute and (at_once or not self._is_executed_elsewhere(run, node)):
-                    run.apply_entry(JournalEntry(ev.Cancelled(node, command.fence)), self._driver.clock)
+                    run.apply_entry(JournalEntry(ev.Cancelled(node, command.fence)), self._clock)
                 continue
             attempt.handle.request_cancel("its run timed out" if at_once else "its run was cancelled")
             if attempt.cancel_if_queued() or at_once:
                 self._detach_running(run, attempt)
             else:
                 detach = partial(self._detach_running, run, attempt)
-                self._driver.timers.call_at(
-                    add_seconds(self._driver.clock.now(), self._driver.config.cancel_grace_seconds), detach
-                )
+                self._timers.call_at(add_seconds(self._clock.now(), self._cancel_grace_seconds), detach)
 
     def _is_executed_elsewhere(self, run: ActiveRun, node: int) -> bool:
-        """Another runner has the node's work and hears of what this one writes; or whoever takes it over does."""
+        """Another runner has the work of the node: it, or the one that takes it over, reads what this one writes."""
         row = run.work_rows.get(node)
-        return (
-            row is not None
-            and row.owner not in (None, self._driver.owner)
-            and row.lease_until > self._driver.clock.now()
-        )
+        return row is not None and row.owner not in (None, self._table.owner) and row.lease_until > self._clock.now()
 
     def _detach_running(self, run: ActiveRun, attempt: Attempt) -> None:
-        """The engine wins over a body that does not stop."""
+        """End an attempt whose task function does not stop."""
         if run.attempts.get(attempt.node) is not attempt:
             return
-        self._driver.detach_attempt(run, attempt)
+        self._table.detach(run, attempt)
         attempt.try_end()
         attempt.executor.detach(attempt)
-        self._driver.apply_entry(run, attempt.cancelled_entry())
+        self._decisions.apply_entry(run, attempt.cancelled_entry())
 
-    def handle_control_request(self, run_id: str, event: Event, retry: bool, future: Future[bool]) -> None:
-        self.apply(run_id, event, future, retry=retry)
+    # -- requests
 
-    def apply(self, run_id: str, event: Event, promise: Future[bool], *, retry: bool = False) -> None:
-        """`control`, from the loop's own thread.
+    def apply(self, run_id: str, event: Event, future: Future[bool], *, retry: bool = False) -> None:
+        """Apply a request; `future` is set when it is on disk, to False if the run does not take it.
 
+        `retry`: `Resumed` is meant for a run that has ended; otherwise for one that is paused, and for no other.
         Raises RunNotFound, StructureChanged, DecodingError, StoreError, StoreUnavailable.
         """
-        run = self._driver.active_runs.get(run_id) or self._driver.run_loader.load_run(run_id)
+        run = self._table.get(run_id) or self._run_loader.load_run(run_id)
         if run.machine.accepts(event) and isinstance(event, (ev.InputProvided, ev.Resumed)):
-            self._driver.active_runs[run_id] = run
-            self._driver.fan_out_children.resume_ancestors(run.row)
+            self._table.add(run)
+            self.children.resume_ancestors(run.row)
         if retry and run.machine.ended:
-            self._driver.run_loader.check_structure(run.row)
-            self._driver.retry_counts[run_id] = self._driver.retry_counts.get(run_id, 0) + 1
-        self._driver.deadlines.watch_run(run)
+            self._run_loader.check_structure(run.row)
+            self.retry_counts[run_id] = self.retry_counts.get(run_id, 0) + 1
+        self._hooks.deadline_set(run)
         if type(event) is ev.Resumed:
-            changed = run.definition is None and self._driver.run_loader.find_definition(run.row.workflow) is not None
+            changed = run.definition is None and self._run_loader.find_definition(run.row.workflow) is not None
             if run.machine.ended != retry or (changed and run.row.reason):
-                promise.set_result(False)
+                future.set_result(False)
                 return
-        if type(event) is ev.Resumed and run.row.paused_at and run.machine.status == "running":
-            # Parked by its head alone, because it could not be read then: nothing to journal, it is read now.
-            self._driver.fan_out_children.resume_ancestors(run.row)
-            self._driver.active_runs[run_id] = self._driver.unsaved_runs[run_id] = run
-            run.reason = None
-            run.changed_nodes.update(run.work_rows)
-            run.confirmations.append((None, promise))
-            return
+            if run.row.paused_at and run.machine.status == "running":
+                self._resume_parked(run, future)
+                return
         if not run.machine.accepts(event):
-            promise.set_result(False)
+            future.set_result(False)
             return
-        self._driver.active_runs[run_id] = run
+        self._table.add(run)
         if type(event) is ev.Paused:
-            self.unqueue_attempts(run)
+            self._table.unqueue_attempts(run)
         if type(event) is ev.CancelRequested:
-            if any([row.owner is None for row in run.work_rows.values()]):  # others may have taken it since
-                run.work_rows = {row.node: row for row in self._driver.store.work_of_run(run_id)}
+            if any([row.owner is None for row in run.work_rows.values()]):  # other runners may have claimed it since
+                run.work_rows = {row.node: row for row in self._store.work_of_run(run_id)}
             run.changed_nodes.update(run.work_rows)
-        run.confirmations.append((event, promise))
+        run.confirmations.append((event, future))
         if type(event) is ev.Resumed:
-            self._resume_run(run, event)
+            self._resume(run, event)
         else:
-            self._driver.apply_entry(run, JournalEntry(event))
+            self._decisions.apply_entry(run, JournalEntry(event))
 
-    def _resume_run(self, run: ActiveRun, event: ev.Resumed) -> None:
-        interrupting = self._driver.interruptions
-        interrupting.resolve_interruption(run.row.id)
+    def _resume_parked(self, run: ActiveRun, future: Future[bool]) -> None:
+        """The run was parked by its row alone, because it could not be read; now it is read: nothing to journal."""
+        self.children.resume_ancestors(run.row)
+        self._table.add(run)
+        self._table.mark_unsaved(run)
+        run.reason = None
+        run.changed_nodes.update(run.work_rows)
+        run.confirmations.append((None, future))
+
+    def _resume(self, run: ActiveRun, event: ev.Resumed) -> None:
+        self.interruptions.resolve_interruption(run.row.id)
         children: list[RunRow] = []
-        if run.machine.suspended and run.reason == INTERRUPTED_REASON:  # first, or others would begin in their places
-            children = interrupting.resume_children(run)
-        self._driver.apply_entry(run, JournalEntry(event))
-        if children:  # followed no more since they rested
+        if run.machine.suspended and run.reason == INTERRUPTED_REASON:
+            children = self._resume_children(run)  # first, or others would begin in their places
+        self._decisions.apply_entry(run, JournalEntry(event))
+        if children:  # not watched since they were paused
             run.awaiting_children.update(run.machine.fan_outs)
-            self._driver.fan_out_children.start_requested(run)
+            self.children.start_requested(run)
         for child in children:
-            if not interrupting.is_awaited_child(run, child):
+            if not self.interruptions.is_awaited_child(run, child):
                 self.cancel_child(child.id, "its parent run goes on without it")
 
+    def _resume_children(self, run: ActiveRun) -> list[RunRow]:
+        """Resume the children that were interrupted with the run.  Raises StoreUnavailable."""
+        children = self.interruptions.interrupted_children(run)
+        for child in children:
+            self.apply(child.id, ev.Resumed(), Future())
+        return children
+
     def cancel_child(self, run_id: str, reason: str = "its parent run has ended") -> None:
-        """Cancel a run whose parent has ended, as soon as the store answers."""
+        """Cancel a run that its parent needs no more, as soon as the store answers."""
         try:
             self.apply(run_id, ev.CancelRequested(reason), Future())
         except StoreUnavailable:
-            self._driver.timers.call_at(self._driver.back_off_store(), lambda: self.cancel_child(run_id, reason))
-        except HoldwaterError:  # never born, or not to be read here: then nothing of it runs here
+            self._timers.call_at(self._store_status.back_off(), lambda: self.cancel_child(run_id, reason))
+        except HoldwaterError:  # never written, or not to be read here: then nothing of it runs here
             return
-
-    def unqueue_attempts(self, run: ActiveRun) -> None:
-        """Take back the attempts of a run whose bodies have not begun."""
-        for attempt in [a for a in run.attempts.values() if a.cancel_if_queued()]:
-            self._driver.detach_attempt(run, attempt)
-            run.changed_nodes.add(attempt.node)
-        for node, row in run.work_rows.items():  # held back here, or about to go back to the queue
-            if row.kind == "execute" and row.owner == self._driver.owner and node not in run.attempts:
-                run.changed_nodes.add(node)

@@ -1,51 +1,48 @@
-"""Runs whose callers wait no more: paused with their children, their bodies told to stop and waited for.
+"""Interrupted callers: their runs are paused with their children, and the task functions told to stop and waited for.
 
 A graph or a workflow of steps that a caller waits for belongs to that call.  When the call is interrupted (Ctrl-C, a
-cancelled task), the run is paused and can be gone on with; nothing of it is executed any more when the caller has
-control again.
+cancelled task), the run is paused and can be resumed; nothing of it is executed any more when the caller has control
+again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
 
 from holdwater.model import events as ev
 from holdwater.model.child_ids import child_ref
 from holdwater.model.journal import JournalEntry
-from holdwater.model.records import RunFilter, RunRow
+from holdwater.model.ports import Store
+from holdwater.model.records import RunRow
 from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.future import Future
-
-if TYPE_CHECKING:
-    from holdwater.runtime.driver import Driver
-
-PAGE_SIZE_RUNS: Final = 1000
+from holdwater.runtime.ports import Decider
+from holdwater.runtime.run_table import RunTable
+from holdwater.runtime.services.children.runs import child_rows
+from holdwater.runtime.store_status import StoreStatus
 
 
 @dataclass(slots=True)
 class _Interruption:
-    """`family`: ids of the run and of its children, as far as they were seen."""
+    """`run_ids`: the run and its children, as far as they were seen."""
 
     run_ids: set[str]
     futures: list[Future[None]] = field(default_factory=list)
 
 
 class CallerInterruption:
-    """The driver's.  Only its thread is in here."""
+    """Called after the commit of each turn.  Only the driver's thread is in here."""
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+    def __init__(self, store: Store, store_status: StoreStatus, table: RunTable, decisions: Decider) -> None:
+        self._store, self._store_status, self._table, self._decisions = store, store_status, table, decisions
         self._pending: dict[str, _Interruption] = {}
 
-    @property
-    def has_pending(self) -> bool:
-        """Whether any interrupted run has not come to rest."""
-        return bool(self._pending)
-
     def interrupt_run(self, run_id: str, on_cancel_requested: Callable[[], None], future: Future[None]) -> None:
-        """Stop a run.  `told` is called when its bodies know, and the promise is kept when nothing of it runs here."""
+        """Stop a run.
+
+        `on_cancel_requested` is called when its task functions are told, `future` set when none runs here.
+        """
         one = self._pending.setdefault(run_id, _Interruption({run_id}))
         one.futures.append(future)
         try:
@@ -55,7 +52,7 @@ class CallerInterruption:
             on_cancel_requested()
 
     def advance(self) -> None:
-        """Stop what has come up since, a child that was just born; tell those who wait when all is at rest."""
+        """Stop children that were started since, and resolve the interruptions of which nothing runs any more."""
         for run_id, one in list(self._pending.items()):
             family = self._find_family(one)
             for run in family:
@@ -64,28 +61,23 @@ class CallerInterruption:
                 self.resolve_interruption(run_id)
 
     def resolve_interruption(self, run_id: str) -> None:
-        """It is at rest, or goes on because it was resumed."""
+        """Nothing of the run is executed here, or it was resumed."""
         one = self._pending.pop(run_id, None)
         for future in () if one is None else one.futures:
             future.set_result(None)
 
     def close(self) -> None:
-        """The driver ends."""
+        """Resolve all interruptions: nothing is executed here any more."""
         for run_id in list(self._pending):
             self.resolve_interruption(run_id)
 
-    def resume_children(self, run: ActiveRun) -> list[RunRow]:
-        """An interrupted run goes on: so do the children that were interrupted with it, and are returned.
-
-        Raises StoreUnavailable.
-        """
-        children = [child for child in self._interrupted_children(run.row.id) if self.is_awaited_child(run, child)]
-        for child in children:
-            self._driver.run_control.apply(child.id, ev.Resumed(), Future())
-        return children
+    def interrupted_children(self, run: ActiveRun) -> list[RunRow]:
+        """The children that were interrupted with the run, and that it waits for.  Raises StoreUnavailable."""
+        paused = [row for row in child_rows(self._store, run.row.id, "paused") if row.reason == INTERRUPTED_REASON]
+        return [child for child in paused if self.is_awaited_child(run, child)]
 
     def is_awaited_child(self, run: ActiveRun, child: RunRow) -> bool:
-        """Whether the run waits for this child.  One that a body has started may be asked for again."""
+        """True if the run waits for this child.  One that a task function has started may be asked for again."""
         place = child_ref(child)
         if place is None:
             return True
@@ -93,25 +85,13 @@ class CallerInterruption:
         fan_out = run.machine.fan_outs.get(run.compiled_plan.node_index[name])
         return fan_out is not None and fan_out.generation == turn and item in fan_out.running | fan_out.paused
 
-    def _interrupted_children(self, run_id: str) -> list[RunRow]:
-        found: list[RunRow] = []
-        before: str | None = None
-        while True:
-            page = self._driver.store.list_runs(
-                RunFilter(status="paused", limit=PAGE_SIZE_RUNS, before_id=before, parent_id=run_id)
-            )
-            found += [row for row in page if row.reason == INTERRUPTED_REASON]
-            if len(page) < PAGE_SIZE_RUNS:
-                return found
-            before = page[-1].id
-
     def _find_family(self, interruption: _Interruption) -> list[ActiveRun]:
         known = -1
         while known != len(interruption.run_ids):  # a parent may stand behind its child
             known = len(interruption.run_ids)
             family = [
                 run
-                for run in self._driver.active_runs.values()
+                for run in self._table.active.values()
                 if run.row.id in interruption.run_ids or run.row.parent_id in interruption.run_ids
             ]
             interruption.run_ids.update([run.row.id for run in family])
@@ -123,8 +103,8 @@ class CallerInterruption:
             return
         pause = ev.Paused(INTERRUPTED_REASON)
         if machine.accepts(pause) and (machine.status == "running" or run.attempts):
-            self._driver.run_control.unqueue_attempts(run)
-            self._driver.apply_entry(run, JournalEntry(pause))
+            self._table.unqueue_attempts(run)
+            self._decisions.apply_entry(run, JournalEntry(pause))
         for attempt in run.attempts.values():
             if not attempt.interrupted:
                 attempt.interrupt(INTERRUPTED_REASON)
@@ -135,10 +115,10 @@ class CallerInterruption:
             return False
         if run.attempts:
             return True
-        return not self._driver.is_store_unavailable and (
+        return not self._store_status.is_unavailable and (
             run.machine.status == "running" or (run.has_unsaved_changes and not run.machine.ended)
         )
 
     def _is_executed_elsewhere(self, run: ActiveRun) -> bool:
-        """Another runner executes it."""
-        return any([row.owner not in (None, self._driver.owner) for row in run.work_rows.values()])
+        """Another runner has work of it."""
+        return any([row.owner not in (None, self._table.owner) for row in run.work_rows.values()])

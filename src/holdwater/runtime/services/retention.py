@@ -1,4 +1,4 @@
-"""What ended long ago is forgotten: once an hour, and a little at a time, so that nothing else waits for it."""
+"""Retention: old ended runs are deleted, once an hour and a few at a time, so that nothing else waits for it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from holdwater.model.time import Micros
 
 SWEEP_INTERVAL_US: Final = 3_600_000_000
 BATCH_SIZE_RUNS: Final = 50
-"""with their children: some milliseconds' work"""
+"""with their children; some milliseconds' work"""
 BATCH_PAUSE_US: Final = 20_000
-"""between two looks at so many"""
+"""between two batches"""
 
 
 class Retention:
-    """The driver's memory for runs that have ended.  Only the driver's thread is in here."""
+    """A service of the loop.  `retention_seconds` None: it deletes nothing."""
 
     def __init__(self, store: Store, clock: Clock, retention_seconds: float | None) -> None:
         self._store = store
@@ -24,19 +24,11 @@ class Retention:
         self._next_sweep_at = clock.now()
         self._cursor = FIRST_CURSOR
 
-    @property
-    def has_work(self) -> bool:
-        """What it does has its instant."""
-        return False
+    def due_at(self, now: Micros) -> Micros | None:
+        return None if self._retention_us is None else min(self._next_sweep_at, Micros(now + SWEEP_INTERVAL_US))
 
-    def due_times(self, now: Micros) -> list[Micros]:
-        """When there is something to do next."""
-        if self._retention_us is None:
-            return []
-        return [min(self._next_sweep_at, Micros(now + SWEEP_INTERVAL_US))]
-
-    def run_due(self, now: Micros) -> None:
-        """Forget some.  Raises StoreUnavailable; then it is done later."""
+    def run(self, now: Micros) -> None:
+        """Delete a batch, if it is time to.  Raises StoreUnavailable; it is due again then."""
         if self._retention_us is None or now < self._next_sweep_at <= now + SWEEP_INTERVAL_US:
             return
         rest = self._store.prune(Micros(now - self._retention_us), (), BATCH_SIZE_RUNS, self._cursor).next_cursor

@@ -1,4 +1,4 @@
-"""Triggers: one runner of a database asks each of them once per interval, in a thread, and starts what it asks for."""
+"""Triggers: one runner of a database calls each of them once per interval, in a thread, and starts its runs."""
 
 from __future__ import annotations
 
@@ -10,23 +10,29 @@ import uuid
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from holdwater.errors import StoreUnavailable
 from holdwater.model import codec
 from holdwater.model.coroutines import run_awaitable
 from holdwater.model.error_report import describe_error
+from holdwater.model.ports import Store
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
-from holdwater.model.time import Micros, add_seconds, to_rfc3339
+from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.model.triggers import Answer, Trigger, TriggerResult, triggers
-from holdwater.runtime.internal_errors import logger
-
-if TYPE_CHECKING:
-    from holdwater.runtime.driver import Driver
-    from holdwater.runtime.services.schedules import Scheduler
+from holdwater.runtime.active_run import ActiveRun
+from holdwater.runtime.config import ScheduleConfig
+from holdwater.runtime.internal_errors import InternalErrors, logger
+from holdwater.runtime.ports import Inbox
+from holdwater.runtime.run_loader import RunLoader
+from holdwater.runtime.services.firings import FiringWriter, fire_values
+from holdwater.runtime.services.schedules import scan_interval_us
+from holdwater.runtime.store_status import StoreStatus
+from holdwater.runtime.timers import Timers
+from holdwater.runtime.workflows import ExecutableWorkflows
 
 MAX_CONCURRENT_CALLS: Final = 16
-"""threads of triggers; a slow one takes none away from tasks"""
+"""threads of triggers; a slow trigger takes none away from tasks"""
 MAX_WRITE_ATTEMPTS: Final = 5
 _CLOCK_SLACK_US: Final = 1_000_000
 NO_CONTEXT: Final = "fire_no_context"
@@ -34,7 +40,7 @@ NO_CONTEXT: Final = "fire_no_context"
 
 @dataclass(slots=True, eq=False)
 class TriggerCall:
-    """A trigger that is being asked.  `called_at`: the instant its fire will have."""
+    """A trigger that is being called.  `called_at`: the instant of its fire."""
 
     trigger: Trigger
     schedule_id: str
@@ -43,29 +49,78 @@ class TriggerCall:
 
 
 class TriggerPoller:
-    """A part of the scheduler.  Raises StoreUnavailable; answers that came in are kept until they are written."""
+    """The triggers of a runner; a service of its loop.
 
-    def __init__(self, scheduler: Scheduler, driver: Driver) -> None:
-        self._scheduler, self._driver = scheduler, driver
+    Raises StoreUnavailable; answers that came in are kept until they are written.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        store_status: StoreStatus,
+        config: ScheduleConfig,
+        workflows: ExecutableWorkflows,
+        run_loader: RunLoader,
+        writer: FiringWriter,
+        timers: Timers,
+        inbox: Inbox,
+        error_log: InternalErrors,
+    ) -> None:
+        self._store, self._store_status, self._config = store, store_status, config
+        self._workflows, self._run_loader, self._writer = workflows, run_loader, writer
+        self._timers, self._inbox, self._error_log = timers, inbox, error_log
+        self.check_needed = True
+        """workflows or triggers may have changed"""
+        self._scan_at = UNSET
+        self._next_call_at: Micros | None = None
         self._registered: dict[str, Trigger] = {}
         self._in_flight: dict[str, TriggerCall] = {}
-        self.answers: deque[tuple[TriggerCall, TriggerResult | str]] = deque()
+        self._answers: deque[tuple[TriggerCall, TriggerResult | str]] = deque()
 
-    def register_triggers(self, workflows: Collection[str], now: Micros) -> None:
-        """Write down the triggers of this process, and get those going again whose clock was set back."""
+    def due_at(self, now: Micros) -> Micros | None:
+        if not self._config.triggers:
+            return None
+        if self.check_needed or self._answers:
+            return now
+        scan_at = min(self._scan_at, Micros(now + self._scan_interval_us))
+        return scan_at if self._next_call_at is None else min(scan_at, self._next_call_at)
+
+    @property
+    def _scan_interval_us(self) -> int:
+        return scan_interval_us(self._config, self._store_status)
+
+    def run(self, now: Micros) -> None:
+        """Write answers that came in, and call the triggers that are due."""
+        if not self._config.triggers:
+            return
+        if self._scan_at <= now or self._scan_at > now + self._scan_interval_us:
+            self._scan_at, self.check_needed = Micros(now + self._scan_interval_us), True
+        is_due = self._next_call_at is not None and self._next_call_at <= now
+        if not (self.check_needed or self._answers or is_due):
+            return
+        names = self._workflows.names()
+        if self.check_needed:
+            self._register_triggers(names, now)
+        self._call_due(names, now)
+        self.check_needed = False
+        idle = self._idle_triggers(names)
+        self._next_call_at = self._store.next_due_at("trigger", idle) if idle else None
+
+    def _register_triggers(self, workflows: Collection[str], now: Micros) -> None:
+        """Write the triggers of this process, and revive those whose clock was set back."""
         known = triggers.list_triggers()
         if not known:
             return
-        rows = {row.name: row for row in self._driver.store.list_schedules("trigger", limit=100_000)}
+        rows = {row.name: row for row in self._store.list_schedules("trigger", limit=100_000)}
         for trigger in known:
             row = rows.get(trigger.name)
             if self._registered.get(trigger.name) != trigger and self._upsert(trigger, row, now):
                 self._registered[trigger.name] = trigger
             elif row is not None and row.next_at is not None and row.next_at > now + row.poll_us + _CLOCK_SLACK_US:
-                self._scheduler.write_firings([(Firing(replace(row, next_at=now)), [])], now)
+                self._writer.write([(Firing(replace(row, next_at=now)), [])], now)
 
     def _upsert(self, trigger: Trigger, row: ScheduleRow | None, now: Micros) -> bool:
-        """False if somebody else was faster: then the next look sees what they wrote."""
+        """Returns False if another runner was faster: the next scan reads its row."""
         if row is None:
             row = ScheduleRow(
                 str(uuid.uuid4()), "trigger", trigger.name, "", created_at=now, next_at=now, settled_at=now
@@ -75,45 +130,40 @@ class TriggerPoller:
             return True
         row.workflow, row.poll_us, row.allow_concurrent = wanted
         row.updated_at, row.next_at = now, now
-        return self._driver.store.put_schedule(row)
+        return self._store.put_schedule(row)
 
     def _idle_triggers(self, workflows: Collection[str]) -> list[str]:
-        """Triggers that can be asked now: not those that still owe an answer."""
+        """Triggers that can be called now: those that have answered their last call."""
         if len([poll for poll in self._in_flight.values() if not poll.timed_out]) >= MAX_CONCURRENT_CALLS:
             return []
         return [t.name for t in triggers.list_triggers() if t.workflow in workflows and t.name not in self._in_flight]
 
-    def next_due_at(self, workflows: Collection[str]) -> Micros | None:
-        """When the next one is to be asked."""
-        found = self._idle_triggers(workflows)
-        return self._driver.store.next_due_at("trigger", found) if found else None
-
-    def poll_due(self, workflows: Collection[str], now: Micros) -> None:
-        """Act on answers, and ask whoever is due."""
-        while self.answers:
-            self._write_answer_or_drop(*self.answers[0], now)
-            self.answers.popleft()
-        free = self._idle_triggers(workflows)
-        if not free:
+    def _call_due(self, workflows: Collection[str], now: Micros) -> None:
+        """Act on answers, and call the triggers that are due."""
+        while self._answers:
+            self._write_answer_or_drop(*self._answers[0], now)
+            self._answers.popleft()
+        idle = self._idle_triggers(workflows)
+        if not idle:
             return
         room = MAX_CONCURRENT_CALLS - len([poll for poll in self._in_flight.values() if not poll.timed_out])
         due = []
-        for row in self._driver.store.due_schedules("trigger", now, room, free):
+        for row in self._store.due_schedules("trigger", now, room, idle):
             at = max(now, Micros(row.settled_at + 1))  # an instant of its own, wherever the clock stands
             due.append(Firing(replace(row, settled_at=at, last_at=now, next_at=Micros(now + row.poll_us))))
-        for firing, mine in zip(due, self._scheduler.write_firings([(firing, []) for firing in due], now), strict=True):
+        for firing, mine in zip(due, self._writer.write([(firing, []) for firing in due], now), strict=True):
             trigger = triggers.find(firing.schedule.name or "")
             if mine and trigger is not None:
                 self._start_call(TriggerCall(trigger, firing.schedule.id, firing.schedule.settled_at), now)
 
     def _start_call(self, call: TriggerCall, now: Micros) -> None:
         self._in_flight[call.trigger.name] = call
-        seconds = self._scheduler.config.poll_timeout_seconds
-        self._driver.timers.call_at(add_seconds(now, seconds), lambda: self._time_out(call, seconds))
+        seconds = self._config.poll_timeout_seconds
+        self._timers.call_at(add_seconds(now, seconds), lambda: self._time_out(call, seconds))
 
         def work() -> None:
             answer = call_trigger(call.trigger)
-            self._driver.call_soon(lambda: self._on_answer(call, answer))
+            self._inbox.call_soon(lambda: self._on_answer(call, answer))
 
         threading.Thread(target=work, name=f"holdwater-trigger-{call.trigger.name}", daemon=True).start()
 
@@ -121,46 +171,48 @@ class TriggerPoller:
         if self._in_flight.get(call.trigger.name) is call:
             del self._in_flight[call.trigger.name]
             if not call.timed_out:
-                self.answers.append((call, answer))
-            self._scheduler.check_needed = True
+                self._answers.append((call, answer))
+            self.check_needed = True
 
     def _time_out(self, call: TriggerCall, seconds: float) -> None:
-        """It does not answer in time: it is not asked again here before it has."""
+        """The trigger does not answer in time: it is not called again here before it has."""
         if self._in_flight.get(call.trigger.name) is call:
             call.timed_out = True
-            self.answers.append((call, f"TimeoutError: it did not answer within {seconds:g} s"))
-            self._scheduler.check_needed = True
+            self._answers.append((call, f"TimeoutError: it did not answer within {seconds:g} s"))
+            self.check_needed = True
 
     def _write_answer_or_drop(self, call: TriggerCall, answer: TriggerResult | str, now: Micros) -> None:
-        """An answer nothing can be made of must not hold up the others.  Raises StoreUnavailable."""
+        """Write an answer; one that cannot be written does not stop the others.  Raises StoreUnavailable."""
         try:
             self._write_answer(call, answer, now)
         except StoreUnavailable:
             raise
-        except BaseException as error:  # noqa: BLE001 - the trigger is asked again, and may give another answer
-            self._driver.error_log.add(f"the answer of trigger {call.trigger.name!r}", error)
+        except BaseException as error:  # noqa: BLE001 - the trigger is called again, and may give another answer
+            self._error_log.add(f"the answer of trigger {call.trigger.name!r}", error)
 
     def _write_answer(self, call: TriggerCall, answer: TriggerResult | str, now: Micros) -> None:
-        """Write what follows from an answer.  Raises StoreUnavailable."""
+        """Write the fire and the run of an answer, or its error.  Raises StoreUnavailable."""
         for _ in range(MAX_WRITE_ATTEMPTS):
-            row = self._driver.store.get_schedule(call.schedule_id)
+            row = self._store.get_schedule(call.schedule_id)
             if row is None:
                 return
             error = answer if isinstance(answer, str) else None
             if error is not None and error != row.last_error:
                 logger.warning("trigger %r failed: %s", row.name, error)
             firing = Firing(replace(row, last_error=error))
-            runs: list[Any] = []
+            runs: list[ActiveRun] = []
             if isinstance(answer, TriggerResult) and answer.fires and row.enabled:
                 runs = self._create_triggered_run(call, answer, firing, now)
             if not firing.fires and firing.schedule.last_error == row.last_error:
                 return
-            if self._scheduler.write_firings([(firing, runs)], now)[0]:
+            if self._writer.write([(firing, runs)], now)[0]:
                 return
 
-    def _create_triggered_run(self, call: TriggerCall, answer: TriggerResult, firing: Firing, now: Micros) -> list[Any]:
+    def _create_triggered_run(
+        self, call: TriggerCall, answer: TriggerResult, firing: Firing, now: Micros
+    ) -> list[ActiveRun]:
         row = firing.schedule
-        definition = self._driver.run_loader.find_definition(row.workflow)
+        definition = self._run_loader.find_definition(row.workflow)
         if definition is None:
             return []
         try:
@@ -169,17 +221,17 @@ class TriggerPoller:
         except BaseException as error:  # noqa: BLE001 - an error of this trigger, whatever it is, is no other's
             row.last_error = describe_error(error)
             return []
-        if not row.allow_concurrent and (row.id, digest) in self._driver.store.unfinished_fires([row.id]):
+        if not row.allow_concurrent and (row.id, digest) in self._store.unfinished_fires([row.id]):
             return []
         fire = FireRow(row.id, call.called_at, "started", now, context_hash=digest)
-        runs = self._scheduler.create_run(firing, fire, definition, trigger_values(row, call.called_at), now, inputs)
+        runs = self._writer.create_run(firing, fire, definition, fire_values(row, call.called_at), now, inputs)
         if fire.state == "failed":
             fire.state, row.last_error = "skipped", fire.reason
         return runs
 
 
 def call_trigger(trigger: Trigger) -> TriggerResult | str:
-    """The answer of a trigger function, or what is wrong with it."""
+    """Call a trigger function; returns its answer, or its error as text."""
     try:
         found: Answer = trigger.function()
         if inspect.isawaitable(found):
@@ -192,11 +244,6 @@ def call_trigger(trigger: Trigger) -> TriggerResult | str:
 
 
 def context_hash(inputs: dict[str, Any]) -> str:
-    """The same for equal contexts, whatever the order of their keys.  Raises EncodingError."""
+    """A digest of a context that does not depend on the order of its keys.  Raises EncodingError."""
     text = json.dumps(json.loads(codec.encode(inputs)), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def trigger_values(row: ScheduleRow, instant: Micros) -> dict[str, Any]:
-    """What every run of a trigger finds in its context."""
-    return {"trigger_name": row.name, "triggered_at": to_rfc3339(instant)}

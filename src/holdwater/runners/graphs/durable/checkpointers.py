@@ -26,7 +26,7 @@ from holdwater.runs.info import RunInfo
 from holdwater.runs.nodes import NodeView
 from holdwater.runs.pauses import Pause
 from holdwater.runs.view import RunView
-from holdwater.runtime.driver import DriverConfig
+from holdwater.runtime.config import DriverConfig
 from holdwater.storage import StoreOptions
 
 if TYPE_CHECKING:

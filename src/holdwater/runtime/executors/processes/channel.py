@@ -1,4 +1,4 @@
-"""The far side of a job: a body far from its runner."""
+"""The far side of an invocation: a task function in another process than its runner."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ T = TypeVar("T")
 
 
 class WorkerChannel:
-    """What a body can reach of its runner.  This one reaches nothing: nobody cancels, and waiting keeps the slot.
+    """The way from a task function to its runner.  This one has none: nothing cancels, and waiting keeps the slot.
 
-    A place that can do better gives `run_invocation` a line of its own; `opened` tells it of the handle, whose
-    `halt(why)` cancels.
+    A backend that can do better gives `run_invocation` a channel of its own; `on_start` gets the handle, whose
+    `request_cancel(reason)` cancels.
     """
 
     def on_start(self, handle: TaskHandle) -> None:
-        """A body is about to begin."""
+        """A task function is about to begin."""
 
     def release_slot(self, call: Any) -> None:
-        """It gives up its slot."""
+        """The task function gives up its slot."""
 
     def reacquire_slot(self, call: Any, on_slot: Callable[[], None] | None) -> None:
-        """It wants a slot: `go` is to be called when it has one.  None: it does not wait for that."""
+        """Call `on_slot` when the task function has a slot again.  None: it does not wait for that."""
         if on_slot is not None:
             on_slot()
 
     def take_slot_now(self, call: Any) -> None:
-        """It waits no more for the slot it has asked for."""
+        """The task function waits no more for the slot it has requested."""
         self.reacquire_slot(call, None)
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine for a body that is none."""
+        """Run a coroutine for a task function that is no coroutine."""
         return run_awaitable(coroutine)
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationInfo:
-    """The attempt a body belongs to."""
+    """The attempt a task function belongs to."""
 
     run_id: str
     name: str
@@ -69,29 +69,30 @@ _NO_CHANNEL: Final = WorkerChannel()
 
 
 def run_invocation(invocation: bytes, channel: WorkerChannel = _NO_CHANNEL) -> bytes:
-    """Carry out `Job.to_bytes()` in this process; returns the answer for `Place.run`.  Raises nothing of the body's.
+    """Carry out `TaskInvocation.to_bytes()` in this process; returns the answer for `ExecutorBackend.run_invocation`.
 
-    The bytes hold pickles: only from who may run code here.
+    An exception of the task function is part of the answer.  The bytes hold pickles: accept them only from senders that
+    may run code here.
     """
     _, (call, *code_blobs) = message_framing.unpack_frame(invocation)
 
     def loaded() -> LoadedTask:
-        body, *_ = [unpickle_code(parcel) for parcel in code_blobs]
-        return body  # type: ignore[no-any-return]
+        task, *_ = [unpickle_code(blob) for blob in code_blobs]
+        return task  # type: ignore[no-any-return]
 
     return run_call(call, loaded, channel)
 
 
-def run_call(call: bytes, loaded: Callable[[], LoadedTask], line: WorkerChannel) -> bytes:
+def run_call(call: bytes, loaded: Callable[[], LoadedTask], channel: WorkerChannel) -> bytes:
     """The same with code that may be there already."""
     row, (sent,) = message_framing.unpack_frame(call)
     call_info = InvocationInfo(*row)
-    handle = TaskHandle(call_info, line)
-    line.on_start(handle)
+    handle = TaskHandle(call_info, channel)
+    channel.on_start(handle)
     retry: RetryPolicy | None = None
     try:
-        body, retry = loaded()
-        return message_framing.pack_frame(None, run_in_fresh_context(_run_task, body, sent, handle, call_info))
+        function, retry = loaded()
+        return message_framing.pack_frame(None, run_in_fresh_context(_run_task, function, sent, handle, call_info))
     except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the attempt, not the worker
         if retry is None:
             error = TaskNotPortable(
@@ -100,14 +101,14 @@ def run_call(call: bytes, loaded: Callable[[], LoadedTask], line: WorkerChannel)
         return message_framing.pack_frame(_encode_error(error, retry))
 
 
-def _run_task(body: PortableTask, sent: bytes, handle: TaskHandle, call: InvocationInfo) -> bytes:
+def _run_task(function: PortableTask, sent: bytes, handle: TaskHandle, call: InvocationInfo) -> bytes:
     install_record_factory()
     ORIGIN.set(call)
-    return body.execute(sent, handle)
+    return function.execute(sent, handle)
 
 
 def _encode_error(error: BaseException, retry: RetryPolicy | None) -> dict[str, Any]:
-    """What the runner learns of an exception, which itself stays here: it need not be picklable."""
+    """The report of an exception for the runner; the exception itself stays here, as it need not be picklable."""
     report = ErrorReport.from_exception(error)
     try:
         retryable = retry is not None and retry.is_retryable(error, report.kind, report.text)

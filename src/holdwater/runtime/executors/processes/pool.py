@@ -1,4 +1,4 @@
-"""Bodies in worker processes: for work that keeps a processor busy, and for code that may crash.
+"""Task functions in worker processes: for work that keeps a processor busy, and for code that may crash.
 
 Workers are started when they are needed and kept.  Each is the leader of a process group of its own, so that killing
 one takes along what its body started.  They are no forks of this process and import nothing of its main program.
@@ -25,11 +25,11 @@ from holdwater.runtime.executors.base import TaskInvocation, check_count
 from holdwater.runtime.executors.processes.worker import read_exactly, write_all
 
 CODE_BLOBS_KEPT: Final = 256
-"""how much code a worker remembers"""
+"""of code that a worker remembers"""
 SHUTDOWN_SECONDS: Final = 2.0
-"""how long a worker may take to end by itself"""
+"""time a worker may take to end by itself"""
 MAX_REASON_CHARS: Final = 500
-"""what is said to a worker beside its calls must fit into a pipe at once"""
+"""messages to a worker beside its calls have to fit into a pipe at once"""
 _WORKER_MAIN: Final = (
     "import sys, json; fds = map(int, sys.argv[2:]); sys.path[:], sys.argv[:] = json.loads(sys.argv[1]); "
     "from holdwater.runtime.executors.processes.worker import main; main(*fds)"
@@ -38,10 +38,10 @@ _WORKER_MAIN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ProcessExecutor:
-    """Bodies run in worker processes, at most `max_workers` at once (default: one per processor).
+    """Task functions run in worker processes, at most `max_workers` at once (default: one per processor).
 
-    A body that times out or does not heed a cancellation is killed with all it started.  A worker that dies costs its
-    body one attempt, of kind "CRASHED".  `max_tasks_per_worker`: a worker is replaced after so many bodies.
+    One that times out or does not heed a cancellation is killed with all it started.  A worker that dies costs its
+    task one attempt, of kind "CRASHED".  `max_tasks_per_worker`: a worker is replaced after so many.
     `idle_seconds`: one that had nothing to do for so long is ended.  None: never.  Raises ConfigError.
     """
 
@@ -80,7 +80,7 @@ class WorkerPool:
         """Raises WorkerCrashed; OSError if no process can be started."""
         while True:
             worker = self._acquire_worker(invocation)
-            if invocation.is_abandoned or self._closed:  # given up before it was known here, so nobody could kill it
+            if invocation.is_abandoned or self._closed:  # given up before it was known here, so it could not be killed
                 worker.kill()
             try:
                 answer = worker.run_invocation(invocation)
@@ -96,7 +96,7 @@ class WorkerPool:
                     and not invocation.is_abandoned
                     and not self._closed
                 ):
-                    continue  # it died while it had nothing to do: that is not this body's fault
+                    continue  # it died while it had nothing to do: that is not this task's fault
                 raise WorkerCrashed(
                     f"the worker process {worker.pid} of task {invocation.name!r} {_describe_exit(code)} while it ran",
                     hint="see what it wrote to stderr; SIGKILL may mean that the machine ran out of memory",
@@ -111,7 +111,7 @@ class WorkerPool:
             return answer
 
     def kill(self, invocation: TaskInvocation) -> None:
-        """With everything the body started in its process group."""
+        """Kill the worker, with everything the task function started in its process group."""
         with self._lock:
             worker = self._busy.get(invocation)
             if worker is not None:
@@ -142,7 +142,7 @@ class WorkerPool:
     def _release_worker(self, invocation: TaskInvocation, worker: WorkerProcess) -> None:
         with self._lock:
             del self._busy[invocation]
-            # deferred bodies keep their workers while others run, so there may be more than slots
+            # deferred tasks keep their workers while others run, so there may be more than slots
             spent = worker.call_count >= (self._config.max_tasks_per_worker or sys.maxsize)
             keep = not (self._closed or spent or len(self._idle) >= self._config.max_workers)
             if keep:
@@ -173,7 +173,7 @@ class WorkerPool:
 
 
 class WorkerProcess:
-    """One worker, as its parent sees it.  `calls`: how many it was given; `begun`: it has all of the last one.
+    """One worker, as its parent sees it.  `call_count`: calls it was given; `is_call_sent`: it has all of the last one.
 
     Raises OSError if it cannot be started.
     """
@@ -185,7 +185,7 @@ class WorkerProcess:
         self._cached_keys: dict[str, None] = {}  # keys it has, the last used last
         self._sys_path = list(sys.path)
         self._lock = threading.Lock()
-        self._active_call = 0  # the call that may be told something
+        self._active_call = 0  # the call that may be sent something
         self._is_reaped = False
         self._kill_timer: threading.Timer | None = None
         inbox, self._write_fd = os.pipe()
@@ -246,12 +246,12 @@ class WorkerProcess:
                 case ["resume", number, waits] if number == call_number:
                     invocation.reacquire_slot((lambda: self._send("slot", call_number)) if waits else None)
                 case ["defer" | "resume", *_]:
-                    pass  # a thread that a body left behind still has its handle
+                    pass  # a thread that a task function left behind still has its handle
                 case _:
                     raise DecodingError(f"a worker said {str(said)[:80]}")
 
     def _send(self, *message: object) -> None:
-        # Short, and the worker listens all the time: the pipe has room, so whoever calls is not held up.
+        # Short, and the worker listens all the time: the pipe has room, so the caller is not held up.
         with self._lock, suppress(OSError):
             if self._active_call == message[1]:
                 write_all(self._write_fd, message_framing.pack_frame(message))
@@ -270,7 +270,7 @@ class WorkerProcess:
     def reap(self) -> int:
         """Wait for its end, kill what it left, release everything; the exit code, negative for a signal."""
         self._start_kill_timer()
-        with suppress(ChildProcessError):  # somebody else collects the children of this process
+        with suppress(ChildProcessError):  # other code collects the children of this process
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:  # its number is its own as long as it is not collected, so that no stranger is killed
             self._kill_group()
@@ -299,7 +299,7 @@ class WorkerProcess:
             os.close(fd)
 
     def release(self) -> None:
-        """In a fork of the parent: its pipes must not keep the worker alive."""
+        """In a fork of the parent: close its pipes, which must not keep the worker alive."""
         if not self._is_reaped:
             self._is_reaped = True
             self._close_pipes()

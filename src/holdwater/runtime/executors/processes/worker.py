@@ -19,7 +19,7 @@ from holdwater.runtime.handle import TaskHandle
 
 
 class Worker(WorkerChannel):
-    """One body at a time, in the main thread; another thread listens."""
+    """One task function at a time, in the main thread; another thread listens."""
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
         self._read_fd, self._write_fd = read_fd, write_fd
@@ -42,7 +42,7 @@ class Worker(WorkerChannel):
             answer = self._run_call(*row, *blobs)
             del blobs
             for stream in (sys.stdout, sys.stderr):
-                with suppress(Exception):  # closed or replaced by a body
+                with suppress(Exception):  # closed or replaced by a task function
                     stream.flush()
             self._send(["done", self._call_number], answer)
 
@@ -66,8 +66,8 @@ class Worker(WorkerChannel):
         return run_call(call, lambda: self._load_task(needed_keys), self)
 
     def _load_task(self, keys: list[str]) -> Any:
-        body, *_ = [self._load_code(key) for key in keys]  # the classes of its values too
-        return body
+        task, *_ = [self._load_code(key) for key in keys]  # the classes of its values too
+        return task
 
     def _load_code(self, key: str) -> Any:
         if key not in self._loaded_code:
@@ -77,7 +77,7 @@ class Worker(WorkerChannel):
             del self._code_blobs[key]
         return self._loaded_code[key]
 
-    # -- the line to the runner
+    # -- the channel to the runner
 
     def on_start(self, handle: TaskHandle) -> None:
         self._handle = handle
@@ -98,7 +98,7 @@ class Worker(WorkerChannel):
             with self._write_lock:
                 for part in message_framing.frame_parts(message, *blobs):
                     write_all(self._write_fd, part)
-        except OSError:  # nobody is there, or this is a fork of the worker
+        except OSError:  # the runner is gone, or this is a fork of the worker
             exit_with_children()
 
     def _read_messages(self) -> None:
@@ -138,7 +138,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def exit_with_children() -> None:
-    """The parent is gone, and so is whatever a body started."""
+    """End this process and everything a task function started: the parent is gone."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
@@ -147,7 +147,7 @@ def exit_with_children() -> None:
 def die_with_parent(liveness_fd: int) -> None:
     """Linux: the kernel kills this process and its children when the parent's end of a pipe closes.
 
-    The listener would see that as well, but not while a body is in C code that keeps the interpreter to itself.
+    The listener would see that as well, but not while a task function is in C code that keeps the interpreter.
     """
     import fcntl
     import select
@@ -166,7 +166,7 @@ def _close_fds(fds: tuple[int, ...]) -> None:
 
 
 def main(read_fd: int, write_fd: int, liveness_fd: int) -> None:
-    """Work on these pipes.  Bodies print where the parent prints."""
+    """Work on these pipes.  Task functions print where the parent prints."""
     mine = (read_fd, write_fd, liveness_fd)
     for fd in mine:
         os.set_inheritable(fd, False)
