@@ -12,6 +12,7 @@ from holdwater.model import validation
 from holdwater.model.json_schema import first_violation
 from holdwater.model.ports import Clock, Store
 from holdwater.model.statuses import ACTIVE, RunStatus
+from holdwater.model.time import Micros
 from holdwater.runs.pauses import Pause
 from holdwater.runs.reader import RunReader
 from holdwater.runtime.driver import Driver
@@ -126,7 +127,7 @@ class RunCommands:
 
     def _wait_until_released(self, run_id: str) -> None:
         """Wait until no process holds work of the run.  Raises RunInProgress if one has it and renews its lease."""
-        lease: int | None = None
+        lease: Micros | None = None
         while True:
             self._store.reclaim_expired(self._clock.now(), self._clock.monotonic(), self._driver.lease_us)
             held = {row.owner: row.lease_until for row in self._store.work_of_run(run_id) if row.owner is not None}
