@@ -10,6 +10,7 @@ import pytest
 BEGIN = """
 import asyncio, os, signal, sys, threading
 from holdwater import *
+from holdwater.checkpointers import MemoryCheckpointer
 from holdwater.graphs import *
 from holdwater.steps import Step, Workflow, StepResult
 
