@@ -29,8 +29,8 @@ ROOT_NAMES: Final = """
 """of tasks and of all styles; of steps; of graphs"""
 
 PACKAGES: Final = (
-    "", "caching", "checkpointers", "events", "executors", "graphs", "runners.graphs", "runners.steps", "schedules",
-    "steps", "storage", "tasks", "tenants",
+    "", "caching", "checkpointers", "events", "executors", "graphs", "operations", "runners.graphs", "runners.steps",
+    "runs", "schedules", "steps", "storage", "tasks", "tenants",
 )  # fmt: skip
 """packages with an `__all__`"""
 

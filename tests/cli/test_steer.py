@@ -109,8 +109,8 @@ def show_run(shell: Shell, run: str) -> dict[str, Any]:
     return data
 
 
-def run_that_fails(shell: Shell) -> str:
-    done = shell("run", "steered:mends", "--json")
+def run_that_fails(shell: Shell, *arguments: str) -> str:
+    done = shell("run", "steered:mends", "--json", *arguments)
     assert done.returncode == 1
     run_id: str = json.loads(done.stdout)["run_id"]
     return run_id
@@ -261,7 +261,7 @@ def test_retry_and_fork_are_claimed_by_a_live_runner(steered: Shell) -> None:
 
 
 def test_fork_needs_no_code(steered: Shell) -> None:
-    run = run_that_fails(steered)
+    run = run_that_fails(steered, "--context", '{"elsewhere": 1}')
     (steered.home / "mended").touch()
     (steered.home / "values.json").write_text('{"rows": [5, 6], "factor": 2, "none": null}')
     done = steered("runs", "fork", run, "--from", "shaky", "--context", "values.json", "--set", "factor=3",
@@ -292,6 +292,8 @@ def test_fork_needs_no_code(steered: Shell) -> None:
         (["--from", "shaky", "--set", "x=text"], 2, "a text needs quotes: --set 'x=\"text\"'"),
         (["--from", "shaky", "--set", "x=NaN"], 2, "error: "),
         (["--from", "shaky", "--set", "x=1", "--unset", "x"], 2, "to be set and to be removed"),
+        (["--from", "shaky", "--unset", "row"], 2, "did you mean 'rows'?"),
+        (["--from", "load", "--unset", "row"], 2, "'load' does not see 'row'"),
         (["--from", "shaky", "--context", "nowhere.json"], 2, "there is no such file"),
         (["--from", "shaky", "--context", "{x"], 2, "error: "),
         ([], 2, "--from"),

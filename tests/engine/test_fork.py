@@ -146,7 +146,20 @@ def test_an_unknown_task_names_those_there_are(runner: DefaultRunner, define: De
         runner.fork(source.run_id, "second", context={"x": 1}, remove="x")
     with pytest.raises(EncodingError):
         runner.fork(source.run_id, "second", context={"x": object()})
+    with pytest.raises(ConfigError, match="'second' does not see 'doubel', which is to be removed") as typo:
+        runner.fork(source.run_id, "second", remove=["x", "doubel"])
+    assert "did you mean 'double'?" in str(typo.value)
     assert len(runner.list_runs()) == 1
+
+
+def test_a_key_that_may_still_come_can_be_removed(runner: DefaultRunner, define: Define, bench: FlakyTasks) -> None:
+    """The first task failed: when it runs again it may write any key."""
+    bench.failing_tasks = {"first"}
+    define("w", *chain(bench))
+    source = runner.submit("w", {"x": 1}).result(SIGNAL_TIMEOUT_SECONDS)
+    bench.failing_tasks.clear()
+    fork = runner.fork(source.run_id, "second", remove=["to_come"])
+    assert fork.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
 
 
 def test_one_key_one_fork(runner: DefaultRunner, define: Define, bench: FlakyTasks) -> None:

@@ -43,6 +43,10 @@ class GraphRunData:
         fan = m.fan_outs.get(node)
         return GraphView(values, fan.results() if fan is not None and fan.is_finished else None)
 
+    def visible_names(self, node: int) -> Collection[str]:
+        """The inputs the node has values for."""
+        return self.view(node).values.keys()
+
     def rule_results(self, node: int) -> tuple[bool, ...]:
         """Return no results: rules of graphs do not test values."""
         return ()

@@ -322,6 +322,10 @@ class RunData(Protocol):
         """What the node's body gets.  The value may be read in another thread, without the machine."""
         ...
 
+    def visible_names(self, node: int) -> Collection[str]:
+        """The names of the values the node sees."""
+        ...
+
     def rule_results(self, node: int) -> tuple[bool, ...]:
         """The truth of each value predicate of the node's rule."""
         ...

@@ -1,1 +1,147 @@
-"""Operations on a database of runs, for command line, API and pages alike."""
+"""What is done with a database of runs, as functions: read, start, control, answer, fork, prune, verify, schedule.
+
+They return frozen dataclasses and raise the errors of `holdwater.errors`.  Nothing is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdwater.model.lazy_imports import lazy_module
+
+if TYPE_CHECKING:
+    from holdwater.operations.control import (
+        RunSituation,
+        answer_pause,
+        cancel_run,
+        find_pause,
+        fork_run,
+        inspect_run,
+        is_executing,
+        pause_run,
+        resume_run,
+        retry_run,
+        wait_for_pickup,
+    )
+    from holdwater.operations.databases import Database, open_for_control, open_for_reading, open_for_writing
+    from holdwater.operations.pruning import prune_runs
+    from holdwater.operations.runs import count_runs, find_run, follow_run, list_runs, show_run
+    from holdwater.operations.schedule_queries import (
+        count_fires,
+        find_schedule,
+        get_schedule,
+        get_trigger,
+        list_fires,
+        list_schedules,
+    )
+    from holdwater.operations.schedule_views import FireInfo, FireStats, ScheduleInfo
+    from holdwater.operations.schedules import (
+        change_timing,
+        delete_schedule,
+        register_cron,
+        request_run_now,
+        set_schedule_enabled,
+        set_trigger_enabled,
+    )
+    from holdwater.operations.starting import start_run
+    from holdwater.operations.verification import VerifyReport, verify_database
+
+__all__ = [
+    "Database",
+    "FireInfo",
+    "FireStats",
+    "RunSituation",
+    "ScheduleInfo",
+    "VerifyReport",
+    "answer_pause",
+    "cancel_run",
+    "change_timing",
+    "count_fires",
+    "count_runs",
+    "delete_schedule",
+    "find_pause",
+    "find_run",
+    "find_schedule",
+    "follow_run",
+    "fork_run",
+    "get_schedule",
+    "get_trigger",
+    "inspect_run",
+    "is_executing",
+    "list_fires",
+    "list_runs",
+    "list_schedules",
+    "open_for_control",
+    "open_for_reading",
+    "open_for_writing",
+    "pause_run",
+    "prune_runs",
+    "register_cron",
+    "request_run_now",
+    "resume_run",
+    "retry_run",
+    "set_schedule_enabled",
+    "set_trigger_enabled",
+    "show_run",
+    "start_run",
+    "verify_database",
+    "wait_for_pickup",
+]
+
+_EXPORTS = {
+    ".control": (
+        "RunSituation",
+        "answer_pause",
+        "cancel_run",
+        "find_pause",
+        "fork_run",
+        "inspect_run",
+        "is_executing",
+        "pause_run",
+        "resume_run",
+        "retry_run",
+        "wait_for_pickup",
+    ),
+    ".databases": (
+        "Database",
+        "open_for_control",
+        "open_for_reading",
+        "open_for_writing",
+    ),
+    ".pruning": ("prune_runs",),
+    ".runs": (
+        "count_runs",
+        "find_run",
+        "follow_run",
+        "list_runs",
+        "show_run",
+    ),
+    ".schedule_queries": (
+        "count_fires",
+        "find_schedule",
+        "get_schedule",
+        "get_trigger",
+        "list_fires",
+        "list_schedules",
+    ),
+    ".schedule_views": (
+        "FireInfo",
+        "FireStats",
+        "ScheduleInfo",
+    ),
+    ".schedules": (
+        "change_timing",
+        "delete_schedule",
+        "register_cron",
+        "request_run_now",
+        "set_schedule_enabled",
+        "set_trigger_enabled",
+    ),
+    ".starting": ("start_run",),
+    ".verification": (
+        "VerifyReport",
+        "verify_database",
+    ),
+}
+
+__getattr__, __dir__ = lazy_module(__name__, _EXPORTS)

@@ -14,7 +14,7 @@ from holdwater.model import ids
 from holdwater.model.journal import JournalEntry
 from holdwater.model.rules import CANCELLED, FAILED, SETTLED_OUTCOMES, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
 from holdwater.model.time import Micros
-from holdwater.runs.nodes import Attempt, AttemptOutcome, Failure, NodeState, NodeView
+from holdwater.runs.nodes import AttemptOutcome, AttemptView, Failure, NodeState, NodeView
 from holdwater.runtime.active_run import ActiveRun
 
 _NODE_STATES: Final = {
@@ -51,7 +51,7 @@ class _NodeHistory:
 
     started_at: Micros | None = None
     ended_at: Micros | None = None
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[AttemptView] = field(default_factory=list)
     attempt_count: int = 0
     iterations: int = 0
     error: str | None = None
@@ -118,7 +118,7 @@ class _NodeHistory:
         self.attempt_count, self.iterations = self.next_attempt()
         self.iteration_ended = False
         first_call, self.first_call_at = self.first_call_at, None
-        attempt = Attempt(
+        attempt = AttemptView(
             self.attempt_count,
             self.iterations,
             outcome,
@@ -146,7 +146,7 @@ def _to_view(run: ActiveRun, i: int, history: _NodeHistory) -> NodeView:
     attempts = tuple(history.attempts)
     if row is not None and row.started and row.kind == "execute" and state is NodeState.READY:
         state = NodeState.RUNNING
-        attempts += (Attempt(*history.next_attempt(), "running", worker=_process(row.owner)),)
+        attempts += (AttemptView(*history.next_attempt(), "running", worker=_process(row.owner)),)
     error = machine.errors.get(i)
     loop = compiled.loop_of[compiled.unit_of[i]]
     return NodeView(

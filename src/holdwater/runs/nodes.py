@@ -31,7 +31,7 @@ AttemptOutcome = Literal["running", "completed", "failed", "lost", "cancelled", 
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class AttemptView:
     """One attempt of a node.  Instants are microseconds since the epoch, None where the journal does not know them.
 
     `number`: from 1, within its iteration; `iteration`: from 1.  `entry`: the journal entry (from 1) that ended it,
@@ -82,7 +82,7 @@ class NodeView:
     state: NodeState
     started_at: Micros | None = None
     ended_at: Micros | None = None
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[AttemptView, ...] = ()
     attempt_count: int = 0
     iterations: int = 0
     error: str | None = None

@@ -11,6 +11,7 @@ from holdwater.kernel.forking import fork_journal
 from holdwater.model import ids
 from holdwater.model.ports import Clock, WorkflowDefinition
 from holdwater.model.records import RunRow
+from holdwater.model.rules import OK_OUTCOMES
 from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun
 
@@ -27,9 +28,10 @@ def create_fork(
 ) -> ActiveRun:
     """The fork of a run as it was read, not written yet; it has as much time as its source had.
 
-    `program`: its definition, None if this process cannot execute it.  Raises TaskNotFound, ConfigError (a key both set
-    and removed, an input that a node of a graph does not have), EncodingError, WorkflowError (a node in a loop), and
-    DecodingError if a rule has to be evaluated over a value whose class is not known here.
+    `program`: its definition, None if this process cannot execute it.
+    Raises TaskNotFound; ConfigError (a key both set and removed, a removed key that the run never had, an input that a
+    node of a graph does not have); EncodingError; WorkflowError (a node in a loop); DecodingError if a rule has to be
+    evaluated over a value whose class is not known here.
     """
     head, machine = source.row, source.machine
     both = [key for key in removed if key in values]
@@ -46,6 +48,7 @@ def create_fork(
         )
     if values or removed:
         edits[node] = source.style.merge_overrides(values, removed, edits.get(node))
+        _check_removed(source, node, removed)
     now = clock.now()
     row = RunRow(
         id=ids.new_run_id(now),
@@ -60,6 +63,29 @@ def create_fork(
     run = ActiveRun(row, source.compiled_plan, source.style, program, is_new=True)
     run.start_from_journal(fork_journal(source.compiled_plan, source.entries, node, edits), clock)
     return run
+
+
+def _check_removed(source: ActiveRun, node: int, removed: Collection[str]) -> None:
+    """Raises ConfigError for a name that neither the node sees nor the run has produced.
+
+    Where something before the node is still to run, or will run again, any name may come to be.
+    """
+    plan, index, states = source.compiled_plan.plan, source.compiled_plan.node_index, source.machine.node_states
+    before, stack = set[int](), [node]
+    while stack:
+        direct = {index[name] for name in plan.nodes[stack.pop()].after} - before
+        before |= direct
+        stack += direct
+    if any(states[i] not in OK_OUTCOMES for i in before):
+        return
+    known = sorted({*source.run_data.visible_names(node), *source.stored_outputs()})
+    unknown = [name for name in removed if name not in known]
+    if unknown:
+        listed = f"it sees {', '.join(known[:MAX_LISTED_NAMES])}" if known else "it sees nothing"
+        raise ConfigError(
+            f"{plan.nodes[node].name!r} does not see {unknown[0]!r}, which is to be removed",
+            hint=did_you_mean(unknown[0], known) or listed,
+        )
 
 
 def fork_cells(fork: ActiveRun, source_id: str, from_task: str) -> dict[str, Any]:

@@ -105,6 +105,10 @@ class StepsRunData:
         self._record_up_to(nodes)
         return self._snapshot_view(2 * nodes + 1)
 
+    def visible_names(self, node: int) -> Collection[str]:
+        """The params the step sees."""
+        return self.view(node).params.names()
+
     def rule_results(self, node: int) -> tuple[bool, ...]:
         """Return no results: steps have no rules over values."""
         return ()

@@ -50,6 +50,10 @@ class TaskRunData:
         """Return the view of a node: the initial context, or the joined results of its dependencies.  Immutable."""
         return self._compute_views([node], {})[0]
 
+    def visible_names(self, node: int) -> Collection[str]:
+        """The keys of the context the task sees."""
+        return [key for key, _ in self.view(node).items()]
+
     def rule_results(self, node: int) -> tuple[bool, ...]:
         """Evaluate the value predicates of the node's rule on copies of the values.  Raises DecodingError."""
         rules = self._machine.compiled_plan.value_predicates[node]

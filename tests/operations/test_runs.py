@@ -1,0 +1,133 @@
+"""Finding, listing, showing and following runs, in memory and in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdwater import DefaultRunner
+from holdwater.errors import AmbiguousRun, InvalidArgument, RunNotFound
+from holdwater.model.records import RunFilter
+from holdwater.model.statuses import RunStatus
+from holdwater.operations.databases import Database, open_for_reading
+from holdwater.operations.pruning import prune_runs
+from holdwater.operations.runs import count_runs, find_run, follow_run, list_runs, show_run
+from holdwater.operations.starting import start_run
+from holdwater.operations.verification import verify_database
+from holdwater.runs.verify.checker import Violation
+from tests.suite.runners import Define, define
+
+__all__ = ["define"]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DefaultRunner]:
+    url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/runs.db"
+    with DefaultRunner(url) as made:
+        yield made
+
+
+@pytest.fixture
+def database(runner: DefaultRunner) -> Database:
+    return Database.of(runner._engine)
+
+
+def double(context: Any) -> None:
+    context["y"] = 2 * context["x"]
+
+
+def test_finding(runner: DefaultRunner, database: Database, define: Define) -> None:
+    define("w", ("a", double, {}))
+    runs = database.runs
+    with pytest.raises(RunNotFound):
+        find_run(runs, "@last")
+    first, second = (runner.execute("w", {"x": x}).run_id for x in (1, 2))
+    assert find_run(runs, first).id == find_run(runs, f" {first[-8:]} ").id == first
+    assert find_run(runs, "@last").id == second
+    common = first[:5]
+    with pytest.raises(AmbiguousRun, match=f"several runs are meant by '{common}'") as several:
+        find_run(runs, common)
+    assert set(several.value.candidates) == {first, second}
+    assert all(run_id in several.value.message for run_id in (first, second))
+    for missing in ("", "  ", "@first", "zzzz", "%"):
+        with pytest.raises(RunNotFound):
+            find_run(runs, missing)
+    with pytest.raises(InvalidArgument):
+        find_run(runs, "a\0b")
+
+
+def test_listing_and_counting(runner: DefaultRunner, database: Database, define: Define) -> None:
+    define("w", ("a", double, {}))
+    ids = [runner.execute("w", {"x": x} if x % 2 else {}).run_id for x in range(5)]
+    found = list_runs(database.runs, RunFilter(), 3)
+    assert [run.id for run in found] == ids[:1:-1]
+    assert [run.status for run in found] == [RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.FAILED]
+    assert all(run.activity is not None and run.activity.state == run.status for run in found)
+    assert [run.id for run in list_runs(database.runs, RunFilter(status="completed"), 10)] == [ids[3], ids[1]]
+    assert list_runs(database.runs, RunFilter(), 0) == ()
+    assert count_runs(database.runs, RunFilter(limit=1)) == {"completed": 2, "failed": 3}
+    with pytest.raises(RunNotFound):
+        list_runs(database.runs, RunFilter(before_id="none"), 1)
+
+
+def test_showing_and_following(runner: DefaultRunner, database: Database, define: Define) -> None:
+    define("w", ("a", double, {}))
+    run_id = runner.execute("w", {"x": 4}).run_id
+    run = show_run(database.runs, run_id[-6:])
+    assert (run.id, run.result["y"].copy(), run.activity.state) == (run_id, 8, "completed")
+    assert list(follow_run(database.runs, "@last")) == list(run.events)
+    assert list(follow_run(database.runs, run_id, run.events[1].position)) == list(run.events[2:])
+    with pytest.raises(InvalidArgument):
+        follow_run(database.runs, run_id, -1)
+    for look in (show_run, follow_run):
+        with pytest.raises(RunNotFound):
+            look(database.runs, "none")
+
+
+def test_starting(runner: DefaultRunner, define: Define) -> None:
+    define("w", ("a", double, {}))
+    engine = runner._engine
+    started = start_run(engine, "w", {"x": 3}, idempotency_key="k")
+    assert started.is_new
+    assert started.future.result(20).result["y"].copy() == 6
+    again = start_run(engine, "w", {"x": 3}, idempotency_key="k")
+    assert (again.is_new, again.info.id) == (False, started.info.id)
+    with pytest.raises(ValueError, match="no workflow named 'v'"):
+        start_run(engine, "v")
+
+
+def test_pruning(runner: DefaultRunner, database: Database, define: Define) -> None:
+    define("w", ("a", double, {}))
+    ids = [runner.execute("w", {"x": 1}).run_id for _ in range(3)]
+    ended = database.runs.info(ids[0]).finished_at
+    assert ended is not None
+    assert prune_runs(database, ended) == 0
+    assert prune_runs(database, database.clock.now(), keep=ids[1:2]) == 2
+    assert [run.id for run in list_runs(database.runs, RunFilter(), 10)] == ids[1:2]
+
+
+def test_verifying(runner: DefaultRunner, database: Database, define: Define) -> None:
+    define("w", ("a", double, {}))
+    runner.execute("w", {"x": 1})
+    found: list[Violation] = []
+    report = verify_database(database, found.append)
+    assert (found, report.runs, report.work, report.violations, report.unstable) == ([], 1, 0, 0, 0)
+    assert report.entries > 1
+
+
+def test_violations_are_told(tmp_path: Path, define: Define) -> None:
+    import sqlite3
+
+    define("w", ("a", double, {}))
+    url = f"sqlite:///{tmp_path}/runs.db"
+    with DefaultRunner(url) as runner:
+        run_id = runner.execute("w", {"x": 1}).run_id
+    with sqlite3.connect(tmp_path / "runs.db") as connection:
+        connection.execute("UPDATE runs SET status = 'failed'")
+    found: list[Violation] = []
+    with open_for_reading(url) as database:
+        assert verify_database(database, found.append).violations == 1
+    assert [(one.invariant, one.run_id) for one in found] == [("I5", run_id)]
