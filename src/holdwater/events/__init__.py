@@ -1,4 +1,4 @@
-"""Observing runs of graphs: events, processors that hear them, progress bars, run logs, traces.
+"""Observing runs: their events, processors that hear them, progress bars, run logs, traces.
 
 Everything here is imported when it is first used (PEP 562).
 """
@@ -11,8 +11,41 @@ from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
     from holdwater.events.dispatcher import EventDispatcher
+    from holdwater.events.processor_events import RecordedError
     from holdwater.events.processors import AsyncEventProcessor, EventProcessor, TypedEventProcessor
     from holdwater.events.progress import ProgressBar, RichProgressProcessor
+    from holdwater.events.run_events import (
+        AttemptEnded,
+        NodeAttemptLost,
+        NodeCancelled,
+        NodeChildChanged,
+        NodeChildrenRequested,
+        NodeEvent,
+        NodeFailed,
+        NodeInputProvided,
+        NodeInputRequested,
+        NodeInputsOverridden,
+        NodeReset,
+        NodeRetrying,
+        NodeRouteDecided,
+        NodeRuleEvaluated,
+        NodeScheduled,
+        NodeSkipped,
+        NodeStarted,
+        NodeSucceeded,
+        NodeWaiting,
+        RunCancelled,
+        RunCancelRequested,
+        RunCompleted,
+        RunEnded,
+        RunEvent,
+        RunFailed,
+        RunForked,
+        RunPaused,
+        RunResumed,
+        RunStarted,
+        RunTimedOut,
+    )
     from holdwater.events.run_log import MapLog, NodeRecord, NodeStats, RunLog
     from holdwater.events.run_log_processor import RunLogProcessor
     from holdwater.events.telemetry import OpenTelemetryProcessor
@@ -32,6 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncEventProcessor",
+    "AttemptEnded",
     "BaseEvent",
     "CacheHitEvent",
     "Event",
@@ -39,25 +73,56 @@ __all__ = [
     "EventProcessor",
     "InterruptEvent",
     "MapLog",
+    "NodeAttemptLost",
+    "NodeCancelled",
+    "NodeChildChanged",
+    "NodeChildrenRequested",
     "NodeEndEvent",
     "NodeErrorEvent",
+    "NodeEvent",
+    "NodeFailed",
+    "NodeInputProvided",
+    "NodeInputRequested",
+    "NodeInputsOverridden",
     "NodeRecord",
+    "NodeReset",
+    "NodeRetrying",
+    "NodeRouteDecided",
+    "NodeRuleEvaluated",
+    "NodeScheduled",
+    "NodeSkipped",
     "NodeStartEvent",
+    "NodeStarted",
     "NodeStats",
+    "NodeSucceeded",
+    "NodeWaiting",
     "OpenTelemetryProcessor",
     "ProgressBar",
+    "RecordedError",
     "RichProgressProcessor",
     "RouteDecisionEvent",
+    "RunCancelRequested",
+    "RunCancelled",
+    "RunCompleted",
     "RunEndEvent",
+    "RunEnded",
+    "RunEvent",
+    "RunFailed",
+    "RunForked",
     "RunLog",
     "RunLogProcessor",
+    "RunPaused",
+    "RunResumed",
     "RunStartEvent",
+    "RunStarted",
+    "RunTimedOut",
     "StreamingChunkEvent",
     "TypedEventProcessor",
 ]
 
 _HOMES = {
     "holdwater.events.dispatcher": ("EventDispatcher",),
+    "holdwater.events.processor_events": ("RecordedError",),
     "holdwater.events.processors": (
         "AsyncEventProcessor",
         "EventProcessor",
@@ -66,6 +131,38 @@ _HOMES = {
     "holdwater.events.progress": (
         "ProgressBar",
         "RichProgressProcessor",
+    ),
+    "holdwater.events.run_events": (
+        "AttemptEnded",
+        "NodeAttemptLost",
+        "NodeCancelled",
+        "NodeChildChanged",
+        "NodeChildrenRequested",
+        "NodeEvent",
+        "NodeFailed",
+        "NodeInputProvided",
+        "NodeInputRequested",
+        "NodeInputsOverridden",
+        "NodeReset",
+        "NodeRetrying",
+        "NodeRouteDecided",
+        "NodeRuleEvaluated",
+        "NodeScheduled",
+        "NodeSkipped",
+        "NodeStarted",
+        "NodeSucceeded",
+        "NodeWaiting",
+        "RunCancelRequested",
+        "RunCancelled",
+        "RunCompleted",
+        "RunEnded",
+        "RunEvent",
+        "RunFailed",
+        "RunForked",
+        "RunPaused",
+        "RunResumed",
+        "RunStarted",
+        "RunTimedOut",
     ),
     "holdwater.events.run_log": (
         "MapLog",
