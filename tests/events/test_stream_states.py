@@ -17,7 +17,7 @@ from holdwater.kernel.states import ISSUED
 from holdwater.model import events as ev
 from holdwater.model.journal import JournalEntry
 from holdwater.model.records import RunRow
-from holdwater.model.rules import CANCELLED, FAILED, SETTLED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
+from holdwater.model.rules import CANCELLED, FAILED, SETTLED_OUTCOMES, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
 from holdwater.model.time import Micros
 from holdwater.runs.authoring_styles import STYLES
 from tests.kernel.conftest import case
@@ -82,13 +82,13 @@ class Watcher:
             assert (event.node, event.attempt, event.fence) in self.scheduled
 
     def assert_agrees(self, machine: Machine) -> None:
-        for node, state in zip(self.plan.plan.nodes, machine.state, strict=True):
+        for node, state in zip(self.plan.plan.nodes, machine.node_states, strict=True):
             told = self.states.get(node.name, WAITING)
-            if state in SETTLED or state == ISSUED:
+            if state in SETTLED_OUTCOMES or state == ISSUED:
                 assert told == state, node.name
             else:
-                passed_over = self.plan.index[node.name] in machine.skipped_nodes
-                assert told not in SETTLED or (told == SKIPPED and passed_over), (node.name, told, state)
+                passed_over = self.plan.node_index[node.name] in machine.skipped_nodes
+                assert told not in SETTLED_OUTCOMES or (told == SKIPPED and passed_over), (node.name, told, state)
         assert self.status == machine.status
 
 
@@ -107,8 +107,8 @@ def assert_told(plan: CompiledPlan, journal: Iterable[ev.Event], *, forked_from:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_every_program_in_every_order_and_through_crashes(case: Case, seed: int) -> None:
-    chaos = Chaos(case.program, case.inputs, case.answers, seed=seed, crash=0.1)
-    chaos.go()
+    chaos = Chaos(case.program, case.inputs, case.answers, seed=seed, crash_probability=0.1)
+    chaos.run_to_end()
     assert_told(case.program.compiled_plan, map(decode, chaos.journal))
 
 
@@ -124,32 +124,32 @@ def test_a_halt_at_every_moment_and_the_way_back(case: Case, halt: Any) -> None:
         if chaos.machine.accepts(halt):
             chaos.commit(halt)
         if type(halt) is not ev.Paused:
-            chaos.go()
+            chaos.run_to_end()
         if chaos.machine.accepts(ev.Resumed()):
             chaos.commit(ev.Resumed("go on"))
-        chaos.go()
+        chaos.run_to_end()
         assert_told(case.program.compiled_plan, map(decode, chaos.journal))
         k += 1
 
 
 def test_a_failure_of_each_node_and_its_retry(case: Case) -> None:
-    for node, body in enumerate(case.program.bodies):
+    for node, body in enumerate(case.program.functions):
         if body is None:
             continue
         ailing = Ailing(case.program, {node: 1}, {node: "fail"})
         chaos = Chaos(ailing.program, case.inputs, case.answers, seed=node)
-        if chaos.go().status == "failed":
+        if chaos.run_to_end().status == "failed":
             ailing.resume(chaos)
-            chaos.go()
+            chaos.run_to_end()
         assert_told(ailing.program.compiled_plan, map(decode, chaos.journal))
 
 
 def assert_told_through_a_retry(program: Program, inputs: dict[str, Any], seed: int) -> None:
-    chaos = Chaos(program, inputs, seed=seed, crash=0.05)
-    chaos.go()
+    chaos = Chaos(program, inputs, seed=seed, crash_probability=0.05)
+    chaos.run_to_end()
     if chaos.machine.accepts(ev.Resumed()):
         chaos.commit(ev.Resumed())
-        chaos.go()
+        chaos.run_to_end()
     assert_told(program.compiled_plan, map(decode, chaos.journal))
 
 
@@ -171,8 +171,8 @@ def test_a_sequence_that_jumps_and_begins_anywhere(
     passed: tuple[str, ...], decision: tuple[str, ...], ill: tuple[int, ...], start: int | None
 ) -> None:
     walk = Walk(sequence(6), {1: decision})
-    walk.begin(passed)
-    walk.go(ill)
+    walk.start(passed)
+    walk.run_to_end(ill)
     if walk.machine.accepts(ev.Resumed("", {}, start)):
         walk.resume(start)
     assert_told(walk.machine.compiled_plan, map(decode, walk.journal))
