@@ -391,7 +391,7 @@ class StepOutsideRun(HoldwaterError, RuntimeError):
 
 
 class CacheUnavailable(HoldwaterError, OSError):
-    """The directory of a cache cannot be used: it cannot be written, or somebody else could forge its entries."""
+    """The directory of a cache cannot be used: it cannot be written, or another user could forge its entries."""
 
 
 class Unstorable(HoldwaterError, TypeError):

@@ -177,7 +177,7 @@ CASES: dict[str, tuple[str, str, Tampering, str]] = {
     ),
     "an end without a time": ("completed", "I5", run_sql("UPDATE runs SET finished_at = NULL"), "no end time"),
     "work that is lost": ("killed", "I6", run_sql("DELETE FROM work"), "the queue does not know of it"),
-    "work nobody may take": ("killed", "I6", run_sql("UPDATE work SET parked = 1"), "nobody will take it"),
+    "work nobody may take": ("killed", "I6", run_sql("UPDATE work SET parked = 1"), "no runner claims it"),
     "work of an ended run": ("completed", "I6", lambda book: book.insert_work(0, 1), "of a run that is completed"),
     "work not outstanding": ("killed", "I6", lambda book: book.insert_work(2, 1), "that is not outstanding"),
     "a gap": ("completed", "I9", delete_journal_row, "entry 3 follows entry 1"),

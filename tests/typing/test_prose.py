@@ -27,15 +27,11 @@ OWN_ATTRIBUTES = frozenset({"Protocol", "Generic", "NamedTuple", "TypedDict"})
 """bases without attributes of their own"""
 
 ALLOWED: dict[str, int] = {
-    "cli": 64,
-    "engine": 52,
-    "errors.py": 1,
-    "events": 38,
-    "kernel": 53,
-    "model": 118,
-    "operations": 43,
-    "runners": 60,
-    "runs": 60,
+    "cli": 8,
+    "engine": 8,
+    "operations": 8,
+    "runners": 8,
+    "runtime": 208,
 }
 """package -> offences it still has; only ever lowered"""
 

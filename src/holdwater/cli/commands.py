@@ -19,7 +19,7 @@ def format_command(*words: str, database: str) -> str:
 
 
 def is_persistent(database: str) -> bool:
-    """Whether another command can open the database."""
+    """Return True if another command can open the database."""
     from holdwater.storage.urls import parse_url
 
     where = parse_url(database)

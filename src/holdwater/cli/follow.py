@@ -1,4 +1,4 @@
-"""Running something in this process and watching it to its end, or until somebody interrupts."""
+"""Running a workflow in this process and watching it to its end, or until an interrupt."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class _ResultWaiter:
     def _wait_for_result(self) -> None:
         try:
             self._result = self._handle.result()
-        except BaseException as error:  # noqa: BLE001 - raised again where somebody looks at it
+        except BaseException as error:  # noqa: BLE001 - raised again by the reader of the result
             self._error = error
         self.finished.set()
         if self._to_wake is not None:
@@ -209,9 +209,9 @@ class _ResultWaiter:
 
 
 def continue_run(runner: DefaultRunner, run_id: str) -> WorkflowHandle:
-    """A handle on a recorded run, which the runner takes up by itself; a paused one that asks nothing is resumed.
+    """Return a handle on a recorded run, which the runner executes by itself; one paused without a question is resumed.
 
-    Raises RunNotFound, InvalidTransition, and CommandError if nobody here could execute it.
+    Raises RunNotFound, InvalidTransition, and CommandError if this process cannot execute it.
     """
     from holdwater.model.registry import registry
 
@@ -227,7 +227,7 @@ def continue_run(runner: DefaultRunner, run_id: str) -> WorkflowHandle:
 
 
 def print_outcome(result: PipelineResult, pauses: Sequence[Pause], database: str, resume_command: str) -> None:
-    """How the run ended, or what it waits for.  `go_on`: the command that goes on with it."""
+    """Print the end of a run, or its open questions.  `resume_command`: the command that continues it."""
     took = f" after {format_duration(result.duration)}" if result.duration is not None else ""
     first, *more = truncate_lines(result.error_message or result.reason or "") or [""]
     click.echo(f"{result.status}{took}{': ' if first else ''}{first}")
@@ -241,7 +241,7 @@ def print_outcome(result: PipelineResult, pauses: Sequence[Pause], database: str
 
 
 def print_tracebacks(result: PipelineResult, *, err: bool = False) -> None:
-    """Where each failed task failed, as it was recorded."""
+    """Print the recorded traceback of each failed task."""
     for task in result.task_results:
         if task.traceback:
             click.echo(f"traceback of {escape_unsafe(task.task_name)}", err=err)
@@ -274,7 +274,7 @@ def print_context(result: PipelineResult, max_lines: int = MAX_CONTEXT_LINES) ->
 
 
 def describe_progress(result: PipelineResult) -> str:
-    """How much of the run has a result already: `3 of 12 tasks (load, rain, merge)`."""
+    """Describe the finished part of a run: `3 of 12 tasks (load, rain, merge)`."""
     tasks = result.task_results
     names = [t.task_name for t in tasks if t.status in FINISHED_STATUSES]
     listed = f" ({truncate(', '.join(names), 200)})" if names else ""
@@ -295,7 +295,7 @@ def reload_result(database: str, run_id: str) -> PipelineResult | None:
 
 
 def print_interrupted(database: str, run_id: str | None, resume_command: str) -> None:
-    """What is recorded of an interrupted run.  `go_on`: the command that goes on with it."""
+    """Print the recorded state of an interrupted run.  `resume_command`: the command that continues it."""
     if run_id is None:
         click.echo("no run was started, or it goes on with the next runner of its workflow", err=True)
         return

@@ -43,7 +43,7 @@ def short_id(run_id: str) -> str:
 
 
 def format_duration(value: timedelta | float | None) -> str:
-    """A duration, with as many digits as anybody reads; empty for None."""
+    """Format a duration with few significant digits; empty for None."""
     if value is None:
         return ""
     s = value.total_seconds() if isinstance(value, timedelta) else value

@@ -118,7 +118,7 @@ class TableView:
         self._console = Console(highlight=False, emoji=False, markup=False)
         self._live = Live(console=self._console, auto_refresh=False)
         self._running_since: dict[str, float] = {}
-        """when each running task was first seen to run; the journal knows only when it is over"""
+        """task -> instant at which it was first seen running; the journal has the start only after its end"""
 
     def __enter__(self) -> TableView:
         self._live.__enter__()
@@ -186,7 +186,7 @@ class TableView:
 
 
 def describe_task(task: TaskResult) -> str:
-    """What there is to say of a task besides its name and state."""
+    """Describe a task besides its name and state: duration, attempts, iterations, error, reason."""
     parts = []
     if task.status in FINISHED_STATUSES and task.duration is not None:
         parts.append(format_duration(task.duration))

@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "verify": ("holdwater.cli.verify", "Check that a database keeps its invariants."),
     "graph": ("holdwater.cli.graph", "Draw a workflow or a graph."),
 }
-"""name -> where the command of this name is, and its one line in `--help`, so that nobody imports it for that"""
+"""name -> (module of the command, its line in `--help`, for which the module is not imported)"""
 
 
 class LazyGroup(click.Group):
@@ -103,7 +103,7 @@ def _run_cli(arguments: Sequence[str] | None) -> int:
         # the interpreter flushes once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.OUTPUT_CLOSED
-    except Exception as error:  # noqa: BLE001 - the boundary: nobody above can say it better
+    except Exception as error:  # noqa: BLE001 - the outermost boundary of the command line
         return _report_error(error, state.debug)
 
 

@@ -11,13 +11,13 @@ import click
 
 @dataclass(slots=True)
 class CliState:
-    """What the options before the sub-command say."""
+    """The options before the sub-command."""
 
     debug: bool = False
 
 
 def is_debugging() -> bool:
-    """Whether the command line was called with `--debug`."""
+    """Return True if the command line was called with `--debug`."""
     state = click.get_current_context().find_object(CliState)
     return state is not None and state.debug
 

@@ -1,4 +1,4 @@
-"""What a paused run asks, and how to answer."""
+"""Texts of the open questions of a paused run, and the command that answers them."""
 
 from __future__ import annotations
 

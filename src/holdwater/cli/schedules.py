@@ -52,7 +52,7 @@ _HEADING_FIELDS: Final = (
     "poll_interval_ms",
     "updated_at",
 )
-"""what a heading of its own tells, or what only programs need"""
+"""fields shown in a heading, or of use to programs only"""
 
 
 def _detail_rows(row: dict[str, Any]) -> Iterator[tuple[str, str]]:

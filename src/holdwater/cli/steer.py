@@ -1,7 +1,7 @@
-"""`holdwater runs cancel|pause|resume|retry|fork`: steering recorded runs, without the code of their workflows.
+"""`holdwater runs cancel|pause|resume|retry|fork`: control of recorded runs, without the code of their workflows.
 
-What somebody wants is journalled and told to the runners of the database; nothing is executed, claimed or taken over
-here, and no lease of a runner that lives is touched.
+A request is journalled, and the runners of the database are notified; the command executes and claims nothing, and
+does not touch leases of living runners.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _print_result(action: str, situation: RunSituation, as_json: bool, lines: li
 
 
 def _next_step_lines(situation: RunSituation, url: str) -> list[str]:
-    """Who goes on with the run, or how to make somebody."""
+    """Describe the runner that continues the run, or the command that starts one."""
     status = situation.run.status
     if status == "paused":
         shown = format_command("runs", "show", situation.run.id, database=url)
@@ -86,7 +86,7 @@ _reason_option: Callable[[Any], Any] = click.option("--reason", metavar="TEXT", 
 def cancel(run: str, reason: str, database: str, wait: float | None, as_json: bool) -> int:
     """End a run: nothing more of it starts, and what runs is told.
 
-    If nobody executes the run, it ends at once.  RUN is an id, its beginning or its end, or @last.
+    A run that no runner executes ends at once.  RUN is an id, its beginning or its end, or @last.
     """
     from holdwater.operations.control import cancel_run
 

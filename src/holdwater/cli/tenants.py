@@ -94,7 +94,7 @@ def remove(schema: str, database: str, user: str | None, force: bool, yes: bool)
     with DatabaseAdmin(database) as admin:
         if not yes:
             if not sys.stdin.isatty():
-                raise CommandError(f"nobody is there to be asked about tenant {schema!r}", hint="add --yes")
+                raise CommandError(f"removing tenant {schema!r} needs a confirmation at a terminal", hint="add --yes")
             click.confirm(f"Remove tenant {schema} with all its runs?", abort=True, err=True)
         admin.remove_tenant(schema, schema if user is None else user, force=force)
     click.echo(f"tenant {schema} is removed")

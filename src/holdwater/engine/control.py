@@ -1,4 +1,4 @@
-"""What is asked of recorded runs: to end, to pause, to go on, to take an answer."""
+"""Control of recorded runs: cancel, pause, resume, retry, answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from holdwater.runtime.driver import Driver
 from holdwater.runtime.future import Future
 
 LEASE_MARGIN_SECONDS: Final = 0.2
-"""how long after its end a lease is looked at: an owner that lives has renewed it long before"""
+"""time after its end at which a lease is checked; a living owner has renewed it long before"""
 
 ControlVerb = Literal["cancel", "pause", "resume", "retry"]
 HINTS: Final = {
@@ -34,7 +34,7 @@ HINTS: Final = {
     ("resume", "failed"): "retry it",
     ("resume", "cancelled"): "retry it",
 }
-"""what is not possible -> what to do instead"""
+"""(verb, status) that is refused -> hint"""
 
 
 class RunCommands:
@@ -86,17 +86,17 @@ class RunCommands:
         )
 
     def _note_caller(self, run_id: str) -> None:
-        """The context of this call is that of the run, for event processors."""
+        """Record the context of this call as that of the run, for event processors."""
         if self._publisher is not None:
             self._publisher.note_caller(run_id)
 
     # -- executing a recorded run here
 
     def continue_here(self, run_id: str, inputs: Mapping[str, Any] | None = None, start: int | None = None) -> None:
-        """Go on in this process with a run that failed, was cancelled or paused, or whose process died.
+        """Continue, in this process, a run that failed, was cancelled or paused, or whose process died.
 
-        `inputs`: cells given anew.  `start`: the node of a sequence to begin with.
-        Where only the lease tells whether another process still has the run, waits for the end of the lease.
+        `inputs`: cells to replace.  `start`: the node of a sequence to begin with.
+        If only the lease tells that another process still has the run, waits for the end of the lease.
         Raises RunInProgress, InvalidTransition (it is completed, and there are no new inputs), StructureChanged.
         """
         event = ev.Resumed("", dict(inputs or {}), start)
@@ -117,10 +117,10 @@ class RunCommands:
             if self._reader.row(run_id).status == "running":
                 raise run_in_progress_error(run_id) from None
             raise
-        self.claim(run_id)  # what was parked and has no owner
+        self.claim(run_id)  # work that was parked and has no owner
 
     def claim(self, run_id: str) -> bool:
-        """Claim the unowned work of a run and its children; whether there was any."""
+        """Claim the unowned work of a run and its children; True if there was any."""
         promise = self._driver.claim_run(run_id)
         promise.wait()
         return promise.result() > 0
@@ -172,7 +172,7 @@ class RunCommands:
 
 
 def run_in_progress_error(run_id: str) -> RunInProgress:
-    """The error for a run that another process executes."""
+    """Create the error for a run that another process executes."""
     return RunInProgress(
         f"run {run_id} is being executed by another process", hint="wait for it, or cancel it and resume it then"
     )

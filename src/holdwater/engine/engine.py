@@ -45,7 +45,7 @@ from holdwater.storage import StoreOptions, open_store
 EXIT_DRAIN_SECONDS: Final = 5.0
 
 _OPEN_ENGINES: Final[set[Engine]] = set()
-"""engines whose drivers work; those that nobody closed are closed at exit"""
+"""open engines; they are closed at interpreter exit"""
 
 
 @dataclass(frozen=True, slots=True)

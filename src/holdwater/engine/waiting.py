@@ -16,7 +16,7 @@ from holdwater.runtime.driver import Driver
 from holdwater.runtime.future import Future, wrap_future
 
 RECHECK_SECONDS: Final = 5.0
-"""how often a wait for a run that is live here makes sure that it still is"""
+"""interval at which a wait for a run executed here checks that it still is"""
 
 
 class RunWaiter:

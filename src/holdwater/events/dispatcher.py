@@ -12,7 +12,7 @@ from holdwater.model.error_report import describe_error, is_a
 
 MAX_FAILURE_NOTES = 100
 SUPPRESSED_ASYNC_ERRORS = (Exception, SystemExit)
-"""what an awaited processor may raise without harm to the run; the others are how a coroutine is cancelled or closed"""
+"""exceptions of awaited processors that do not affect the run; all others cancel or close a coroutine"""
 
 
 class EventDispatcher:

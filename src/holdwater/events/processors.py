@@ -1,4 +1,4 @@
-"""Who listens to events, and how.  Subclass one of these and give instances to a runner as `event_processors=[...]`."""
+"""Base classes of event processors.  Subclass one and pass instances to a runner as `event_processors=[...]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far runs have come, as a tree of bars: one per run, nested graph and map.  No display, no clock of its own."""
+"""Progress of runs as a tree of bars, one per run, nested graph and map; without display and clock."""
 
 from __future__ import annotations
 

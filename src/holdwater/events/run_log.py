@@ -1,4 +1,4 @@
-"""What a run did and how long it took, as data: one record per execution of a node."""
+"""The log of a run as data: one record per execution of a node, with its duration."""
 
 from __future__ import annotations
 

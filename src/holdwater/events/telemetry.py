@@ -162,7 +162,7 @@ class OpenTelemetryProcessor(TypedEventProcessor):
 
 
 def exception_attributes(error: BaseException) -> dict[str, str]:
-    """What `Span.record_exception` would write, whatever the exception's own code does."""
+    """Return the attributes `Span.record_exception` writes, robust against errors of the exception's own code."""
     if is_a(error, RecordedError):
         return {
             "exception.type": type_name(error),

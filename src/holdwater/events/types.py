@@ -1,12 +1,12 @@
-"""What can be heard of a run of a graph while it goes on.
+"""Events of a run, delivered while it is active.
 
 Spans form the tree of a run.  A node's events carry its span; `RunStartEvent` and `RunEndEvent` of one run share one.
 `parent_span_id` is the span of what encloses: None for the outermost run and its nodes alike, the graph node's span
 for a nested graph and its nodes, the map's span for the items of a map.  So all the events of one run have the same
 `run_id`, `parent_span_id` and `item_index`, which is how an observer tells runs apart (`BaseEvent.scope`).
 
-The classes are plain slots dataclasses, immutable by convention: `frozen_server` triples their price..  Fields go by
-name.
+The classes are plain slots dataclasses, immutable by convention: `frozen=True` would triple the cost of creating one.
+Fields are passed by keyword.
 """
 
 from __future__ import annotations

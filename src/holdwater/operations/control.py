@@ -42,7 +42,7 @@ def inspect_run(engine: Engine, run_id: str) -> RunSituation:
 
 
 def is_executing(engine: Engine, run_id: str) -> bool:
-    """Whether this engine executes a function of a run.  False for one with unfinished child runs: it may only wait.
+    """Return True if this engine executes a function of a run.  False with unfinished child runs: it may only wait.
 
     Raises StoreUnavailable.
     """

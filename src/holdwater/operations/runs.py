@@ -78,7 +78,7 @@ def list_runs(runs: RunReader, which: RunFilter, limit: int) -> tuple[RunInfo, .
 
 
 def count_runs(runs: RunReader, which: RunFilter) -> dict[str, int]:
-    """How many runs there are of each status, whatever page `which` asks for.  Raises StoreUnavailable."""
+    """Count the matching runs by status; the page of `which` is ignored.  Raises StoreUnavailable."""
     return runs.store.count_runs(which)
 
 

@@ -28,7 +28,7 @@ from holdwater.schedules import CatchUp, Cron, Overlap, decide_due
 from holdwater.tasks import Context
 
 _MAX_WRITE_ATTEMPTS: Final = 50
-"""how often a change is tried again because the schedule fired just then"""
+"""attempts of a change that conflicts with fires of the schedule"""
 
 
 def register_cron(
@@ -212,7 +212,7 @@ def _recompute_next_fire(row: ScheduleRow, now: Micros, config: ScheduleConfig) 
 
 
 def _timing_fields(row: ScheduleRow) -> tuple[Any, ...]:
-    """What decides when a schedule fires."""
+    """Return the fields that determine the fire times of a schedule."""
     return row.expression, row.timezone, row.start_at, row.end_at, row.jitter_us
 
 

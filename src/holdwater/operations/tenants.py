@@ -76,10 +76,10 @@ class TenantConfig(_SecretValue):
 
 
 class TenantCredentials(_SecretValue):
-    """How a tenant connects.
+    """The credentials of a tenant.
 
-    `connection_string` is a URL with user, password and schema: for `DefaultRunner(url)`, for
-    `DefaultRunner.with_schema(url, schema_name)`, and for `psql`.
+    `connection_string`: a URL with user, password and schema, for `DefaultRunner(url)`,
+    `DefaultRunner.with_schema(url, schema_name)` and `psql`.
     """
 
     __slots__ = ("username", "password", "schema_name", "connection_string")  # noqa: RUF023
@@ -144,8 +144,8 @@ class DatabaseAdmin:
 
         `force`: end the sessions of the role, on all databases of the server, instead of refusing.
 
-        Raises TenantNotFound, TenantInUse while the role is connected or somebody executes its work, TenantError for a
-        schema that is not this tenant's, for tables that something outside stands on, for a role that owns things
+        Raises TenantNotFound, TenantInUse while the role is connected or a runner executes its work, TenantError for a
+        schema that is not this tenant's, for tables that objects outside of it depend on, for a role that owns objects
         elsewhere; StoreUnavailable.  Then nothing was removed.
         """
         tenants = self._get_tenants_module()

@@ -11,9 +11,10 @@ from holdwater.runs.verify.checker import StoreChecker, Violation
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was checked.  `unstable`: runs that changed during every attempt to read them, and were not judged.
+    """Counts of a check.
 
-    `violations`: how many there are; of one run at most 20 are told, and how many more there are.
+    `unstable`: runs that changed during every attempt to read them, and were not checked.  `violations`: all of them;
+    of one run at most 20 are reported, with the number of the others.
     """
 
     runs: int

@@ -23,10 +23,13 @@ LivenessProbe = Callable[[str], bool | None]
 class Activity:
     """Activity of a run at one instant.
 
-    `queued`: its work is due and no runner has begun it.  `running`: a runner executes it, in process `pid` on `host`.
-    `queue`: for an instant, `until` (microseconds since the epoch: a timer, or the delay of a retry).
-    `orphaned`: the process that executed it died or lost its lease (`host`, `pid`, where they are known); the next
-    runner that has its workflow takes it over.  Otherwise the status of the run.
+    - "queued": its work is due and no runner has started it.
+    - "running": a runner executes it, in process `pid` on `host`.
+    - "waiting": until `waiting_until` (microseconds since the epoch: a timer, or the delay of a retry).
+    - "waiting for child runs".
+    - "orphaned": the process that executed it died or lost its lease (`host`, `pid`, if known); the next runner that
+      has its workflow takes it over.
+    - otherwise the status of the run.
     """
 
     state: ActivityState
@@ -36,7 +39,7 @@ class Activity:
 
 
 def derive_activity(row: RunRow, work: Sequence[WorkRow], now: Micros, is_alive: LivenessProbe) -> Activity:
-    """The activity of one run.  `work`: its outstanding work; `now`: by the store's clock, in microseconds."""
+    """Derive the activity of a run.  `work`: its outstanding work.  `now`: by the store's clock, microseconds."""
     if row.status != RunStatus.RUNNING:
         return Activity(row.status)  # type: ignore[arg-type]
     alive = {w.owner: _is_owner_alive(w, now, is_alive) for w in work if w.owner is not None}
@@ -57,7 +60,7 @@ def derive_activity(row: RunRow, work: Sequence[WorkRow], now: Micros, is_alive:
 
 
 def read_activities(store: Store, rows: Sequence[RunRow], now: Micros) -> dict[str, Activity]:
-    """The activities of several runs, read together; run id -> activity.  Raises StoreUnavailable."""
+    """Read the activities of several runs together, by run id.  Raises StoreUnavailable."""
     unfinished: Final = [row.id for row in rows if row.status == RunStatus.RUNNING]
     work = store.work_of_runs(unfinished) if unfinished else {}
     return {row.id: derive_activity(row, work.get(row.id, ()), now, store.is_alive) for row in rows}

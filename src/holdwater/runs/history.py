@@ -1,4 +1,4 @@
-"""What happened to each node of a run: states, times, attempts and errors, folded from its journal."""
+"""History of each node of a run: states, times, attempts and errors, folded from its journal."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class _NodeHistory:
     iteration_ended: bool = True
     """the next attempt is the first of another iteration"""
     first_call_at: Micros | None = None
-    """when an attempt began that has waited, or had child runs, since"""
+    """start of an attempt that has been suspended (a wait, child runs) since"""
 
     def start_again(self) -> None:
-        """A retry, or new inputs: earlier attempts count, their times and errors do not."""
+        """Reset for a retry or new inputs: earlier attempts count, their times and errors are dropped."""
         self.started_at = self.ended_at = self.error = self.traceback = self.category = None
         self.first_call_at = None
         if self.attempt_count:

@@ -32,12 +32,12 @@ AttemptOutcome = Literal["running", "completed", "failed", "lost", "cancelled", 
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One attempt of a node.  Instants are microseconds since the epoch, None where the journal does not know them.
+    """One attempt of a node.  Instants are microseconds since the epoch, None if they are not in the journal.
 
     `number`: from 1, within its iteration; `iteration`: from 1.  `entry`: the journal entry (from 1) that ended it,
     None while it runs.  `worker`: `host:pid` of the process that executes it, known while it runs.
-    `lost`: its process died.  `awaiting_input`: it ended with a question.
-    `started_at` is that of its first call: a function that waited, or had child runs, is called again afterwards.
+    `outcome`: "lost", its process died; "awaiting_input", it ended with a question.
+    `started_at`: of its first call; a function that waited, or had child runs, is called again afterwards.
     `category`: the error's class, or the category a step gives it.  `retry_at`: when the next attempt is due (0: at
     once), None if there is none.
     """
@@ -100,9 +100,10 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class ChildRun:
-    """A run that a node has fanned out to.  `index`: of the item; `status`: as its parent knows it.
+    """A run that a node has fanned out to.
 
-    `waiting`: it has not started.  `values`: its result by name, as stored values, once it has completed.
+    `index`: of the item.  `status`: as recorded by its parent; "waiting": not started.  `values`: its result by name,
+    as stored values, once it has completed.
     """
 
     run_id: str

@@ -1,4 +1,4 @@
-"""What a run waits for: open questions of its own, and of the runs its nodes have fanned out to."""
+"""Open questions of a run, and of the runs its nodes have fanned out to."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Pause:
 
     @property
     def value(self) -> Any:
-        """What to show.  Raises DecodingError."""
+        """The value to show.  Raises DecodingError."""
         return None if self.question is None else self.question.copy()
 
 
 def find_open_pauses(run: ActiveRun, load_run: LoadRun) -> list[Pause]:
-    """The open questions, in the order of the plan.  `find`: a run by its id, None if there is none."""
+    """List the open questions, in the order of the plan.  `load_run`: loads a run by id, None if there is none."""
     found: list[Pause] = []
     stack = [("", run)]
     while stack:
@@ -61,7 +61,7 @@ def find_open_pauses(run: ActiveRun, load_run: LoadRun) -> list[Pause]:
 
 
 def find_pause(pause_id: str, run: ActiveRun, load_run: LoadRun) -> Pause | None:
-    """The open question of this pause id, by itself: its way is followed, and nothing else is read."""
+    """Find an open question by pause id, reading only the runs on its path."""
     stem, rest = "", pause_id
     while True:
         name, _, rest = rest.partition("/")
@@ -85,7 +85,7 @@ def find_pause(pause_id: str, run: ActiveRun, load_run: LoadRun) -> Pause | None
 
 
 def single_pause(pauses: Sequence[Pause], key: str | None, run_id: str) -> Pause:
-    """The one question whose answer is called so; None: the only one there is.  Raises PauseNotFound."""
+    """Return the only question with this name of the answer; None: the only one.  Raises PauseNotFound."""
     fitting = [pause for pause in pauses if key is None or pause.answer_name == key]
     if len(fitting) == 1:
         return fitting[0]
@@ -106,13 +106,13 @@ def _awaits_input(run: ActiveRun, node_index: int) -> bool:
 
 
 def _active_children(run: ActiveRun, node_index: int) -> list[int]:
-    """Children of a node that ask, or may: one that goes on has open questions, too."""
+    """List the children of a node that may have open questions: paused and running ones."""
     fan_out = run.machine.fan_outs.get(node_index)
     return [] if fan_out is None else sorted(fan_out.paused | fan_out.running)
 
 
 def _pause_id_prefix(prefix: str, run: ActiveRun, node_index: int, item: int) -> str:
-    """What pause ids in a child begin with."""
+    """Return the prefix of pause ids in a child."""
     child_ref = f"{prefix}{run.compiled_plan.plan.nodes[node_index].name}/"
     return child_ref if run.machine.fan_outs[node_index].max_concurrency is None else f"{child_ref}{item}/"
 

@@ -74,7 +74,7 @@ class RunView:
 
     @cached_property
     def journal(self) -> tuple[JournalEntry, ...]:
-        """Everything that happened to it, in order."""
+        """The entries of its journal, in order."""
         return tuple(self._run.entries[: self.info.journal_length])
 
     @cached_property
@@ -105,7 +105,7 @@ class RunView:
 
     @property
     def is_suspended(self) -> bool:
-        """It is paused because somebody asked for that, whatever it waits for besides."""
+        """True if it was paused by a request, even if it also waits for answers."""
         return self._run.machine.suspended
 
     @property
@@ -128,7 +128,7 @@ class RunView:
 
     @cached_property
     def result(self) -> Mapping[str, Stored]:
-        """What it has produced (so far), by name: the final context, the outputs of steps, the outputs of a graph."""
+        """Its results (so far), by name: the final context, the outputs of steps, the outputs of a graph."""
         return MappingProxyType(dict(self._run.run_data.result()))
 
     @cached_property
@@ -150,11 +150,11 @@ class RunView:
         return machine.values[cell] if given is None else given[0]
 
     def has_cell(self, name: str) -> bool:
-        """Whether a value of this name can be given."""
+        """Return True if a value of this name can be given."""
         return name in self._run.compiled_plan.cell_index
 
     def outputs_of(self, node: str) -> dict[str, Any]:
-        """What a node has written, by name, in the form of its authoring style."""
+        """Return the outputs of a node, by name, in the form of its authoring style."""
         machine, compiled = self._run.machine, self._run.compiled_plan
         i = compiled.node_index[node]
         cells = {cell.rpartition("/")[2]: c for cell, c in zip(compiled.plan.nodes[i].writes, compiled.write_cells[i])}
@@ -190,7 +190,7 @@ class RunView:
 
     @cached_property
     def activity(self) -> Activity:
-        """What it does at this moment; of a run that is not running, its status.  Raises StoreUnavailable."""
+        """Its activity now; the status of a run that is not running.  Raises StoreUnavailable."""
         return self._source.activity_of(self._run)
 
     @cached_property

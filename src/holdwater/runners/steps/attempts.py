@@ -1,4 +1,4 @@
-"""The attempts of a run's steps, as its journal has them."""
+"""Attempts of the steps of a run, read from its journal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from holdwater.steps.delta import StepDelta
 
 @dataclass(frozen=True, slots=True)
 class StepAttempt:
-    """One attempt of a step that has ended.  `began`, `ended`: microseconds since the epoch.
+    """An ended attempt of a step.
 
-    `began` is that of its first call: a wait or a map is called again when it has what it asked for, and `again` then.
+    `started_at`, `ended_at`: microseconds since the epoch, `started_at` of its first call.  `was_suspended`: it is a
+    wait or a map, whose function was called again after its request was done.
     """
 
     entry_index: int
@@ -31,12 +32,12 @@ class StepAttempt:
 
     @property
     def delta(self) -> StepDelta | None:
-        """What it left behind; None if it failed."""
+        """The changes of a successful attempt; None for a failed one."""
         return self.event.values[0] if isinstance(self.event, ev.Succeeded) else None
 
 
 def iter_attempts(run: RunView, first_entry: int = 0) -> Iterator[StepAttempt]:
-    """Attempts that have ended, from an entry of the journal on."""
+    """Iterate over ended attempts, from an entry of the journal on."""
     asked: dict[int, Micros] = {}
     for place, entry in enumerate(run.journal):
         event = entry.event

@@ -1,4 +1,4 @@
-"""What a WorkflowRunner can be told."""
+"""Options of WorkflowRunner."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class WorkflowRunnerConfig:
         return replace(self, **{name: value for name, value in overrides.items() if value is not None})
 
     def driver_config(self) -> DriverConfig:
-        """What of it concerns the driver.  It executes what it started or resumed, and takes over nothing else."""
+        """Return the options of the driver, which executes only runs it started or resumed."""
         return DriverConfig(
             max_concurrent_tasks=self.max_concurrent_steps,
             max_concurrent_async_tasks=None,

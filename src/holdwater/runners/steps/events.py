@@ -36,7 +36,7 @@ class WorkflowEvent:
 
 
 def build_events(run: RunView) -> list[WorkflowEvent]:
-    """Everything that happened, in order.  A run that was resumed after its end is completed by its last end only."""
+    """List the events of a run, in order; of a run that was resumed after its end, only the last end is listed."""
     if not RunVisibility.from_run(run).events:
         return []
     translator = _Translator(run.info.created_at)

@@ -1,4 +1,4 @@
-"""What a WorkflowRunner works with: the store of its runs, and an engine on it once one is needed."""
+"""The store of a WorkflowRunner, with an engine created on first use."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class LazyEngine:
 
     @property
     def missing_run_hint(self) -> str:
-        """Why a run may be missing."""
+        """Hint for a run that was not found."""
         if self._config.dry_run:
             return "dry runs are recorded nowhere"
         if self.url == "memory://":

@@ -64,7 +64,7 @@ def _sqlalchemy_url(engine: Any) -> str:
     url = re.sub(r"^(\w+)\+\w+://", r"\1://", render(hide_password=False))
     if re.fullmatch(r"sqlite://(/:memory:)?/?", url):
         raise DatabaseURLError(
-            "this Engine is of a database in memory, which nobody else can open",
+            "this Engine is of a database in memory, which no other library can open",
             hint="give the runner a file, or sqlite:///:memory: for a database in memory of its own",
         )
     return url

@@ -1,4 +1,4 @@
-"""What an execution of a workflow of steps came to."""
+"""Results of executions of workflows of steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WorkflowStatus = RunStatus
 
 
 class StepStatus(StrEnum):
-    """How a step ended."""
+    """Status of a step."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -105,7 +105,7 @@ class WorkflowResult:
 
     @property
     def partition(self) -> dict[str, Any]:
-        """What the run was given as its partition."""
+        """The partition given to the run."""
         return self.context.partition.to_dict()
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What of a run is recorded for people to look at, and how a run says so itself."""
+"""Visibility of checkpoints and events of a run, recorded in its metadata."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from holdwater.steps.context import make_values
 from holdwater.steps.delta import INPUT_CELL, RunInput
 
 VISIBILITY_KEY: Final = "__visibility__"
-"""among the metadata of a run: what of it is shown, where that is not everything"""
+"""key of the visibility in the metadata of a run; missing if everything is visible"""
 
 
 @dataclass(frozen=True, slots=True)
 class RunVisibility:
-    """What of a run is shown.  `checkpoints`: all, marked (by their step, and the last one) or none."""
+    """The visible parts of a run.  `checkpoints`: "all", "marked" (requested by steps, and the last one) or "none"."""
 
     checkpoints: str = "all"
     events: bool = True
 
     def to_metadata(self) -> dict[str, Any]:
-        """What a run is started with; nothing if everything is shown."""
+        """Return the metadata of a new run; empty if everything is visible."""
         if self == RunVisibility():
             return {}
         return {VISIBILITY_KEY: {"checkpoints": self.checkpoints, "events": self.events}}
 
     @classmethod
     def from_run(cls, run: RunView) -> RunVisibility:
-        """That of a run."""
+        """Read the visibility of a run."""
         start: RunInput | None = run.inputs.get(INPUT_CELL)
         found = None if start is None else start.metadata.get(VISIBILITY_KEY)
         return cls() if found is None else cls(**found.copy())
 
 
 def strip_internal_keys(context: WorkflowContext, *hidden_keys: str) -> WorkflowContext:
-    """The context without what is the runner's own."""
+    """Return the context without keys of the runner."""
     params, metadata = context.params.stored_values(), context.metadata.stored_values()
     for name in (*hidden_keys, VISIBILITY_KEY):
         params.pop(name, None)

@@ -187,11 +187,11 @@ class WorkflowRunner(StepHooks):
         return found[-1] if found else None
 
     def get_events(self, run_id: str) -> list[WorkflowEvent]:
-        """What happened in a run, in order.  Raises RunNotFound."""
+        """List the events of a run, in order.  Raises RunNotFound."""
         return build_events(self._view_run(run_id))
 
     def events(self, run_id: str, *, after: int | EventPosition = 0) -> RunFollower:
-        """What happens in a run, as it is recorded, until the run has ended; for `for` and `async for`.
+        """Iterate over the events of a run as they are recorded, until it has ended; for `for` and `async for`.
 
         `after`: the journal number (`seq`) or the `position` of an event that was seen before.  A pause is no end.
         Raises RunNotFound, InvalidArgument (a ValueError), StoreUnavailable.

@@ -1,4 +1,4 @@
-"""What a runner can be told."""
+"""Options of DefaultRunner."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class _ConfigOption(Generic[T]):
-    """One field: checked whenever it is set.  `low`, `high` inclusive; `above`: exclusive lower bound."""
+    """One option, checked whenever it is set.  `minimum` and `maximum` are inclusive."""
 
     def __init__(
         self, default: T, *, minimum: float | None = None, exclusive_minimum: float | None = None,
@@ -81,7 +81,7 @@ class _ConfigOption(Generic[T]):
 
 
 class _ExecutorsOption(_ConfigOption[dict[str, ExecutorConfig]]):
-    """Executors by name; everybody gets a dictionary of their own."""
+    """Executors by name; every read returns a copy of the dictionary."""
 
     def __get__(self, config: Any, owner: type) -> Any:
         found = super().__get__(config, owner)
@@ -112,31 +112,32 @@ class _RoutingOption(_ConfigOption[Router | None]):
 
 
 class DefaultRunnerConfig:
-    """Options of a DefaultRunner: keyword arguments, attributes that can be read and set, checked at once.
+    """Options of a DefaultRunner: keyword arguments and attributes, checked when they are set.
 
-    Times carry their unit in the name.  `pipeline_timeout_seconds` is another name of `workflow_timeout_seconds`
-    (None: no limit).  `scheduler_poll_interval_ms` is checked and used only where no wake-up channel works.
-    `db_pool_size`, `prepare_statements`, `listen_url`: connections to PostgreSQL at most (one more listens); False
-    leaves nothing in a session, for proxies that pool transactions; where to listen, if not at the database's URL.
-    `lease_seconds`: how long work belongs to a runner that is not heard of (a third of it is the heartbeat).
-    `max_concurrent_async_tasks`: `async def` bodies at once on the default executor, where they need no thread.
-    `prefetch_tasks`: how much work may at most be leased ahead of a free slot; it is less where bodies take longer than
-    some milliseconds.  `max_crashes_per_task`: a task whose process died so often while it ran is failed; the last
-    three times, and once at least, it runs alone.  `shutdown_timeout_seconds`: how long a shutdown waits for running
-    bodies.
-    `own_runs_only`: for a process that lives as long as its runs: only runs that are submitted here, or have a handle
-    here, are executed, with their children; nothing else is taken over, and no schedule fires.
-    `run_retention_days`: runs that ended longer ago are pruned, with their children; None: none is ever.
-    `executors`: what there is by name beside "default", which runs `max_concurrent_tasks` threads unless it is given
-    too.  `enable_cron_scheduling`, `enable_trigger_scheduling`: fire schedules, ask triggers.
-    `cron_max_catchup_executions`: how many missed instants are made up for, and how many wait in a queue, at most;
-    schedules that say nothing make up for what they missed if this was set.  `cron_poll_interval_seconds`: how often
-    schedules are looked at, and `trigger_base_poll_interval` (seconds) triggers, where no wake-up channel works.
-    `cron_enable_recovery`: try again what could not be started, every `cron_recovery_interval_seconds`,
-    `cron_max_recovery_attempts` times in all; what is older than `cron_max_recovery_age_seconds` is given up.
-    `cron_lost_threshold_minutes`: from when on statistics call it lost.  `trigger_poll_timeout`: seconds for an answer.
-    `runner_name`: how the runner is called in its logs and its repr.
-    `router`: a Router that says which bodies run where; None: all on "default" that do not ask for another.
+    Times carry their unit in the name.
+
+    - Execution.  `executors`: executors by name; "default" has `max_concurrent_tasks` threads unless it is given.
+      `routing`: a Router that assigns tasks to executors; None: "default", unless the task names another one.
+      `max_concurrent_async_tasks`: maximum of concurrent `async def` functions on the default executor, which need no
+      thread.  `prefetch_tasks`: maximum of work leased ahead of a free slot; less if tasks take longer than some
+      milliseconds.  `workflow_timeout_seconds`, or `pipeline_timeout_seconds`: time limit of a run; None: no limit.
+      `own_runs_only`: execute only runs that are submitted here or have a handle here, with their children, and fire
+      no schedules; for a process that lives as long as its runs.
+    - Recovery.  `lease_seconds`: time without a heartbeat after which work is taken over; heartbeats are sent every
+      third of it.  `max_crashes_per_task`: a task whose process died so often while it ran fails; its last three
+      attempts, and at least one, run alone.  `shutdown_timeout_seconds`: longest wait of a shutdown for running
+      functions.  `run_retention_days`: runs that ended longer ago are pruned, with their children; None: never.
+    - Database.  `db_pool_size`: maximum of connections to PostgreSQL; one more listens.  `prepare_statements`: False
+      keeps no state in a session, for proxies that pool transactions.  `listen_url`: the URL to LISTEN at, if not the
+      database's.  `scheduler_poll_interval_ms`: used only where no notification channel works.
+    - Schedules.  `enable_cron_scheduling`, `enable_trigger_scheduling`: fire schedules, poll triggers.
+      `cron_max_catchup_executions`: maximum of missed instants that are caught up, and of queued ones; if it is set,
+      schedules without a policy catch up.  `cron_poll_interval_seconds`, `trigger_base_poll_interval` (seconds):
+      intervals of reading schedules and triggers where no notification channel works.  `cron_enable_recovery`: retry
+      fires without a run every `cron_recovery_interval_seconds`, up to `cron_max_recovery_attempts` attempts and an age
+      of `cron_max_recovery_age_seconds`.  `cron_lost_threshold_minutes`: age at which statistics count them as lost.
+      `trigger_poll_timeout`: time limit of a poll, seconds.
+    - `runner_name`: name of the runner in its logs and repr.
     """
 
     max_concurrent_tasks = _ConfigOption(4, minimum=1, maximum=100_000)
@@ -184,7 +185,7 @@ class DefaultRunnerConfig:
 
     _values: dict[str, Any]
     _explicitly_set: set[str]
-    """options that somebody has set"""
+    """options that were set, to whatever value"""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in OPTIONS:
@@ -211,7 +212,7 @@ class DefaultRunnerConfig:
         return made
 
     def schedule_config(self) -> ScheduleConfig:
-        """What of it concerns schedules and triggers."""
+        """Return the options of schedules and triggers."""
         return ScheduleConfig(
             cron=self.enable_cron_scheduling and not self.own_runs_only,
             triggers=self.enable_trigger_scheduling and not self.own_runs_only,
@@ -227,7 +228,7 @@ class DefaultRunnerConfig:
         )
 
     def driver_config(self) -> DriverConfig:
-        """What of it concerns the driver.  Raises ExecutorNotFound for a routing to an executor that is not there."""
+        """Return the options of the driver.  Raises ExecutorNotFound for a routing to an unknown executor."""
         executors = self.executors
         if self.routing is not None:
             self.routing.check_executors({DEFAULT_EXECUTOR, *executors})
@@ -254,7 +255,7 @@ class DefaultRunnerConfig:
         )
 
     def store_options(self, schema: str | None = None) -> StoreOptions:
-        """What of it concerns the store."""
+        """Return the options of the store."""
         return StoreOptions(
             pool_size=self.db_pool_size,
             prepare_statements=self.prepare_statements,

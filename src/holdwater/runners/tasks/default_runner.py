@@ -114,9 +114,10 @@ class DefaultRunner(ScheduleMethods):
     def execute(
         self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
     ) -> PipelineResult:
-        """Run a workflow and wait until it has ended (or waits for a person).  Raises what `submit` raises.
+        """Run a workflow and wait until it has ended or paused.
 
         A failed run is a result with status "Failed", not an exception.
+        Raises WorkflowNotFound (a ValueError), EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
         if idempotency_key is not None:
             return self.submit(workflow, context, idempotency_key=idempotency_key).result()
@@ -182,7 +183,7 @@ class DefaultRunner(ScheduleMethods):
         return self._engine.reader.activity(run_id)
 
     def events(self, run_id: str, *, after: int | EventPosition = 0) -> RunFollower:
-        """What happens in a run, as it is recorded, until the run has ended; for `for` and `async for`.
+        """Iterate over the events of a run as they are recorded, until it has ended; for `for` and `async for`.
 
         `after`: the journal number (`seq`) or the `position` of an event that was seen before; what comes behind it is
         given exactly once, also from another process.  A pause is no end.  Raises RunNotFound, InvalidArgument (a
@@ -226,9 +227,9 @@ class DefaultRunner(ScheduleMethods):
     def retry(self, run_id: str, reason: str = "") -> None:
         """Try again what failed or was cancelled in a run that has ended; what succeeded is kept and never runs again.
 
-        Failed tasks have all their attempts again, and the run as much time as at first.  What ran or was skipped
-        because of a failure is decided anew.  A changed body is what runs now.  Where this process does not have the
-        workflow, the work is left to whoever has it.
+        Failed tasks get all their attempts again, and the run its full time limit.  Tasks that ran or were skipped
+        because of a failure are decided again.  Changed functions are used.  If this process does not have the
+        workflow, a runner that has it executes the run.
 
         Raises InvalidTransition for a run that is running, paused or completed, StructureChanged if tasks, dependencies
         or rules are not those it was recorded under, RunNotFound, RunnerClosed.
@@ -282,11 +283,11 @@ class DefaultRunner(ScheduleMethods):
     # -- executors
 
     def executor_metrics(self) -> dict[str, ExecutorMetrics]:
-        """How each executor of this runner is doing, by name."""
+        """Return the metrics of each executor of this runner, by name."""
         return self._engine.driver.dispatcher.metrics()
 
     def has_capacity(self, executor: str = DEFAULT_EXECUTOR) -> bool:
-        """Whether a body could begin there at once.  Raises ExecutorNotFound."""
+        """Return True if an executor has a free slot.  Raises ExecutorNotFound."""
         return self._engine.driver.dispatcher.get_executor(executor).has_capacity()
 
     def internal_errors(self) -> tuple[InternalErrorRecord, ...]:
@@ -358,7 +359,7 @@ class WorkflowHandle:
         return PipelineResult(self._future.result(timeout))
 
     def events(self, *, after: int | EventPosition = 0) -> RunFollower:
-        """What happens in the run, as it is recorded, until it has ended; see `DefaultRunner.events`."""
+        """Iterate over the events of the run as they are recorded; see `DefaultRunner.events`."""
         return self._runner.events(self.run_id, after=after)
 
     def info(self) -> PipelineResult:
@@ -366,7 +367,7 @@ class WorkflowHandle:
         return self._runner.get_run(self.run_id)
 
     def is_executing_here(self) -> bool:
-        """Whether this runner executes a function of the run now; False for one with unfinished child runs."""
+        """Return True if this runner executes a function of the run now; False with unfinished child runs."""
         return is_executing(self._runner._engine, self.run_id)
 
     def cancel(self, reason: str = "") -> None:

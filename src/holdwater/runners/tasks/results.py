@@ -1,4 +1,4 @@
-"""What a run came to, in the words of task workflows."""
+"""Results of runs of task workflows."""
 
 from __future__ import annotations
 
@@ -143,14 +143,14 @@ class PipelineResult:
 
     @property
     def traceback(self) -> str | None:
-        """Where the first task of those that failed the run raised; None if that left no traceback."""
+        """The traceback of the first task that failed the run; None if there is none."""
         if self.status != "Failed":
             return None
         return next((t.traceback for t in self.task_results if t.status == "Failed" and t.traceback), None)
 
     @property
     def reason(self) -> str | None:
-        """Why it is paused or was cancelled, if somebody said."""
+        """The reason given with a pause or a cancel; None if none was given."""
         return self._info.reason
 
     @property

@@ -65,7 +65,7 @@ def schedule_to_dict(schedule: ScheduleInfo, render_context: Callable[[str], Any
 
 
 def fire_to_dict(fire: FireInfo) -> dict[str, Any]:
-    """What became of one fire time, as data; with both names the id of a run has had."""
+    """Convert a fire to plain data; the id of its run has both names of the original."""
     return {
         "id": f"{fire.schedule_id}/{to_rfc3339(fire.scheduled_at)}",
         "schedule_id": fire.schedule_id,
@@ -103,11 +103,11 @@ class ScheduleMethods:
     _lost_after_us: int
 
     def _knows_workflow(self, name: str) -> bool:
-        """Whether this process has a workflow of this name."""
+        """Return True if this process has registered a workflow of this name."""
         raise NotImplementedError
 
     def _on_schedules_changed(self) -> None:
-        """A schedule was changed: look at it at once."""
+        """Make the driver read the schedules now, after a change."""
         raise NotImplementedError
 
     def register_cron_workflow(
@@ -128,10 +128,10 @@ class ScheduleMethods:
     ) -> str:
         """Run a workflow at the instants a cron expression names in a time zone; returns the schedule's id.
 
-        - `context`: what its runs begin with; `scheduled_time`, `schedule_id`, `schedule_timezone` and
+        - `context`: the initial context of its runs; `scheduled_time`, `schedule_id`, `schedule_timezone` and
           `schedule_expression` are added.
         - `name`: one schedule of each name; registering it again changes it, and what it missed meanwhile stays due.
-        - `catchup_policy`, for instants nobody was there for: "skip" (only the latest, if less than
+        - `catchup_policy`, for instants at which no runner was active: "skip" (only the latest, if less than
           `misfire_grace_seconds` ago), "run_once" (only the latest), "run_all" (all, the latest
           `cron_max_catchup_executions`).  None: "run_all" if that option was set, else "skip".
         - `overlap`, while a run of it is not finished: "allow", "skip", or "queue" the next.
@@ -184,16 +184,16 @@ class ScheduleMethods:
     def get_cron_execution_history(
         self, schedule_id: str, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
-        """What became of its instants, newest first; 100 unless `limit` says otherwise.  Raises ScheduleNotFound."""
+        """List the fires of a schedule, newest first, 100 by default.  Raises ScheduleNotFound."""
         schedule = queries.get_schedule(self._database, schedule_id, "cron")
         fires = queries.list_fires(self._database, schedule.id, limit=limit, offset=offset)
         return [fire_to_dict(fire) for fire in fires]
 
     def get_cron_execution_stats(self, since: Instant) -> dict[str, Any]:
-        """Executions of all schedules since then.  A time without a zone is local time.
+        """Count the executions of all schedules since an instant; one without a zone is local time.
 
-        `success_rate`: completed of those that are finished, 0 to 1; 1.0 if none is.  `lost_executions`: no run could
-        be made of them for `cron_lost_threshold_minutes`.
+        "success_rate": share of completed executions among finished ones, 0 to 1; 1.0 without any.
+        "lost_executions": executions without a run for `cron_lost_threshold_minutes`.
         """
         stats = queries.count_fires(self._database, since, lost_after_us=self._lost_after_us)
         return {
@@ -204,33 +204,33 @@ class ScheduleMethods:
         }
 
     def run_schedule_now(self, schedule_id: str) -> None:
-        """Have a run of it started at once, besides its instants.  Raises ScheduleNotFound."""
+        """Start a run of a schedule now, in addition to its instants.  Raises ScheduleNotFound."""
         operations.request_run_now(self._database, schedule_id)
         self._on_schedules_changed()
 
     def list_trigger_schedules(
         self, enabled_only: bool | None = None, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
-        """Triggers, the oldest first; 100 unless `limit` says otherwise."""
+        """List triggers, oldest first, 100 by default."""
         found = queries.list_schedules(self._database, "trigger", enabled_only=enabled_only, limit=limit, offset=offset)
         return [schedule_to_dict(schedule) for schedule in found]
 
     def get_trigger_schedule(self, trigger_name: str) -> dict[str, Any] | None:
-        """None: there is no such trigger."""
+        """Find a trigger by name."""
         try:
             return schedule_to_dict(queries.get_trigger(self._database, trigger_name))
         except ScheduleNotFound:
             return None
 
     def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
-        """Ask it no more, or again.  Raises ScheduleNotFound."""
+        """Stop or resume polling a trigger.  Raises ScheduleNotFound."""
         operations.set_trigger_enabled(self._database, trigger_name, enabled)
         self._on_schedules_changed()
 
     def get_trigger_execution_history(
         self, trigger_name: str, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
-        """When it fired, and what became of it, newest first."""
+        """List the fires of a trigger, newest first; empty for an unknown one."""
         try:
             trigger = queries.get_trigger(self._database, trigger_name)
         except ScheduleNotFound:

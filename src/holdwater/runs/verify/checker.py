@@ -43,9 +43,9 @@ from holdwater.runs.verify.forks import MALFORMED_DATA_ERRORS
 
 INVARIANTS: Final = ("I2", "I4", "I5", "I6", "I9")
 MAX_VIOLATIONS_PER_RUN: Final = 20
-"""one damaged entry may make every later one misfit; nobody reads more of them"""
+"""bound of reported violations: one damaged entry may invalidate every later one"""
 MAX_READ_ATTEMPTS: Final = 10
-"""how often a run that changes while it is read is looked at"""
+"""attempts to read a run that changes while it is read"""
 MAX_CACHED_PLANS: Final = 64
 
 
@@ -63,7 +63,7 @@ class Violation:
 
 @dataclass(slots=True)
 class CheckCounts:
-    """What has been looked at so far.  `restless`: runs that changed under every look, and were not judged."""
+    """Counts so far.  `unstable`: runs that changed during every attempt to read them, and were not checked."""
 
     runs: int = 0
     entries: int = 0
@@ -92,7 +92,7 @@ class StoreChecker:
                 yield Violation(found[-1].invariant, row.id, f"and {more} more violations of this run")
 
     def _check_run(self, listed_row: RunRow) -> list[Violation]:
-        """The violations of a run between two commits of whoever works on it."""
+        """Check a run as it is between two commits of the runner that executes it."""
         self.counts.runs += 1
         row: RunRow | None = listed_row
         for _ in range(MAX_READ_ATTEMPTS):
@@ -115,13 +115,13 @@ class StoreChecker:
         return []
 
     def _source_facts(self, run_id: str | None) -> frozenset[str] | None:
-        """What a run has recorded that a fork may have; None if there is no such run (any more)."""
+        """Return the facts of a run that a fork may inherit; None if the run does not exist (any more)."""
         if run_id is None or self._store.get_run(run_id) is None:
             return None
         return forks.inheritable_facts(self._store.read_journal(run_id))
 
     def _get_compiled_plan(self, structure: str) -> CompiledPlan | str:
-        """The layout of a stored plan, or why there is none."""
+        """Return a compiled plan, or the reason it cannot be compiled."""
         compiled_plan = self._compiled_plans.get(structure)
         if compiled_plan is None:
             compiled_plan = self._compiled_plans[structure] = self._load_compiled_plan(structure)
@@ -140,10 +140,10 @@ class StoreChecker:
 
 
 class _RunCheck:
-    """One look at one run."""
+    """One check of a run."""
 
     def __init__(self, row: RunRow, now: Micros, source_facts: frozenset[str] | None) -> None:
-        """`is_from_store`: what the run it was forked from has recorded, None if that is not known."""
+        """Prepare a check.  `source_facts`: facts of the run it was forked from, None if unknown."""
         self.row, self.now, self.source_facts = row, now, source_facts
         self.violations: list[Violation] = []
         self.seq = 0
@@ -157,7 +157,7 @@ class _RunCheck:
     def check_run(
         self, compiled_plan: CompiledPlan | str, journal: Sequence[JournalRow], work: Sequence[WorkRow]
     ) -> Machine | None:
-        """Returns the run as its journal has it, None if nobody can tell."""
+        """Check journal, run row and work; returns the state by its journal, None if that is unknown."""
         if isinstance(compiled_plan, str):
             self._add_violation("I9", compiled_plan)
             return None
@@ -174,7 +174,7 @@ class _RunCheck:
     def check_parent_and_children(
         self, machine: Machine | None, work: Sequence[WorkRow], find_run_row: parents.FindRunRow
     ) -> None:
-        """`find`: the head of another run, if it is there."""
+        """Check the run against its parent and children.  `find_run_row`: finds the row of another run."""
         for text in parents.check_parent(self.row, find_run_row, self.now):
             self._add_violation("I6", text)
         if machine is not None and machine.fan_outs:
@@ -268,7 +268,7 @@ class _RunCheck:
         self._result_entries[node] = self.seq
 
     def _allow_repeated_results(self, machine: Machine, event: ev.Resumed) -> None:
-        """What is done anew may be recorded once more: what came after a failure that counts, or has new inputs."""
+        """Permit a second result of the nodes that a retry resets: after a counted failure, or with new inputs."""
         compiled_plan, nodes = machine.compiled_plan, machine.compiled_plan.plan.nodes
         failed: set[int] = set()
         if machine.ended:
@@ -338,7 +338,7 @@ class _RunCheck:
         for node, command in machine.todo.items():
             if type(command) is Evaluate or (type(command) is StartTimer and command.at is None):
                 self._add_violation(
-                    "I6", f"task {_node_label(machine, node)} waits for a decision that nobody will take"
+                    "I6", f"task {_node_label(machine, node)} waits for a decision that no runner takes"
                 )
             elif node not in queued:
                 self._add_violation(
@@ -364,9 +364,9 @@ class _RunCheck:
         if (row.kind, row.fence) != (kind, fence):
             self._add_violation("I4", f"{where} to {row.kind}; what was issued is fence {fence}, to {kind}")
         if head.status == RunStatus.RUNNING and row.parked:
-            self._add_violation("I6", f"{where} that is parked, though the run is not paused: nobody will take it")
+            self._add_violation("I6", f"{where} that is parked, though the run is not paused: no runner claims it")
         if head.status == RunStatus.PAUSED and row.owner is None and not row.parked:
-            self._add_violation("I6", f"{where} that anybody may take, though the run is paused")
+            self._add_violation("I6", f"{where} that is not parked, though the run is paused")
 
 
 _ATTEMPT_END_EVENTS: Final = (

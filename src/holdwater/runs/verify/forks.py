@@ -1,4 +1,4 @@
-"""What a fork is born with, compared with the journal of the run it comes from."""
+"""Comparison of the inherited entries of a fork with the journal of its source."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, Final
 from holdwater.model.records import JournalRow
 
 MALFORMED_DATA_ERRORS: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""what data of the wrong shape raises somewhere inside"""
+"""exceptions of decoding malformed data"""
 _RESTARTED_WITH_NEW_INPUTS: Final = "begun anew"
-"""a fact of a run that was given new inputs, which are not those its forks are started with"""
+"""fact of a source that got new inputs, which differ from those its earlier forks started with"""
 
 
 def inheritable_facts(journal: Iterable[JournalRow]) -> frozenset[str]:
-    """What a run has recorded that a fork of it may have."""
+    """Collect the facts of a run that a fork may inherit."""
     found: set[str] = set()
     for row in journal:
-        with contextlib.suppress(*MALFORMED_DATA_ERRORS):  # found when that run is looked at
+        with contextlib.suppress(*MALFORMED_DATA_ERRORS):  # reported by the check of that run
             for tree in json.loads(row.entries):
                 found.add(
                     _RESTARTED_WITH_NEW_INPUTS
@@ -30,7 +30,7 @@ def inheritable_facts(journal: Iterable[JournalRow]) -> frozenset[str]:
 
 
 def is_not_in_source(entry: Any, source_facts: frozenset[str]) -> bool:
-    """Whether an entry of a birth says what the source, of which this is known, never recorded."""
+    """Return True if an inherited entry of a fork is not among the facts of its source."""
     fact = _inheritable_fact(entry)
     return (
         fact is not None

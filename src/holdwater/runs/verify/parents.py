@@ -1,4 +1,4 @@
-"""Runs and their children, compared: whether they know of each other what they must."""
+"""Comparison of runs with their parents and children."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from holdwater.model.records import RunRow
 from holdwater.model.time import Micros
 
 REACTION_GRACE_US: Final = 1_800_000_000
-"""how long runners may take to notice, who look every half minute, and their clocks may differ"""
+"""time runners have to react: they scan every half minute, and their clocks may differ"""
 
 FindRunRow = Callable[[str], RunRow | None]
 
 
 def check_parent(child: RunRow, find: FindRunRow, now: Micros) -> Iterator[str]:
-    """What is wrong between a run and its parent."""
+    """Describe the inconsistencies between a run and its parent."""
     if child.parent_id is None:
         return
     parent = find(child.parent_id)
@@ -32,9 +32,10 @@ def check_parent(child: RunRow, find: FindRunRow, now: Micros) -> Iterator[str]:
 def check_children(
     parent: RunRow, machine: Machine, find: FindRunRow, now: Micros, *, is_supervised: bool
 ) -> Iterator[str]:
-    """What is wrong between a run and its children.  `is_supervised`: a runner that lives has the care for them.
+    """Describe the inconsistencies between a run and its children.
 
-    A child that is to run and is not there is about to be born; one that rests must have been.
+    `is_supervised`: a living runner has leased the supervision of the children.  A missing child that is to run may be
+    about to be created; one that is paused or ended must exist.
     """
     nodes = machine.compiled_plan.plan.nodes
     for i, fan_out in machine.fan_outs.items():

@@ -1,6 +1,6 @@
-"""Checkpointers: where graphs are recorded so that they go on after a pause or a crash.
+"""Checkpointers, which record runs of graphs so that they can resume after a pause or a crash.
 
-They are stores like any other's: what a graph's runner records, every tool of the package sees.
+They use the stores of all runners: every tool of the package sees the runs they record.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS: Final = 5.0
 MAX_CONCURRENT_FUNCTIONS: Final = 1000
-"""what limits a run is its `max_concurrency`"""
+"""no limit in practice: `max_concurrency` limits each run"""
 NO_TIMEOUT_SECONDS: Final = 10 * 365 * 86400.0
 
 
@@ -95,7 +95,7 @@ class Checkpointer:
 
     @property
     def engine(self) -> Engine:
-        """What executes the runs.  Raises DatabaseURLError, StoreUnavailable."""
+        """The engine of its runs, opened on first access.  Raises DatabaseURLError, StoreUnavailable."""
         with self._lock:
             if self._engine is None:
                 limits = DriverConfig(
@@ -120,7 +120,7 @@ class Checkpointer:
         return self._durable_runs
 
     def close(self) -> None:
-        """Let running nodes end, leave the rest to whoever runs it again, release the database.  Idempotent."""
+        """Let running nodes end, leave unfinished runs to be resumed, release the database.  Idempotent."""
         with self._lock:
             engine, self._engine = self._engine, None
             if self._finalizer is not None:
@@ -146,7 +146,7 @@ class Checkpointer:
     def list_workflows(
         self, *, status: str | None = None, graph_name: str | None = None, limit: int = 100
     ) -> list[WorkflowRecord]:
-        """Runs that nobody started from another run, newest first."""
+        """List top-level runs, newest first."""
         which = RunFilter(graph_name, status, limit, top_level=True)
         return [WorkflowRecord.from_info(run) for run in self.engine.reader.list_runs(which)]
 
@@ -165,7 +165,7 @@ class Checkpointer:
     get_history = get_steps
 
     def events(self, workflow_id: str, *, after: int | EventPosition = 0) -> RunFollower:
-        """What happens in a run, as it is recorded, until the run has ended; for `for` and `async for`.
+        """Iterate over the events of a run as they are recorded, until it has ended; for `for` and `async for`.
 
         `after`: the journal number (`seq`) or the `position` of an event that was seen before.  A pause is no end.
         Raises RunNotFound, InvalidArgument (a ValueError), StoreUnavailable.

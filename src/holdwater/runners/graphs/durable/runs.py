@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DurableRequest:
-    """What a caller wants of a recorded run.  `outputs`: what to return; `partial`: what of a run that failed."""
+    """The request of a caller for a recorded run.
+
+    `outputs`: names of outputs to return; `partial_outputs`: those of a failed run.
+    """
 
     durable_runs: DurableGraphRuns
     graph: GraphProtocol
@@ -46,9 +49,9 @@ class DurableRequest:
     partial_outputs: tuple[str, ...]
     caller: LocalCaller
     strict: bool
-    """nothing but answers is given to a run that there is, and a completed one is over"""
+    """True for `resume="strict"`: an existing run accepts answers only, and a completed one cannot be resumed"""
     is_resume: bool
-    """the run was recorded before: this call goes on with it"""
+    """True if the run existed before this call"""
 
 
 class DurableGraphRuns:
@@ -158,7 +161,7 @@ class DurableGraphRuns:
         return bool(found)
 
     def read_outcome(self, request: DurableRequest) -> RunOutcome:
-        """What the run has come to.  Raises StoreError, DecodingError."""
+        """Read the outcome of the run.  Raises StoreError, DecodingError."""
         run = self.engine.reader.view(request.run_id)
         error = self._run_error(run, request.caller)
         outputs = request.outputs if error is None else request.partial_outputs
