@@ -10,7 +10,7 @@ import pytest
 
 from holdwater.kernel import Machine, barrier, supersteps
 from holdwater.kernel.compiled_plan import Loop
-from holdwater.kernel.states import Superstep
+from holdwater.kernel.machine_state import Superstep
 from holdwater.model.events import Succeeded
 from tests.kernel.drivers import Chaos, outcome
 from tests.kernel.programs import CASES, Case

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from holdwater.kernel import Machine, compile_plan, fanout
-from holdwater.kernel.states import FanOut
+from holdwater.kernel.machine_state import FanOut
 from holdwater.model import events as ev
 from holdwater.model.commands import AwaitChildren, Execute, StartTimer
 from holdwater.model.events import Event

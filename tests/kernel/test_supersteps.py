@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdwater.kernel import Machine
-from holdwater.kernel.compiled_plan import RUN
+from holdwater.kernel.compiled_plan import RUN_INDEX
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from tests.kernel.drivers import Chaos, attempt, outcome, run
@@ -112,7 +112,7 @@ def test_a_gate_that_says_nothing_opens_nothing() -> None:
         assert isinstance(c, Execute)
         m.apply(ev.Succeeded(c.node, c.fence, tuple(1 for _ in program.plan.nodes[c.node].writes)))
     assert m.status == "completed"
-    assert RUN not in m.errors
+    assert RUN_INDEX not in m.errors
 
 
 def test_two_gates_that_wait_for_each_other_are_a_deadlock() -> None:

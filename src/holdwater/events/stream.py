@@ -11,10 +11,10 @@ from typing import Any
 from holdwater.events import run_events as out
 from holdwater.events.entry_events import EventBuilder, add_entry_events, answer_name_of, skipped_nodes
 from holdwater.events.skip_reasons import skip_reason
-from holdwater.kernel.compiled_plan import RUN, CompiledPlan
-from holdwater.kernel.gates import WAITING
+from holdwater.kernel.compiled_plan import RUN_INDEX, CompiledPlan
 from holdwater.kernel.machine import Machine
 from holdwater.kernel.run_error import describe_run_error, first_failed_node
+from holdwater.kernel.states import WAITING
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.journal import JournalEntry
@@ -111,7 +111,7 @@ class RunEventStream:
             case ev.Started(skipped_ranges=ranges) if ranges:
                 self._add_skips(builder, ranges, "not requested")
             case ev.Resumed(start_node=start_node) if start_node is not None:
-                self._add_skips(builder, self._machine.last_decision[RUN], "not requested")
+                self._add_skips(builder, self._machine.last_decision[RUN_INDEX], "not requested")
             case ev.Succeeded(node=node, decision=decision) if decision and self._plan.plan.sequence:
                 self._add_skips(builder, decision, f"skipped by {self._name(node)}")
 

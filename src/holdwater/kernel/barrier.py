@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from holdwater.kernel.compiled_plan import Loop
-from holdwater.kernel.states import State, Superstep
+from holdwater.kernel.machine_state import MachineState, Superstep
 from holdwater.model.rules import SUCCEEDED
 
 
-def complete_member(m: State, loop: Loop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
+def complete_member(
+    m: MachineState, loop: Loop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None
+) -> None:
     """A node of the running superstep is done; the last one publishes them all."""
     m.node_states[node] = SUCCEEDED
     r = m.supersteps[loop.unit]
@@ -23,7 +25,7 @@ def complete_member(m: State, loop: Loop, node: int, values: tuple[Any, ...], de
         commit_superstep(m, loop, r)
 
 
-def commit_superstep(m: State, loop: Loop, r: Superstep) -> None:
+def commit_superstep(m: MachineState, loop: Loop, r: Superstep) -> None:
     """Consume the decisions the nodes have used, and write what they produced, in plan order."""
     for i in r.issued_nodes:
         m.consumed_versions[i] = read_versions(m, i)
@@ -43,7 +45,7 @@ def commit_superstep(m: State, loop: Loop, r: Superstep) -> None:
     m.ready_units.append(loop.unit)
 
 
-def read_versions(m: State, i: int) -> list[int]:
+def read_versions(m: MachineState, i: int) -> list[int]:
     """The latest write of each read of the node."""
     stamp = m.versions
     single = m.compiled_plan.single_cell_reads[i]

@@ -14,7 +14,7 @@ from holdwater.kernel.scc import strongly_connected_components
 from holdwater.model.plan import Plan
 from holdwater.model.rules import After, GateOpen, HasRun, Rule, ValuePredicate, rule_leaves
 
-RUN: Final = -1
+RUN_INDEX: Final = -1
 """Stands for the run itself among the numbers of its nodes."""
 
 

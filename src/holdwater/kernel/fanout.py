@@ -6,19 +6,20 @@ children are kept as long as the node has not succeeded: a retry runs only those
 
 from __future__ import annotations
 
-from holdwater.kernel.states import ACTIVE, AWAITING_CHILDREN, FINAL, FanOut, State
+from holdwater.kernel.machine_state import ACTIVE_CHILD_STATUSES, FINAL_CHILD_STATUSES, FanOut, MachineState
+from holdwater.kernel.states import AWAITING_CHILDREN
 from holdwater.model import events as ev
 from holdwater.model.commands import AwaitChildren
 from holdwater.model.fanout import ChildResult
 
 
-def start_children(m: State, e: ev.ChildRunsRequested) -> None:
+def start_children(m: MachineState, e: ev.ChildRunsRequested) -> None:
     """The body has asked for children."""
     count = len(e.inputs)
     m.fan_outs[e.node] = FanOut(e.fence, e.inputs, e.max_concurrency, e.fail_fast, ["waiting"] * count, [0] * count)
 
 
-def advance(m: State, i: int) -> None:
+def advance(m: MachineState, i: int) -> None:
     """Start what there is room for; when nothing is left to run, perform the node again."""
     fan = m.fan_outs[i]
     while fan.has_startable and len(fan.running) < (fan.max_concurrency or len(fan.statuses)):
@@ -38,7 +39,7 @@ def advance(m: State, i: int) -> None:
     m.new_commands.append(command)
 
 
-def accepts_child_status(m: State, e: ev.ChildStatusChanged) -> bool:
+def accepts_child_status(m: MachineState, e: ev.ChildStatusChanged) -> bool:
     """The child is one of this turn, has not ended, and was in another state."""
     fan = m.fan_outs.get(e.node)
     if (
@@ -48,10 +49,14 @@ def accepts_child_status(m: State, e: ev.ChildStatusChanged) -> bool:
         or type(m.todo.get(e.node)) is not AwaitChildren
     ):
         return False
-    return fan.statuses[e.index] in ACTIVE and e.status != fan.statuses[e.index] and e.status in (*ACTIVE, *FINAL)
+    return (
+        fan.statuses[e.index] in ACTIVE_CHILD_STATUSES
+        and e.status != fan.statuses[e.index]
+        and e.status in (*ACTIVE_CHILD_STATUSES, *FINAL_CHILD_STATUSES)
+    )
 
 
-def on_child_status(m: State, e: ev.ChildStatusChanged) -> None:
+def on_child_status(m: MachineState, e: ev.ChildStatusChanged) -> None:
     """A child is in another state."""
     fan, k = m.fan_outs[e.node], e.index
     fan.running.discard(k)
@@ -73,7 +78,7 @@ def on_child_status(m: State, e: ev.ChildStatusChanged) -> None:
     advance(m, e.node)
 
 
-def retry_incomplete(m: State, i: int) -> bool:
+def retry_incomplete(m: MachineState, i: int) -> bool:
     """The node is tried again: run those children that have not completed.  False if there are none."""
     fan = m.fan_outs.get(i)
     if fan is None:
@@ -92,7 +97,7 @@ def retry_incomplete(m: State, i: int) -> bool:
     return True
 
 
-def all_paused(m: State) -> bool:
+def all_paused(m: MachineState) -> bool:
     """All that is outstanding are children, and each of them waits for a person."""
     return all(
         type(c) is AwaitChildren and not m.fan_outs[c.node].running and not m.fan_outs[c.node].is_stopping

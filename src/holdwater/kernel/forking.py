@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from holdwater.errors import WorkflowError
-from holdwater.kernel.compiled_plan import RUN, CompiledPlan
+from holdwater.kernel.compiled_plan import RUN_INDEX, CompiledPlan
 from holdwater.kernel.machine import Machine
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
@@ -47,7 +47,7 @@ def fork_journal(
     for edited, values in overrides.items():
         take(JournalEntry(ev.InputsOverridden(edited, values)))
     if source.status != "new":
-        take(JournalEntry(ev.Started(_inputs_so_far(source, standing), source.last_decision.get(RUN, ()))))
+        take(JournalEntry(ev.Started(_inputs_so_far(source, standing), source.last_decision.get(RUN_INDEX, ()))))
     latest = {
         e.event.node: k for k, e in enumerate(standing) if isinstance(e.event, ev.Succeeded | ev.ChildRunsRequested)
     }

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from typing import Final, Protocol
 
+from holdwater.kernel.states import WAITING
 from holdwater.model.plan import Plan
 from holdwater.model.rules import FAILED, UPSTREAM_FAILED
 
 END: Final = "END"
 """A decision that opens nothing: the loop may come to rest."""
-
-WAITING: Final = "waiting"
 
 
 class GatePlan(Protocol):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from holdwater.kernel import barrier, fanout
-from holdwater.kernel.states import AWAITING_INPUT, State
+from holdwater.kernel.machine_state import MachineState
+from holdwater.kernel.states import AWAITING_INPUT
 from holdwater.model.commands import StartTimer
 from holdwater.model.rules import SUCCEEDED
 
 
-def issue_node(m: State, i: int) -> None:
+def issue_node(m: MachineState, i: int) -> None:
     """Start a node: its body, its timer, its question or its children."""
     node = m.compiled_plan.plan.nodes[i]
     if m.deferred_until and i in m.deferred_until:
@@ -27,7 +28,7 @@ def issue_node(m: State, i: int) -> None:
         request_input(m, i, None)
 
 
-def request_input(m: State, i: int, question: Any) -> None:
+def request_input(m: MachineState, i: int, question: Any) -> None:
     """Put the node's question, or take the answer that came before it."""
     if m.early_inputs.get(i):
         complete_node(m, i, m.early_inputs[i].pop(0), None)
@@ -36,13 +37,13 @@ def request_input(m: State, i: int, question: Any) -> None:
         m.pending_inputs[i] = question
 
 
-def retry_node(m: State, i: int) -> None:
+def retry_node(m: MachineState, i: int) -> None:
     """Perform a node that may have children: those that have not completed come first."""
     if not fanout.retry_incomplete(m, i):
         m.issue_execute(i)
 
 
-def complete_node(m: State, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
+def complete_node(m: MachineState, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
     """Take what a node produced; in a loop it is published when the superstep is complete."""
     if m.failure_counts:
         m.failure_counts.pop(i, None)

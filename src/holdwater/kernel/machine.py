@@ -7,17 +7,18 @@ from typing import Any
 
 from holdwater.errors import IllegalEvent
 from holdwater.kernel import fanout, reset, supersteps
-from holdwater.kernel.compiled_plan import RUN, CompiledPlan
+from holdwater.kernel.compiled_plan import RUN_INDEX, CompiledPlan
 from holdwater.kernel.gates import is_unreachable
 from holdwater.kernel.issuing import complete_node, issue_node, request_input, retry_node
-from holdwater.kernel.states import EVALUATING, UNANSWERED_STATES, State
+from holdwater.kernel.machine_state import MachineState
+from holdwater.kernel.states import EVALUATING, UNANSWERED_STATES
 from holdwater.model import events as ev
 from holdwater.model.commands import Command, Evaluate, Execute, StartTimer
 from holdwater.model.events import Event
 from holdwater.model.rules import FAILED, SKIPPED
 
 
-class Machine(State):
+class Machine(MachineState):
     """One run of a plan.
 
     `todo` is all outstanding work, a state: a restarted driver just reads it.  `take` gives what no driver has taken
@@ -225,7 +226,7 @@ class Machine(State):
             case ev.CancelRequested():
                 self.halt("cancelled", cancel_running=True)
             case ev.TimedOut():
-                self.errors[RUN] = ("TIMEOUT", e.error)
+                self.errors[RUN_INDEX] = ("TIMEOUT", e.error)
                 self.failed = True
                 self.halt("failed", cancel_running=True)
             case ev.Paused():
@@ -243,7 +244,7 @@ class Machine(State):
         for name, value in e.inputs.items():
             self.write_input(self.compiled_plan.cell_index[name], value)
         if e.skipped_ranges:
-            self.last_decision[RUN] = e.skipped_ranges
+            self.last_decision[RUN_INDEX] = e.skipped_ranges
             self.skip_ranges(e.skipped_ranges)
         self.ready_units.extend(self.compiled_plan.root_units)
 
@@ -311,7 +312,9 @@ class Machine(State):
         Shares nothing that `apply` changes.  Values are shared: they are opaque, and never changed in place.
         """
         keep = [
-            s for s in State.__slots__ if s not in ("compiled_plan", "new_commands", "rule_results", "waived_nodes")
+            s
+            for s in MachineState.__slots__
+            if s not in ("compiled_plan", "new_commands", "rule_results", "waived_nodes")
         ]
         return {s: _copy_state(s, getattr(self, s)) for s in keep}
 

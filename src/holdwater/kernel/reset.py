@@ -9,15 +9,15 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from holdwater.kernel.compiled_plan import RUN
-from holdwater.kernel.gates import WAITING
+from holdwater.kernel.compiled_plan import RUN_INDEX
 from holdwater.kernel.issuing import issue_node
-from holdwater.kernel.states import State
+from holdwater.kernel.machine_state import MachineState
+from holdwater.kernel.states import WAITING
 from holdwater.model import events as ev
 from holdwater.model.rules import FAILED, SKIPPED
 
 
-def resume_run(m: State, e: ev.Resumed) -> None:
+def resume_run(m: MachineState, e: ev.Resumed) -> None:
     """Go on, with new inputs if there are any, from a node of a sequence if one is given."""
     ended, unhurt = m.ended, not m.halted and not m.failed
     m.suspended = False
@@ -32,7 +32,7 @@ def resume_run(m: State, e: ev.Resumed) -> None:
         m.start_count += 1
     m.reset_count += 1
     held, m.halted_nodes, m.halted = m.halted_nodes, [], ""
-    m.errors.pop(RUN, None)
+    m.errors.pop(RUN_INDEX, None)
     for u in m.ready_units:  # a loop that ran out of iterations
         for i in m.compiled_plan.unit_members[u]:
             m.errors.pop(i, None)
@@ -43,14 +43,14 @@ def resume_run(m: State, e: ev.Resumed) -> None:
     m.failed = any(m.compiled_plan.plan.nodes[i].on_error != "ignore" for i in m.errors)
 
 
-def _set_inputs(m: State, inputs: Mapping[str, Any]) -> list[int]:
+def _set_inputs(m: MachineState, inputs: Mapping[str, Any]) -> list[int]:
     """Take new inputs in: each is the latest write of its cell.  Returns the nodes that read them."""
     for name, value in inputs.items():
         m.write_input(m.compiled_plan.cell_index[name], value)
     return m.compiled_plan.readers(inputs) if inputs else []
 
 
-def _restart_from(m: State, start: int) -> list[int]:
+def _restart_from(m: MachineState, start: int) -> list[int]:
     """Of a sequence: what stands before `start` and is not done never will be, whatever it has come to.
 
     `start` itself is not passed over, nor is the rest of what an earlier decision had passed over together with it.
@@ -63,11 +63,13 @@ def _restart_from(m: State, start: int) -> list[int]:
     for i, pairs in m.last_decision.items():
         left = [k for k, span in enumerate(m.compiled_plan.node_ranges(pairs)) if start not in span]
         m.last_decision[i] = tuple([name for k in left for name in pairs[2 * k : 2 * k + 2]])
-    m.last_decision[RUN] = (nodes[0].name, nodes[start].name)
+    m.last_decision[RUN_INDEX] = (nodes[0].name, nodes[start].name)
     return [i for i in (*m.halted_nodes, *m.todo, *m.pending_inputs) if i < start] + [start]
 
 
-def _reset_nodes(m: State, changed_nodes: Iterable[int], *, include_failures: bool, keep_loop_state: bool) -> list[int]:
+def _reset_nodes(
+    m: MachineState, changed_nodes: Iterable[int], *, include_failures: bool, keep_loop_state: bool
+) -> list[int]:
     """Take back what is to be done anew, failures that let the run go on, and all that came after either.
 
     What ran because of a failure must not stand beside its success.  A failure that counts for nothing (`ignore`)
@@ -113,7 +115,7 @@ def _reset_nodes(m: State, changed_nodes: Iterable[int], *, include_failures: bo
     return again
 
 
-def _keep_loop_state(m: State, units: Iterable[int]) -> None:
+def _keep_loop_state(m: MachineState, units: Iterable[int]) -> None:
     """What a loop both reads and writes begins, when it is done again, with what it has come to."""
     compiled_plan = m.compiled_plan
     seeds = {compiled_plan.cell_index[name] for name in compiled_plan.plan.aliases}
@@ -124,7 +126,7 @@ def _keep_loop_state(m: State, units: Iterable[int]) -> None:
             m.given_values[c] = (m.values[c], m.versions[c])
 
 
-def _reset_node(m: State, i: int) -> None:
+def _reset_node(m: MachineState, i: int) -> None:
     """The node has never been looked at."""
     m.node_states[i] = WAITING
     m.run_counts[i] = 0

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import Final
 
 from holdwater.kernel.compiled_plan import Loop
-from holdwater.kernel.states import State
+from holdwater.kernel.machine_state import MachineState
 
 _MAX_NAMED_MEMBERS: Final = 10
 """members of a deadlock that its error names"""
 
 
-def find_skippable(m: State, loop: Loop) -> set[int]:
+def find_skippable(m: MachineState, loop: Loop) -> set[int]:
     """The members that are left out as things stand; linear in the loop's edges."""
     never = [i for i in loop.nodes if not m.run_counts[i]]
     open_ = _admitted_by_rules(m, never)
@@ -31,7 +31,7 @@ def find_skippable(m: State, loop: Loop) -> set[int]:
     return out
 
 
-def _admitted_by_rules(m: State, never: list[int]) -> set[int]:
+def _admitted_by_rules(m: MachineState, never: list[int]) -> set[int]:
     """Those whose rule would let them run if all they wait for had run."""
     m.waived_nodes = range(len(m.node_states))
     found = {i for i in never if (test := m.compiled_plan.rule_tests[i]) is None or test(m, i)}
@@ -39,13 +39,13 @@ def _admitted_by_rules(m: State, never: list[int]) -> set[int]:
     return found
 
 
-def _is_refused_by_gate(m: State, i: int, open_: set[int], out: set[int], loop: Loop) -> bool:
+def _is_refused_by_gate(m: MachineState, i: int, open_: set[int], out: set[int], loop: Loop) -> bool:
     """No gate lets it run, and one that could has decided otherwise, or will not decide."""
     unit, gates = m.compiled_plan.unit_of, m.compiled_plan.controlling_gates[i]
     return i not in open_ and (not gates or any([m.run_counts[g] or g in out or unit[g] != loop.unit for g in gates]))
 
 
-def _has_no_writer_left(m: State, i: int, maker: dict[int, int], out: set[int]) -> bool:
+def _has_no_writer_left(m: MachineState, i: int, maker: dict[int, int], out: set[int]) -> bool:
     """An input it cannot do without was not written, and no member that could write it is still to run."""
     return any(
         [
@@ -55,7 +55,7 @@ def _has_no_writer_left(m: State, i: int, maker: dict[int, int], out: set[int]) 
     )
 
 
-def describe_deadlock(m: State, loop: Loop, stuck: list[int]) -> str:
+def describe_deadlock(m: MachineState, loop: Loop, stuck: list[int]) -> str:
     """For whom each of these members waits; of many, the first."""
     nodes = m.compiled_plan.plan.nodes
     waits = []

@@ -12,12 +12,12 @@ from holdwater.kernel.barrier import read_versions
 from holdwater.kernel.compiled_plan import Loop
 from holdwater.kernel.gates import END, hold_back_targets, is_unreachable
 from holdwater.kernel.issuing import issue_node
+from holdwater.kernel.machine_state import MachineState, Superstep
 from holdwater.kernel.skipping import describe_deadlock, find_skippable
-from holdwater.kernel.states import State, Superstep
 from holdwater.model.rules import SKIPPED, SUCCEEDED
 
 
-def start_superstep(m: State, loop: Loop) -> None:
+def start_superstep(m: MachineState, loop: Loop) -> None:
     """Issue what is ready now, or let the loop come to rest."""
     compiled_plan = m.compiled_plan
     r = m.supersteps.get(loop.unit)
@@ -63,7 +63,7 @@ def start_superstep(m: State, loop: Loop) -> None:
         issue_node(m, i)
 
 
-def _resolve_no_ready(m: State, loop: Loop) -> tuple[list[int], list[int]]:
+def _resolve_no_ready(m: MachineState, loop: Loop) -> tuple[list[int], list[int]]:
     """What is ready once skipped members are waited for no longer; if nothing is, the members in a deadlock.
 
     One of these that has all it needs, and is the only one, goes before those that wait for it in their turn.  In a
@@ -81,7 +81,7 @@ def _resolve_no_ready(m: State, loop: Loop) -> tuple[list[int], list[int]]:
     return [], [i for i in loop.nodes if m.compiled_plan.newer_reads[i] and m.run_counts[i] and _is_opened(m, i)]
 
 
-def _ready_nodes(m: State, nodes: list[int], waived: Container[int]) -> list[int]:
+def _ready_nodes(m: MachineState, nodes: list[int], waived: Container[int]) -> list[int]:
     """Which of the nodes are to run if these are not waited for."""
     m.waived_nodes = waived
     ready = [i for i in nodes if _is_ready(m, i)]
@@ -89,7 +89,7 @@ def _ready_nodes(m: State, nodes: list[int], waived: Container[int]) -> list[int
     return ready
 
 
-def _is_opened(m: State, i: int) -> bool:
+def _is_opened(m: MachineState, i: int) -> bool:
     """A gate has decided for the node, and it has not run since."""
     name, controllers = m.compiled_plan.plan.nodes[i].name, m.compiled_plan.controlling_gates
     return any(
@@ -97,12 +97,12 @@ def _is_opened(m: State, i: int) -> bool:
     )
 
 
-def _has_new_inputs(m: State, i: int) -> bool:
+def _has_new_inputs(m: MachineState, i: int) -> bool:
     now, was, which = read_versions(m, i), m.consumed_versions[i], m.compiled_plan.rerun_reads[i]
     return now != was if which is None else any([now[k] != was[k] for k in which])
 
 
-def _is_ready(m: State, i: int) -> bool:
+def _is_ready(m: MachineState, i: int) -> bool:
     compiled_plan = m.compiled_plan
     test = compiled_plan.rule_tests[i]
     if test is not None and not test(m, i):

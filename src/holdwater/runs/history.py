@@ -7,8 +7,7 @@ from typing import Final
 
 from holdwater.events.skip_reasons import skip_reason
 from holdwater.kernel import Machine
-from holdwater.kernel.gates import WAITING
-from holdwater.kernel.states import AWAITING_CHILDREN, AWAITING_INPUT, DELAYED, EVALUATING, ISSUED
+from holdwater.kernel.states import AWAITING_CHILDREN, AWAITING_INPUT, DELAYED, EVALUATING, ISSUED, WAITING
 from holdwater.model import events as ev
 from holdwater.model import ids
 from holdwater.model.journal import JournalEntry

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from holdwater.errors import TaskNotFound, did_you_mean
 from holdwater.events.run_events import RunEvent
 from holdwater.events.stream import run_events
-from holdwater.kernel.compiled_plan import RUN
+from holdwater.kernel.compiled_plan import RUN_INDEX
 from holdwater.model.child_ids import child_run_id
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
@@ -100,7 +100,7 @@ class RunView:
     @property
     def failure(self) -> Failure | None:
         """The error of the run itself (it timed out), rather than of a node."""
-        found = self._run.machine.errors.get(RUN)
+        found = self._run.machine.errors.get(RUN_INDEX)
         return None if found is None else Failure(*found)
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from holdwater.kernel.gates import WAITING
+from holdwater.kernel.states import WAITING
 from holdwater.model.rules import MISSING, SUCCEEDED, evaluate_predicate
 from holdwater.model.run_state import RunState
 from holdwater.model.values import Stored

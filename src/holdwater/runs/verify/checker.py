@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from holdwater.errors import IllegalEvent, StoreError, WorkflowError
 from holdwater.kernel import CompiledPlan, Machine, compile_plan
-from holdwater.kernel.gates import WAITING
+from holdwater.kernel.states import WAITING
 from holdwater.model import events as ev
 from holdwater.model import journal as journal_format
 from holdwater.model.commands import AwaitChildren, Evaluate, Execute, StartTimer

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Protocol
 
 from holdwater.errors import HoldwaterError, StoreUnavailable
-from holdwater.kernel.compiled_plan import RUN
+from holdwater.kernel.compiled_plan import RUN_INDEX
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.events import Event
@@ -72,7 +72,7 @@ class RunControl:
 
         Tasks that have not begun end at once; if the run timed out, all of them do.
         """
-        at_once = RUN in run.machine.errors
+        at_once = RUN_INDEX in run.machine.errors
         nodes, run.to_cancel = run.to_cancel, []
         for node in nodes:
             attempt = run.attempts.get(node)

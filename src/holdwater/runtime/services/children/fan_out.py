@@ -13,7 +13,7 @@ from typing import Any
 
 from holdwater.errors import HoldwaterError, RunNotFound, StoreUnavailable
 from holdwater.kernel import Machine
-from holdwater.kernel.states import FanOut
+from holdwater.kernel.machine_state import FanOut
 from holdwater.model import events as ev
 from holdwater.model.child_ids import child_ref, child_run_id
 from holdwater.model.commands import AwaitChildren
