@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from holdwater.events import run_events as events
 from holdwater.events.stream import RunEventStream
 from holdwater.kernel import CompiledPlan, Machine
-from holdwater.kernel.gates import WAITING
-from holdwater.kernel.states import ISSUED
+from holdwater.kernel.states import ISSUED, WAITING
 from holdwater.model import events as ev
 from holdwater.model.journal import JournalEntry
 from holdwater.model.records import RunRow
