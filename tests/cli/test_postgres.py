@@ -37,6 +37,20 @@ def test_cancel_reaches_a_runner(shell: Shell, migrated_schema: Callable[[], str
     assert shell("verify", *on).returncode == 0
 
 
+def test_a_run_is_followed(shell: Shell, migrated_schema: Callable[[], str]) -> None:
+    on = ("--database", migrated_schema())
+    running = shell.start("run", "flows:waits", *on)
+    shell.wait_until((shell.home / "blocked").exists, running)
+    following = shell.start("runs", "follow", "@last", *on)
+    assert following.stdout is not None
+    assert "workflow_started" in following.stdout.readline()
+    shell.release_tasks()
+    rest, errors = following.communicate(timeout=30)
+    assert (following.returncode, errors) == (0, "")
+    assert "workflow_completed" in rest.splitlines()[-1]
+    running.communicate(timeout=30)
+
+
 def test_a_server_that_is_not_there(shell: Shell) -> None:
     done = shell("runs", "list", "--database", "postgresql://me:geheim@127.0.0.1:1/db")
     assert done.returncode != 0

@@ -205,12 +205,12 @@ class Notification:
     `work_available`: there may be something to claim.
     `changed_runs`: these runs were changed; None: any of them may have been.
     `schedules_changed`: some were changed.
-    `follow`: these runs are followed; their commits are to be told for a while.
-    `progress`: such runs have new journal entries.
+    `followed_runs`: these runs are followed; their commits are to be told for a while.
+    `progressed_runs`: such runs have new journal entries.
     """
 
     work_available: bool
     changed_runs: frozenset[str] | None
     schedules_changed: bool = False
-    follow: frozenset[str] = frozenset()
-    progress: frozenset[str] = frozenset()
+    followed_runs: frozenset[str] = frozenset()
+    progressed_runs: frozenset[str] = frozenset()

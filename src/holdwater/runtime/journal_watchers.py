@@ -64,13 +64,15 @@ class JournalWatchers:
 
     def on_notification(self, notification: Notification) -> None:
         """Take in a message of another process."""
-        if notification.follow:
+        if notification.followed_runs:
             now = time.monotonic()
             with self._lock:
                 living = {run_id: until for run_id, until in self._followed_until.items() if until >= now}
-                self._followed_until = living | dict.fromkeys(notification.follow, now + FOLLOWED_SECONDS)
+                self._followed_until = living | dict.fromkeys(notification.followed_runs, now + FOLLOWED_SECONDS)
         if self._waiting:
-            self._wake(None if notification.changed_runs is None else notification.changed_runs | notification.progress)
+            self._wake(
+                None if notification.changed_runs is None else notification.changed_runs | notification.progressed_runs
+            )
 
     def close(self, error: BaseException) -> None:
         """Tell nothing any more: every wait, now or later, ends with this error."""

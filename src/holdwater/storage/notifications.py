@@ -26,7 +26,7 @@ def notification_for_updates(updates: Sequence[RunUpdate]) -> Notification | Non
     work = any([change.parked is False or _has_claimable_work(change) for change in updates])
     runs = [change.run.id for change in updates if change.notify]
     progress = frozenset([change.run.id for change in updates if change.is_followed])
-    return Notification(work, frozenset(runs), progress=progress) if work or runs or progress else None
+    return Notification(work, frozenset(runs), progressed_runs=progress) if work or runs or progress else None
 
 
 def notification_for_firings(firings: Sequence[Firing]) -> Notification | None:
@@ -46,8 +46,8 @@ def encode(notification: Notification) -> str:
     work, schedules = int(notification.work_available), int(notification.schedules_changed)
     runs = None if notification.changed_runs is None else sorted(notification.changed_runs)
     row = [work, runs, schedules]
-    if notification.follow or notification.progress:
-        row += [sorted(notification.follow), sorted(notification.progress)]
+    if notification.followed_runs or notification.progressed_runs:
+        row += [sorted(notification.followed_runs), sorted(notification.progressed_runs)]
     text = json.dumps(row, separators=(",", ":"))
     return text if len(text) <= MESSAGE_LIMIT_BYTES else json.dumps([work, None, schedules])
 

@@ -115,7 +115,9 @@ class PostgresStore(PostgresSchedules, PruneQueries):
 
     def follow_runs(self, run_ids: Collection[str]) -> None:
         """Have the other runners of the schema tell of new journal entries of these runs, for a while."""
-        self._execute_calls([self._notification_call(Notification(False, frozenset(), follow=frozenset(run_ids)))])
+        self._execute_calls(
+            [self._notification_call(Notification(False, frozenset(), followed_runs=frozenset(run_ids)))]
+        )
 
     def sample_clock(self) -> ClockSample:
         """Read the server's clock, between two readings of the monotonic one."""

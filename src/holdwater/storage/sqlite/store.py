@@ -102,7 +102,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
 
     def follow_runs(self, run_ids: Collection[str]) -> None:
         """Have the other runners of the file tell of new journal entries of these runs, for a while."""
-        self._notify(Notification(work_available=False, changed_runs=frozenset(), follow=frozenset(run_ids)))
+        self._notify(Notification(work_available=False, changed_runs=frozenset(), followed_runs=frozenset(run_ids)))
 
     def sample_clock(self) -> ClockSample | None:
         return None
