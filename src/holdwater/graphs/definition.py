@@ -13,17 +13,12 @@ from holdwater.errors import EncodingError, HoldwaterError, NodeFailure, TaskNot
 from holdwater.graphs.compile import CompiledGraph, compile_graph
 from holdwater.graphs.inputs import resolve_inputs
 from holdwater.graphs.map_items import expand_items
-from holdwater.graphs.node_call import (
-    NodeCacheProtocol,
-    NodeListener,
-    ParentAttempt,
-    call_function,
-    call_function_async,
-    in_attempt,
-)
+from holdwater.graphs.node_call import NodeCacheProtocol, call_function, call_function_async
+from holdwater.graphs.node_listener import NodeListener
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.graphs.run_data import GraphStyle, GraphView
+from holdwater.graphs.streaming_context import ParentAttempt, in_attempt
 from holdwater.model.cancellation import failure_of, is_cancellation, is_task_cancelled
 from holdwater.model.error_report import ErrorText
 from holdwater.model.fanout import ChildResult, ChildRunsRequest

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final, Protocol
 
-from holdwater.errors import ConfigError, NodeReturnError
+from holdwater.errors import NodeReturnError
 from holdwater.graphs.messages import type_with_article
+from holdwater.graphs.node_listener import ExecutionSpan, NodeListener, observed
 from holdwater.graphs.nodes.base import Node
 from holdwater.graphs.nodes.call_node import CallNode
 from holdwater.graphs.nodes.gates import GateNode
 from holdwater.graphs.nodes.interrupts import InterruptNode
+from holdwater.graphs.streaming_context import CURRENT_ATTEMPT, StreamingContext
 from holdwater.model.cancellation import STOP, failure_of, is_cancellation, is_task_cancelled
 from holdwater.model.context_isolation import context_copier
 from holdwater.model.results import NodeResult
@@ -28,36 +28,6 @@ from holdwater.model.results import NodeResult
 UNEVALUATED_TYPES: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
 """types of values that are not computed yet"""
 Awaiter = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-class ExecutionSpan(Protocol):
-    """One execution of a node as its listener sees it.
-
-    It ends with `done` or `failed`, or without either if the run is cancelled.
-    """
-
-    def enter_function(self) -> None:
-        """Prepare the context of the function, in which this is called right before the function."""
-
-    def emit_chunk(self, value: object) -> None:
-        """Send a chunk, from any thread; a thread other than the listener's may block (back-pressure)."""
-
-    def emit_cache_hit(self, key: str) -> None: ...
-
-    def emit_decision(self, decision: tuple[str, ...]) -> None: ...
-
-    def emit_end(self, values: Mapping[str, Any], *, cached: bool = False) -> None: ...
-
-    def emit_error(self, error: BaseException) -> None: ...
-
-    async def drain(self) -> None:
-        """Wait until the listener accepts more events."""
-
-
-class NodeListener(Protocol):
-    """A consumer of the events of a run's nodes."""
-
-    def start_node_span(self, node: Node, inputs: Mapping[str, Any]) -> ExecutionSpan: ...
 
 
 @dataclass(slots=True)
@@ -79,60 +49,6 @@ class NodeCacheProtocol(Protocol):
     """A cache of node results between runs.  Thread-safe."""
 
     def lookup(self, node: Node, inputs: Mapping[str, Any]) -> CacheLookup: ...
-
-
-class ParentAttempt(Protocol):
-    """A recorded attempt, which can start child runs."""
-
-    def execute(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> Any: ...
-
-    async def execute_async(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> Any: ...
-
-    def raise_if_cancelled(self) -> None: ...
-
-
-_current_attempt: ContextVar[ParentAttempt | None] = ContextVar("holdwater_attempt", default=None)
-
-
-@contextmanager
-def in_attempt(attempt: ParentAttempt) -> Iterator[None]:
-    """Assign functions called inside the block to this attempt."""
-    token = _current_attempt.set(attempt)
-    try:
-        yield
-    finally:
-        _current_attempt.reset(token)
-
-
-class StreamingContext:
-    """The NodeContext of one execution."""
-
-    __slots__ = ("_attempt", "_span")
-
-    def __init__(self, span: ExecutionSpan | None) -> None:
-        self._span = span
-        self._attempt = _current_attempt.get()  # now: threads of the function do not inherit its context variables
-
-    def stream(self, chunk: object) -> None:
-        """Send a chunk to the listeners of the run."""
-        if self._span is not None:
-            self._span.emit_chunk(chunk)
-
-    def execute(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
-        """Run a registered workflow as a child, and wait for its result.  Raises ConfigError in an unrecorded run."""
-        return self._require_attempt().execute(workflow, inputs, key=key)
-
-    async def execute_async(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
-        """Run a child as `execute` does, in an `async def` function."""
-        return await self._require_attempt().execute_async(workflow, inputs, key=key)
-
-    def _require_attempt(self) -> ParentAttempt:
-        if self._attempt is None:
-            raise ConfigError(
-                "this run is not recorded, so it has no child runs",
-                hint="register_graph(graph), then DefaultRunner(...).execute(name, inputs)",
-            )
-        return self._attempt
 
 
 class NodeCall:
@@ -269,23 +185,9 @@ def _identity(value: Any) -> Any:
     return value
 
 
-@contextmanager
-def observed(listener: NodeListener | None, node: Node, inputs: Mapping[str, Any]) -> Iterator[ExecutionSpan | None]:
-    """Report the start and the failure of an execution to a listener, if there is one; yields its span."""
-    if listener is None:
-        yield None
-        return
-    span = listener.start_node_span(node, inputs)
-    try:
-        yield span
-    except Exception as error:
-        span.emit_error(error)
-        raise
-
-
 def _collect_generator(source: GeneratorType[Any, Any, Any], span: ExecutionSpan | None) -> list[Any]:
     """Collect the items of a generator; a cancellation of the run closes it between two items."""
-    stop, parent = STOP.get(), _current_attempt.get()
+    stop, parent = STOP.get(), CURRENT_ATTEMPT.get()
     if stop is None and parent is None and span is None:
         return list(source)
     items = []

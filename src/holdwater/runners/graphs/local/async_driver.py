@@ -13,7 +13,8 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
 
-from holdwater.graphs.node_call import call_function, call_function_async, observed
+from holdwater.graphs.node_call import call_function, call_function_async
+from holdwater.graphs.node_listener import observed
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.kernel import Machine

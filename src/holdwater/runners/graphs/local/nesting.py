@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from holdwater.errors import IncompatibleRunnerError
 from holdwater.graphs.map_items import MapItems, expand_items
-from holdwater.graphs.node_call import ExecutionSpan, observed
+from holdwater.graphs.node_listener import ExecutionSpan, observed
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model.results import NodeResult
 from holdwater.model.rules import MISSING
