@@ -6,9 +6,15 @@ Build: `sphinx-build -W docs docs/_build/html`.
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import holdwater
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import make_state_diagrams
 
 project = "Holdwater"
 author = "The Holdwater authors"
@@ -101,4 +107,5 @@ def _bullets(block: list[str]) -> list[str]:
 
 
 def setup(app: Any) -> None:
+    make_state_diagrams.write_all()
     app.connect("autodoc-process-docstring", plain_docstring)
