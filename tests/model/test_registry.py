@@ -8,7 +8,7 @@ import pytest
 
 from holdwater.errors import WorkflowNotFound
 from holdwater.model.plan import Plan, PlanNode
-from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.registry import Registry
 
 

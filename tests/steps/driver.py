@@ -14,7 +14,7 @@ from holdwater.model import events as ev
 from holdwater.model import journal
 from holdwater.model.commands import AwaitChildren, Command, Execute, StartTimer
 from holdwater.model.events import Event
-from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.time import Micros, add_seconds
 from holdwater.steps import Step, StepSettings, StepsRunData, StepsWorkflowDefinition, Workflow, WorkflowContext
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from holdwater.errors import RunnerClosed, RunNotFound
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.model.records import (
     FIRST_CURSOR,
     Committed,

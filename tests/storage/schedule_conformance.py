@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from holdwater.errors import RunnerClosed, StoreError
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.model.records import Notification
 from holdwater.model.schedules import FireCounts, FireRow, FireState, Firing, ScheduleRow
 from holdwater.model.time import Micros

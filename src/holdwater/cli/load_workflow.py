@@ -15,7 +15,7 @@ from holdwater.model.error_report import describe_error
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from holdwater.model.ports import WorkflowDefinition
+    from holdwater.model.ports.definition import WorkflowDefinition
 
 
 @runtime_checkable

@@ -10,7 +10,8 @@ from holdwater.errors import AnswerError, InvalidTransition, PauseNotFound, RunI
 from holdwater.model import events as ev
 from holdwater.model import validation
 from holdwater.model.json_schema import first_violation
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.statuses import ACTIVE, RunStatus
 from holdwater.model.time import Micros
 from holdwater.runs.pauses import Pause

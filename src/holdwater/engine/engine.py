@@ -21,7 +21,9 @@ from holdwater.events.run_events import EventPosition
 from holdwater.model import events as ev
 from holdwater.model import ids, input_digest, validation
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import Clock, Store, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import WorkflowDefinition
+from holdwater.model.ports.store import Store
 from holdwater.model.records import RunRow
 from holdwater.model.registry import Registry, check_names
 from holdwater.model.registry import registry as known

@@ -14,7 +14,7 @@ from holdwater.model import events as ev
 from holdwater.model.child_ids import child_ref, child_run_id
 from holdwater.model.commands import Execute
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import AuthoringStyle
+from holdwater.model.ports.definition import AuthoringStyle
 from holdwater.model.records import RunRow
 from holdwater.model.time import Micros
 

@@ -18,7 +18,7 @@ from holdwater.kernel.states import WAITING
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import AuthoringStyle
+from holdwater.model.ports.definition import AuthoringStyle
 from holdwater.model.records import RunRow
 from holdwater.model.rules import CANCELLED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
 

@@ -25,7 +25,7 @@ from holdwater.model.fanout import ChildResult, ChildRunsRequest
 from holdwater.model.input_requests import InvalidAnswer, Question
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
 from holdwater.model.results import NodeResult
 from holdwater.model.rules import MISSING
 from holdwater.model.values import Stored

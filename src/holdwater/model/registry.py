@@ -8,7 +8,7 @@ from typing import Final
 
 from holdwater.errors import WorkflowError, WorkflowNotFound, did_you_mean
 from holdwater.model import validation
-from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.ports.definition import WorkflowDefinition
 
 RegistrationListener = Callable[[str, WorkflowDefinition], None]
 

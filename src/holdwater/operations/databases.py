@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from holdwater.engine import Engine
 from holdwater.errors import DatabaseNotFound, DatabaseURLError
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.registry import Registry
 from holdwater.runs.reader import RunReader
 from holdwater.runtime.clock import SystemClock, synchronise

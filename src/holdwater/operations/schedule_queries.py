@@ -8,7 +8,7 @@ from typing import Final
 
 from holdwater.errors import ScheduleError, ScheduleNotFound
 from holdwater.model import validation
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.model.schedules import ScheduleKind, ScheduleRow
 from holdwater.model.time import Micros, from_datetime, from_rfc3339
 from holdwater.operations.databases import Database

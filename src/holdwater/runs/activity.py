@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from holdwater.model import ids
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.model.records import RunRow, WorkRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import Micros

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final, cast
 
-from holdwater.model.ports import AuthoringStyle
+from holdwater.model.ports.definition import AuthoringStyle
 
 _STYLE_CLASSES: Final = {
     "tasks": ("holdwater.tasks.run_data", "TaskStyle"),

@@ -9,7 +9,7 @@ from holdwater.errors import RunNotFound
 from holdwater.events.run_events import EventPosition, RunEvent
 from holdwater.events.stream import RunEventStream, is_behind
 from holdwater.model import journal as journal_format
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.runs.authoring_styles import STYLES
 from holdwater.runtime.run_loader import StoredRunLoader
 

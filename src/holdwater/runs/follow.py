@@ -11,7 +11,7 @@ from typing import Final
 from holdwater.errors import InvalidArgument, StoreUnavailable, StoreUnusable
 from holdwater.events.run_events import EventPosition, RunEvent
 from holdwater.model import validation
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.runs.event_reader import RunEventReader
 from holdwater.runtime.future import Future, wrap_future
 from holdwater.runtime.journal_watchers import JournalWatchers

@@ -8,7 +8,8 @@ from typing import Final
 
 from holdwater.errors import RunNotFound
 from holdwater.model import validation
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.records import RunFilter, RunRow
 from holdwater.runs import pauses
 from holdwater.runs.activity import Activity, read_activities

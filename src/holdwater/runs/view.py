@@ -15,7 +15,7 @@ from holdwater.kernel.compiled_plan import RUN_INDEX
 from holdwater.model.child_ids import child_run_id
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
-from holdwater.model.ports import RunData
+from holdwater.model.ports.definition import RunData
 from holdwater.model.statuses import RunStatus
 from holdwater.model.values import Stored
 from holdwater.runs.activity import Activity

@@ -26,7 +26,9 @@ from holdwater.model.events import (
 )
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
-from holdwater.model.ports import AuthoringStyle, Clock, RunData, Store, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import AuthoringStyle, RunData, WorkflowDefinition
+from holdwater.model.ports.store import Store
 from holdwater.model.records import RunRow, RunUpdate, StoredRun, WorkRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import UNSET, Micros, add_seconds

@@ -14,7 +14,8 @@ from holdwater.model.events import Cancelled, ChildRunsRequested, Deferred, Even
 from holdwater.model.journal import JournalEntry
 from holdwater.model.log_context import ORIGIN
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports import Clock, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.results import NodeResult
 from holdwater.model.time import MONOTONIC_UNSET, UNSET, Micros, add_seconds
 from holdwater.runtime.future import Future, wrap_future

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdwater.model.ports import Clock
+from holdwater.model.ports.clock import Clock
 from holdwater.model.time import Micros
 from holdwater.runtime.claim_budget import ClaimBudget
 from holdwater.runtime.claim_requests import ClaimRequests

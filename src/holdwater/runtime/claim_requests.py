@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from holdwater.model.ports import Clock
+from holdwater.model.ports.clock import Clock
 from holdwater.model.records import WorkRow
 from holdwater.model.time import UNSET
 from holdwater.runtime.active_run import ActiveRun

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.time import (
     MONOTONIC_UNSET,
     ClockSample,

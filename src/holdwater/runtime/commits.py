@@ -7,7 +7,8 @@ group by themselves.
 from __future__ import annotations
 
 from holdwater.errors import RunnerClosed, StoreError, StoreUnavailable
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.records import CommitResult, Committed, Duplicate, RunUpdate
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.claim_limits import ClaimLimits

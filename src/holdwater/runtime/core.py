@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import AuthoringStyle, Clock, Store, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
+from holdwater.model.ports.store import Store
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.claim_limits import ClaimLimits
 from holdwater.runtime.claim_requests import ClaimRequests

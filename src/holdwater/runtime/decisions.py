@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from holdwater.errors import HoldwaterError, RunnerClosed, StoreError, StoreUnavailable
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import Clock
+from holdwater.model.ports.clock import Clock
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.future import Future
 from holdwater.runtime.hooks import RunHooks

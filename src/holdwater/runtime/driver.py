@@ -16,7 +16,9 @@ from holdwater.model import events as ev
 from holdwater.model.events import Event
 from holdwater.model.journal import JournalEntry
 from holdwater.model.log_context import install_record_factory
-from holdwater.model.ports import AuthoringStyle, Clock, Store, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
+from holdwater.model.ports.store import Store
 from holdwater.model.records import Notification, RunRow, WorkRow
 from holdwater.model.statuses import RunStatus
 from holdwater.runtime.active_run import ActiveRun

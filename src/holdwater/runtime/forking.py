@@ -9,7 +9,8 @@ from holdwater.errors import ConfigError, TaskNotFound, did_you_mean
 from holdwater.kernel.compiled_plan import CompiledPlan
 from holdwater.kernel.forking import fork_journal
 from holdwater.model import ids
-from holdwater.model.ports import Clock, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.records import RunRow
 from holdwater.model.rules import OK_OUTCOMES
 from holdwater.model.time import Micros

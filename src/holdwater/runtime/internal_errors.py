@@ -13,7 +13,7 @@ from holdwater.errors import InternalError
 from holdwater.model.error_report import describe_error, format_traceback
 from holdwater.model.events import Failed
 from holdwater.model.log_context import get_logger
-from holdwater.model.ports import Clock
+from holdwater.model.ports.clock import Clock
 from holdwater.model.time import Micros
 from holdwater.runtime.attempt import Attempt
 

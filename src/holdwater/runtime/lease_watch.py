@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Final
 
-from holdwater.model.ports import Clock
+from holdwater.model.ports.clock import Clock
 from holdwater.model.time import MonotonicMicros
 from holdwater.runtime.attempt import Attempt, Lease
 from holdwater.runtime.internal_errors import InternalErrors, logger

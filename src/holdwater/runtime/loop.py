@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
 from holdwater.errors import HoldwaterError, RunnerClosed, StoreError
-from holdwater.model.ports import Clock
+from holdwater.model.ports.clock import Clock
 from holdwater.model.time import UNSET, add_seconds
 from holdwater.runtime.future import Future
 from holdwater.runtime.internal_errors import InternalErrors, internal_error

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from holdwater.errors import StoreUnavailable
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.records import Conflict, RunRow, RunUpdate
 from holdwater.runtime.internal_errors import logger
 from holdwater.runtime.store_status import StoreStatus

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from holdwater.model.events import Event
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.records import RunRow, RunUpdate, WorkRow
 from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun

@@ -9,7 +9,9 @@ from typing import Protocol
 from holdwater.errors import RunNotFound, StoreError, StoreUnavailable, StructureChanged
 from holdwater.kernel import CompiledPlan, compile_plan
 from holdwater.model.plan import Plan
-from holdwater.model.ports import AuthoringStyle, Clock, Store, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
+from holdwater.model.ports.store import Store
 from holdwater.model.records import RunRow, StoredRun
 from holdwater.runtime.active_run import ActiveRun
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from holdwater.errors import StoreError, StoreUnavailable, StoreUnusable
-from holdwater.model.ports import Clock
+from holdwater.model.ports.clock import Clock
 from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.runtime.internal_errors import logger
 

@@ -6,7 +6,8 @@ from holdwater.errors import HoldwaterError
 from holdwater.model import events as ev
 from holdwater.model.commands import AwaitChildren, Execute, StartTimer
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import Clock, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.records import WorkRow
 from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun

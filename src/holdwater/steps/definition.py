@@ -12,7 +12,7 @@ from holdwater.fingerprint.shallow import code_rows, json_digest
 from holdwater.model.error_report import ErrorText
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
 from holdwater.model.results import NodeResult
 from holdwater.model.time import Micros
 from holdwater.steps.base_workflow import BaseWorkflow

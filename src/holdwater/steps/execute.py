@@ -11,7 +11,7 @@ from holdwater.errors import ConfigurationFailure, TaskCancelled
 from holdwater.model.coroutines import run_awaitable
 from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.policies import RetryPolicy
-from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.registry import registry
 from holdwater.model.time import Micros
 from holdwater.steps.context import WorkflowContext

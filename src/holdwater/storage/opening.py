@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from holdwater.errors import DatabaseURLError
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.storage.options import StoreOptions
 from holdwater.storage.urls import parse_url
 

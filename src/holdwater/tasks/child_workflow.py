@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from holdwater.errors import NodeFailure, TaskReturnError, WorkflowError
-from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.registry import registry
 from holdwater.tasks.context import Context
 

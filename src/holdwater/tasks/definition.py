@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from holdwater.model.error_report import ErrorText, describe_error
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports import AuthoringStyle, WorkflowDefinition
+from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
 from holdwater.model.results import NodeResult
 from holdwater.tasks.context import MAX_CONTEXT_BYTES, Context
 from holdwater.tasks.layered_map import LayeredMap

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
-from holdwater.model import ports
 from holdwater.model.error_report import ErrorText
 from holdwater.model.policies import NodePolicy
+from holdwater.model.ports.definition import TaskControl
 from holdwater.tasks.context import Context
 from holdwater.tasks.trigger_rules import Condition
 
 
-class TaskHandleProtocol(ports.TaskControl, Protocol):
+class TaskHandleProtocol(TaskControl, Protocol):
     """The handle passed to a task function with a second parameter `handle`; implemented by the runner."""
 
     def defer_until(self, condition: Callable[[], Any], poll_interval_ms: int = 1000) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.model.time import Micros, MonotonicMicros
 from holdwater.storage import open_store
 from holdwater.storage.postgres.liveness import LeaseObserver, owner_lock_key

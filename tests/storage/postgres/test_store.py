@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from holdwater.errors import StoreError, StoreUnavailable, StoreUnusable
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.model.records import Committed, Conflict, Duplicate, Notification, RunFilter
 from holdwater.model.time import Micros
 from holdwater.storage import open_store, pool

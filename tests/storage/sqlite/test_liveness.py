@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdwater.errors import StoreError
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.model.time import Micros
 from holdwater.storage import open_store
 from holdwater.storage.sqlite import lock_files

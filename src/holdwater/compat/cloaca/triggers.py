@@ -14,7 +14,7 @@ from weakref import WeakSet
 from holdwater import tasks
 from holdwater.errors import ScheduleError, WorkflowError
 from holdwater.model import validation
-from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.registry import registry
 from holdwater.model.triggers import Answer
 from holdwater.schedules import Cron

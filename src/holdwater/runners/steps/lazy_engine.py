@@ -10,7 +10,9 @@ from holdwater.engine import Engine
 from holdwater.errors import RunnerClosed
 from holdwater.events.processors import EventProcessor
 from holdwater.model import events as ev
-from holdwater.model.ports import Clock, Store, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import WorkflowDefinition
+from holdwater.model.ports.store import Store
 from holdwater.model.registry import Registry
 from holdwater.model.time import Micros, seconds_between, to_rfc3339
 from holdwater.runners.steps.config import WorkflowRunnerConfig

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from holdwater.errors import ConfigError, DatabaseURLError
 from holdwater.model.log_context import get_logger
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.runners.steps.config import WorkflowRunnerConfig
 from holdwater.storage import open_store
 from holdwater.storage.checkpoints.file import FileCheckpoints

@@ -12,7 +12,7 @@ from holdwater.errors import ConfigError, InvalidTransition, RunnerClosed, RunNo
 from holdwater.events.processors import EventProcessor, check_processors
 from holdwater.events.run_events import EventPosition
 from holdwater.model import ids
-from holdwater.model.ports import Clock
+from holdwater.model.ports.clock import Clock
 from holdwater.model.statuses import RunStatus
 from holdwater.runners.steps import workflow_lookup
 from holdwater.runners.steps.checkpoints import Checkpoint, build_checkpoints

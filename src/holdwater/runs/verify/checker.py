@@ -33,7 +33,7 @@ from holdwater.model import journal as journal_format
 from holdwater.model.commands import AwaitChildren, Evaluate, Execute, StartTimer
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.model.records import JournalRow, RunRow, WorkRow
 from holdwater.model.rules import SETTLED_OUTCOMES
 from holdwater.model.statuses import FINAL_STATUSES, RunStatus

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from holdwater.errors import TaskNotPortable
 from holdwater.model import message_framing, validation
 from holdwater.model.error_report import ErrorReport, describe_error, restore_source_lines
-from holdwater.model.ports import PortableTask
+from holdwater.model.ports.definition import PortableTask
 from holdwater.model.results import NodeResult
 from holdwater.runtime.attempt import Attempt, RemoteTaskError
 

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from holdwater.errors import ExecutorNotFound
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.time import Micros
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorConfig, ExecutorMetrics, ThreadExecutor

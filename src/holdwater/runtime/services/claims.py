@@ -14,7 +14,8 @@ from holdwater.errors import StoreUnavailable
 from holdwater.model import events as ev
 from holdwater.model.commands import AwaitChildren, Execute, StartTimer
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.records import WorkRow
 from holdwater.model.time import UNSET, Micros
 from holdwater.runtime.active_run import ActiveRun

@@ -11,7 +11,8 @@ from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.events import Event
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.records import RunRow
 from holdwater.model.time import add_seconds
 from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from holdwater.model import events as ev
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import Clock
+from holdwater.model.ports.clock import Clock
 from holdwater.model.time import UNSET, Micros
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt

@@ -12,7 +12,9 @@ from holdwater.model import codec
 from holdwater.model import events as ev
 from holdwater.model.error_report import describe_error
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import Clock, Store, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import WorkflowDefinition
+from holdwater.model.ports.store import Store
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import Micros, to_rfc3339
 from holdwater.runtime.active_run import ActiveRun

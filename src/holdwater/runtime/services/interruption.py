@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from holdwater.model import events as ev
 from holdwater.model.child_ids import child_ref
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.model.records import RunRow
 from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.future import Future

@@ -7,7 +7,8 @@ each attempt checks before it begins, by the monotonic clock; one that runs is t
 
 from __future__ import annotations
 
-from holdwater.model.ports import Clock, LeaseRenewal, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import LeaseRenewal, Store
 from holdwater.model.records import WorkRow
 from holdwater.model.time import Micros, MonotonicMicros
 from holdwater.runtime.active_run import ActiveRun

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.time import Micros
 from holdwater.runtime.claim_requests import ClaimRequests
 from holdwater.runtime.config import DriverConfig

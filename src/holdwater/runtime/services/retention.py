@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.records import FIRST_CURSOR
 from holdwater.model.time import Micros
 

@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Final
 
 from holdwater.errors import StoreError
-from holdwater.model.ports import Clock, Store
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import UNSET, Micros, add_seconds, to_rfc3339
 from holdwater.model.triggers import triggers

@@ -16,7 +16,7 @@ from holdwater.errors import StoreUnavailable
 from holdwater.model import codec
 from holdwater.model.coroutines import run_awaitable
 from holdwater.model.error_report import describe_error
-from holdwater.model.ports import Store
+from holdwater.model.ports.store import Store
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.model.triggers import Answer, Trigger, TriggerResult, triggers

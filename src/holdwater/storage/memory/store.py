@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Final
 
 from holdwater.errors import RunnerClosed, StoreError
-from holdwater.model.ports import LeaseRenewal
+from holdwater.model.ports.store import LeaseRenewal
 from holdwater.model.records import (
     FIRST_CURSOR,
     CommitResult,

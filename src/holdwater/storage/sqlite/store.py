@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from holdwater.errors import DatabaseURLError, HoldwaterError, RunnerClosed, StoreReadOnly
-from holdwater.model.ports import LeaseRenewal
+from holdwater.model.ports.store import LeaseRenewal
 from holdwater.model.records import CommitResult, Notification, RunUpdate, WorkRow
 from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros
 from holdwater.storage import process_forks

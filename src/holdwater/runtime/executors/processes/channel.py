@@ -15,7 +15,7 @@ from holdwater.model.coroutines import run_awaitable
 from holdwater.model.error_report import ErrorReport, describe_error, is_a
 from holdwater.model.log_context import ORIGIN, install_record_factory
 from holdwater.model.policies import RetryPolicy
-from holdwater.model.ports import PortableTask
+from holdwater.model.ports.definition import PortableTask
 from holdwater.model.time import UNSET, Micros
 from holdwater.model.value_types.custom_types import Registration, register
 from holdwater.runtime.handle import TaskHandle

@@ -20,7 +20,7 @@ from holdwater.errors import IdempotencyConflict, StoreError, StoreUnavailable, 
 from holdwater.model import events as ev
 from holdwater.model import input_digest, validation
 from holdwater.model.commands import Execute
-from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.future import Future

@@ -18,7 +18,7 @@ from holdwater.model import events as ev
 from holdwater.model.child_ids import child_ref, child_run_id
 from holdwater.model.commands import AwaitChildren
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.records import RunRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.values import Stored

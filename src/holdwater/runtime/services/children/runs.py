@@ -9,7 +9,9 @@ from typing import Any, Final
 from holdwater.errors import RunNotFound, StoreUnavailable
 from holdwater.model import events as ev
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import Clock, Store, WorkflowDefinition
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.definition import WorkflowDefinition
+from holdwater.model.ports.store import Store
 from holdwater.model.records import RunFilter, RunRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import Micros

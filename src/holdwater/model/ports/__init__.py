@@ -1,0 +1,1 @@
+"""Protocols between the engine and its store, its clock and the definitions of workflows."""

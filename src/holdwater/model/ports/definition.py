@@ -1,0 +1,160 @@
+"""Definitions of workflows as the engine executes them, and the styles they are written in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
+
+from holdwater.model.error_report import ErrorText
+from holdwater.model.plan import Plan
+from holdwater.model.policies import NodePolicy
+from holdwater.model.results import NodeResult
+from holdwater.model.run_state import RunState
+
+
+class RunData(Protocol):
+    """A run's data as its style sees it: views on a machine's cells.  Knows no code of the user."""
+
+    def view(self, node: int) -> Any:
+        """What the node's body gets.  The value may be read in another thread, without the machine."""
+        ...
+
+    def visible_names(self, node: int) -> Collection[str]:
+        """The names of the values the node sees."""
+        ...
+
+    def rule_results(self, node: int) -> tuple[bool, ...]:
+        """The truth of each value predicate of the node's rule."""
+        ...
+
+    def result(self) -> Mapping[str, Any]:
+        """What the run produced, by name, as stored values."""
+        ...
+
+
+class AuthoringStyle(Protocol):
+    """An authoring style, as far as a process needs it that does not have the user's code."""
+
+    name: str
+
+    def run_data(self, machine: RunState) -> RunData: ...
+
+    def decode_value(self, tree: Any) -> Any:
+        """A cell value from the tree the journal holds."""
+        ...
+
+    def merge_overrides(self, values: Mapping[str, Any], removed: Collection[str], base: Any) -> Any:
+        """The data of `InputsOverridden`: these values set and these names removed, over earlier ones (None: none).
+
+        Raises EncodingError.
+        """
+        ...
+
+    def encode_answer(self, cell_count: int, value: Any) -> tuple[Any, ...]:
+        """The cells of an answer, for a node with so many.  Raises EncodingError."""
+        ...
+
+    def skip_reason(self, values: tuple[Any, ...]) -> str | None:
+        """The reason a function gave for having done nothing, from the cells of its node; None: it did its work."""
+        ...
+
+
+class TaskControl(Protocol):
+    """What a running body can ask of the engine."""
+
+    @property
+    def cancelled(self) -> bool: ...
+
+
+class PortableTask(Protocol):
+    """The code of one node alone, picklable: what another process needs to run it."""
+
+    def source_file(self) -> str:
+        """The file its code was read from, for tracebacks from elsewhere; "" if that is unknown."""
+        ...
+
+    def referenced_names(self) -> Mapping[str, Any]:
+        """What the code uses by name, for the message when it cannot be pickled."""
+        ...
+
+    def execute(self, payload: bytes, control: Any) -> bytes:
+        """Run it on what `Program.send` wrote; `Program.receive` understands the answer.  What it raises comes out."""
+        ...
+
+
+class WorkflowDefinition(Protocol):
+    """A definition as the engine runs it: a plan, and how to perform its nodes."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    def specialize(self, inputs: Any) -> WorkflowDefinition:
+        """This program, or the variant of it that runs with such inputs.  Raises what `start` raises."""
+        ...
+
+    def variant(self, description: str) -> WorkflowDefinition:
+        """The variant whose plan describes itself so."""
+        ...
+
+    @property
+    def code_fingerprint(self) -> str:
+        """Fingerprint of the bodies: recorded and shown, never a reason to refuse."""
+        ...
+
+    @property
+    def style(self) -> AuthoringStyle: ...
+
+    def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of all that a caller has, what the definition takes."""
+        ...
+
+    def encode_inputs(self, inputs: Any) -> dict[str, Any]:
+        """Cells to start with, from what the caller gave.  Raises EncodingError."""
+        ...
+
+    def policy(self, node: int) -> NodePolicy: ...
+
+    def is_async(self, node: int) -> bool: ...
+
+    def routing_key(self, node: int) -> str:
+        """`tenant::package::workflow::node`, for routing."""
+        ...
+
+    def executor_name(self, node: int) -> str | None:
+        """The executor the definition asks for, None if it leaves that to the runner."""
+        ...
+
+    def portable_task(self, node: int) -> PortableTask: ...
+
+    def serialize_inputs(self, node: int, view: Any) -> tuple[bytes, list[Any]]:
+        """A view as bytes, and the classes and registered types of what is in it."""
+        ...
+
+    def deserialize_result(self, node: int, view: Any, payload: bytes) -> NodeResult:
+        """What a body elsewhere gave.  Raises DecodingError."""
+        ...
+
+    def execute(self, node: int, view: Any, control: Any) -> NodeResult:
+        """Run a body; whatever it raises comes out."""
+        ...
+
+    async def execute_async(self, node: int, view: Any, control: Any) -> NodeResult: ...
+
+    def child_definitions(self) -> Mapping[int, WorkflowDefinition]:
+        """What the child runs of each node that fans out execute; found by the names of their plans."""
+        ...
+
+    def encode_answer(self, node: int, value: Any) -> tuple[Any, ...]:
+        """The cells of an answer to the node's question.  Raises EncodingError, and what says that it is wrong."""
+        ...
+
+    def validate_answer(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The cells of an answer that was given as JSON in a process without this code, converted and checked.
+
+        Those of a wrong answer raise AnswerError when they are read.
+        """
+        ...
+
+    def on_failure(self, node: int, view: Any, error: ErrorText) -> tuple[str, ...]:
+        """Tell the node's observer of a failed attempt; returns failures of the observer itself."""
+        ...

@@ -1,0 +1,87 @@
+"""Storage of schedules and of their fires."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from holdwater.model.schedules import FireCounts, FireRow, FireWithRun, Firing, ScheduleRow
+from holdwater.model.time import Micros
+
+
+class ScheduleStore(Protocol):
+    """Where schedules live, beside the runs they fire.  Every method is one transaction."""
+
+    def put_schedule(self, row: ScheduleRow) -> bool:
+        """Insert a row of version 0, or change the row that has this id and version; every write adds one to it.
+
+        False, and nothing written, if somebody else was first: the version is another, or the name is taken.
+        """
+        ...
+
+    def get_schedule(self, schedule_id: str) -> ScheduleRow | None: ...
+
+    def schedule_by_name(self, kind: str, name: str) -> ScheduleRow | None: ...
+
+    def list_schedules(
+        self, kind: str | None = None, *, enabled_only: bool = False, limit: int = 100, offset: int = 0
+    ) -> list[ScheduleRow]:
+        """The oldest first."""
+        ...
+
+    def delete_schedule(self, schedule_id: str) -> bool:
+        """With its history; its runs stay.  False: there is none."""
+        ...
+
+    def due_schedules(self, kind: str, before: Micros, limit: int, names: Collection[str]) -> list[ScheduleRow]:
+        """Enabled ones to look at by then, the most urgent first.  `names`: of workflows; for triggers, their own."""
+        ...
+
+    def next_due_at(self, kind: str, names: Collection[str]) -> Micros | None:
+        """When the first of them is to be looked at."""
+        ...
+
+    def commit_firings(self, firings: Sequence[Firing]) -> list[bool]:
+        """All in one transaction.  False for a schedule whose version is another by now: nothing of its is written.
+
+        A birth must be of a run that nobody knows yet, and have no idempotency key.
+        """
+        ...
+
+    def list_fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[FireWithRun]:
+        """What became of its instants, newest first."""
+        ...
+
+    def unfinished_fires(self, schedule_ids: Collection[str]) -> list[tuple[str, str | None]]:
+        """(schedule, context hash) of fires whose runs are unfinished, or wait in a queue."""
+        ...
+
+    def startable_fires(
+        self, names: Collection[str], limit: int, *, max_attempts: int, tried_before: Micros, not_before: Micros
+    ) -> list[FireRow]:
+        """Fires without a run that may have one now: asked for; the first of a queue nothing stands before any more;
+        failed fewer than `max_attempts` times, not since `tried_before`, and of an instant not before `not_before`.
+        """
+        ...
+
+    def queued_fires(self, schedule_id: str) -> list[FireRow]:
+        """Fires of a schedule that wait for an earlier run of it, the oldest first."""
+        ...
+
+    def has_waiting_fires(self) -> bool:
+        """Whether any fire waits, ready or not."""
+        ...
+
+    def expire_fires(self, not_before: Micros, reason: str) -> None:
+        """Close the books on fires whose runs have ended; what has waited since before `not_before` is skipped."""
+        ...
+
+    def count_fires(self, since: Micros, lost_before: Micros) -> FireCounts:
+        """Of cron schedules.  Lost is what was decided before then and has no run."""
+        ...
+
+    def register_workflows(self, workflows: Collection[str], now: Micros) -> None:
+        """Some runner on this store knows these workflows."""
+        ...
+
+    def is_workflow_registered(self, workflow: str) -> bool: ...

@@ -1,0 +1,203 @@
+"""Storage of runs: their rows, journals and work queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, Protocol
+
+from holdwater.model.ports.schedules import ScheduleStore
+from holdwater.model.records import (
+    FIRST_CURSOR,
+    CommitResult,
+    Cursor,
+    JournalRow,
+    Notification,
+    PruneResult,
+    RunFilter,
+    RunRow,
+    RunUpdate,
+    StoredRun,
+    WorkRow,
+)
+from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros
+
+
+class LeaseRenewal(Protocol):
+    """Another process that renews an owner's leases while this one runs and cannot: a body holds the interpreter."""
+
+    def note_renewed(self, offset_us: int) -> None:
+        """The leases were renewed now.  `offset_us`: how far instants are ahead of the monotonic clock."""
+        ...
+
+    def stop(self) -> None:
+        """There are no leases."""
+        ...
+
+
+class Store(ScheduleStore, Protocol):
+    """Where runs live.  Synchronous and thread-safe; every method is one transaction.
+
+    Raises StoreUnavailable when the database cannot be reached or written now, and nothing was changed.
+    """
+
+    url: str
+    tracks_liveness: bool
+    """whether owners that live are known to, so that no lease that has expired is taken from one that runs"""
+
+    def close(self) -> None:
+        """Release every connection, lock and file.  Calling it again does nothing."""
+        ...
+
+    def listen(self, callback: Callable[[Notification], None]) -> bool:
+        """Call `tell`, from a thread of the store's, with what other runners write.  False: there is no such channel.
+
+        A hint that may come late, twice or not at all; after a gap it says so (`News(True, None)`).
+        """
+        ...
+
+    def follow_runs(self, run_ids: Collection[str]) -> None:
+        """Have the other runners of the database tell of new journal entries of these runs, for a while.
+
+        It is a hint, as `listen` is: nothing comes of it where there is no channel.
+        """
+        ...
+
+    def sample_clock(self) -> ClockSample | None:
+        """A reading of the database server's clock; None for a local store, whose reference is the wall clock."""
+        ...
+
+    # -- owners: process incarnations
+
+    def register_owner(self, owner: str) -> None:
+        """The owner lives, until it unregisters or its process ends."""
+        ...
+
+    def unregister_owner(self, owner: str) -> None: ...
+
+    def is_alive(self, owner: str) -> bool | None:
+        """Whether the owner lives; None: only its leases can tell."""
+        ...
+
+    def reclaim_expired(self, now: Micros, monotonic_now: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
+        """Take from owners that are dead their work, and from others what their leases expired for; returns how many
+        rows.
+
+        `lease_us`: for how long owners take work.  Where leases are all there is, they must also be seen not to be
+        renewed, over calls at these instants of the monotonic clock; 0: this call alone judges.
+        """
+        ...
+
+    def renew_leases(self, owner: str, lease_until: Micros) -> None:
+        """Extend the lease of everything the owner holds."""
+        ...
+
+    def lease_renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
+        """What renews the owner's leases from another process while nothing in this one can; None if none is needed."""
+        ...
+
+    def next_lease_expiry(self, owner: str) -> Micros | None:
+        """When the first lease that is not this owner's runs out, if it is not renewed."""
+        ...
+
+    # -- runs
+
+    def commit(self, updates: Sequence[RunUpdate]) -> list[CommitResult]:
+        """All changes in one transaction, each with its own verdict.  At most one change per run.
+
+        A change whose run does not have exactly `expected` entries is a Conflict; a birth whose idempotency key (with
+        its workflow) is taken is a Duplicate.  The others are written.
+        """
+        ...
+
+    def claim_work(
+        self,
+        owner: str,
+        lease_until: Micros,
+        due_before: Micros,
+        limit: int,
+        workflows: Collection[str],
+        within_run_id: str | None = None,
+        *,
+        excluded_nodes: Collection[tuple[str, int]] = (),
+        include_tasks: bool = True,
+    ) -> list[WorkRow]:
+        """Take unowned, unparked work of these workflows, the oldest first; rows as they were before.
+
+        That is `limit` bodies at most, whatever their `due_at`, and as many of what needs no slot and is due until
+        then.  `within_run_id`: only that of this run and of the children its nodes have fanned out to.
+        `excluded_nodes`: not the bodies of these (workflow, node) pairs; `include_tasks` False: none at all.
+        """
+        ...
+
+    def release_work(self, owner: str, rows: Sequence[WorkRow]) -> None:
+        """Give back work that was claimed and not begun."""
+        ...
+
+    def get_run(self, run_id: str) -> RunRow | None: ...
+
+    def journal_lengths(self, run_ids: Collection[str]) -> dict[str, int]:
+        """How many journal entries each of these runs has; what is not there is left out."""
+        ...
+
+    def read_runs(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
+        """Everything of several runs, with few queries; what is not there is left out."""
+        ...
+
+    def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
+        """Heads of runs, newest first: by birth, then by id.  Raises RunNotFound if there is no run `before`."""
+        ...
+
+    def count_runs(self, run_filter: RunFilter) -> dict[str, int]:
+        """How many runs there are of each status, whatever page is asked for."""
+        ...
+
+    def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
+        ...
+
+    def find_by_suffix(self, suffix: str, limit: int) -> list[str]:
+        """Ids of top-level runs that end so, in their order.  Looks at every id there is."""
+        ...
+
+    def get_plan(self, structure: str) -> dict[str, Any] | None:
+        """The stored plan of a structure fingerprint, as data."""
+        ...
+
+    def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
+        """The journal from entry `after` + 1 on."""
+        ...
+
+    def work_of_run(self, run_id: str) -> list[WorkRow]:
+        """Outstanding work of a run."""
+        ...
+
+    def work_of_runs(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
+        """Outstanding work of several runs; runs without any are left out."""
+        ...
+
+    def work_of_owner(self, owner: str) -> list[WorkRow]:
+        """Everything the owner holds, by run, node and fence."""
+        ...
+
+    def overdue_runs(self, before: Micros) -> list[tuple[str, str, Micros]]:
+        """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
+        ...
+
+    def orphaned_children(self) -> list[tuple[str, str]]:
+        """(run, workflow) of unfinished children of runs that have ended."""
+        ...
+
+    def iter_runs(self) -> Iterator[RunRow]:
+        """All runs, in pages, oldest first."""
+        ...
+
+    def prune(self, before: Micros, keep: Collection[str], limit: int, cursor: Cursor = FIRST_CURSOR) -> PruneResult:
+        """Delete runs that ended before an instant, each with its children and theirs, the first to end first.
+
+        Looks at no more than `limit` runs that are nobody's children, behind `after` (its end and id).  A run stays as
+        long as any of its family has not ended or is in `keep`.  Its idempotency key is free again.
+
+        Forks of it stay and can be read; so do fires of schedules, whose runs are then unknown, and plans, as a runner
+        that has stored one does not store it again.
+        """
+        ...
