@@ -27,11 +27,8 @@ OWN_ATTRIBUTES = frozenset({"Protocol", "Generic", "NamedTuple", "TypedDict"})
 """bases without attributes of their own"""
 
 ALLOWED: dict[str, int] = {
-    "cli": 8,
-    "engine": 8,
-    "operations": 8,
-    "runners": 8,
-    "runtime": 208,
+    "kernel": 53,
+    "model": 118,
 }
 """package -> offences it still has; only ever lowered"""
 

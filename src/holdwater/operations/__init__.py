@@ -1,4 +1,4 @@
-"""What is done with a database of runs, as functions: read, start, control, answer, fork, prune, verify, schedule.
+"""Functions on a database of runs: read, start, control, answer, fork, prune, verify, schedule.
 
 They return frozen dataclasses and raise the errors of `holdwater.errors`.  Nothing is imported before it is used.
 """
