@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from holdwater.kernel import Machine, barrier, supersteps
-from holdwater.kernel.compiled_plan import Loop
+from holdwater.kernel.compiled_plan import CompiledLoop
 from holdwater.kernel.machine_state import Superstep
 from holdwater.model.events import Succeeded
 from tests.kernel.drivers import Chaos, outcome
@@ -34,7 +34,7 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(_outcomes(case)) == 1
     superstep = supersteps.start_superstep
 
-    def finish_at_once(m: Machine, loop: Loop, node: int, values: Any, decision: Any) -> None:
+    def finish_at_once(m: Machine, loop: CompiledLoop, node: int, values: Any, decision: Any) -> None:
         m.node_states[node] = "succeeded"
         r = m.supersteps[loop.unit]
         r.remaining -= 1
@@ -42,7 +42,7 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
         r.results[node] = (values, decision)
         barrier.commit_superstep(m, loop, r)
 
-    def superstep_of_the_idle(m: Machine, loop: Loop) -> None:
+    def superstep_of_the_idle(m: Machine, loop: CompiledLoop) -> None:
         busy = {i for i in loop.nodes if i in m.todo}
         r = m.supersteps.get(loop.unit)
         if r is not None:
@@ -61,7 +61,7 @@ def test_without_plan_order_at_the_barrier(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(_outcomes(case)) == 1
     publish = barrier.commit_superstep
 
-    def in_order_of_arrival(m: Machine, loop: Loop, r: Superstep) -> None:
+    def in_order_of_arrival(m: Machine, loop: CompiledLoop, r: Superstep) -> None:
         r.issued_nodes = list(r.results)
         publish(m, loop, r)
 

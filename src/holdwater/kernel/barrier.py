@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdwater.kernel.compiled_plan import Loop
+from holdwater.kernel.compiled_plan import CompiledLoop
 from holdwater.kernel.machine_state import MachineState, Superstep
 from holdwater.model.rules import SUCCEEDED
 
 
 def complete_member(
-    m: MachineState, loop: Loop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None
+    m: MachineState, loop: CompiledLoop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None
 ) -> None:
     """A node of the running superstep is done; the last one publishes them all."""
     m.node_states[node] = SUCCEEDED
@@ -25,7 +25,7 @@ def complete_member(
         commit_superstep(m, loop, r)
 
 
-def commit_superstep(m: MachineState, loop: Loop, r: Superstep) -> None:
+def commit_superstep(m: MachineState, loop: CompiledLoop, r: Superstep) -> None:
     """Consume the decisions the nodes have used, and write what they produced, in plan order."""
     for i in r.issued_nodes:
         m.consumed_versions[i] = read_versions(m, i)

@@ -19,7 +19,7 @@ RUN_INDEX: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
+class CompiledLoop:
     """A strongly connected component.
 
     `wakes`: node -> nodes to look at after it: itself, its readers, its rules'.  Whether a gate is cut off depends on
@@ -53,7 +53,7 @@ class CompiledPlan:
     unit_of: tuple[int, ...]
     unit_members: tuple[tuple[int, ...], ...]
     """unit -> nodes; units stand in an order of their edges, and else in that of their definition"""
-    loop_of: tuple[Loop | None, ...]
+    loop_of: tuple[CompiledLoop | None, ...]
     """unit -> loop"""
     successors: tuple[tuple[int, ...], ...]
     """unit -> units after it"""
@@ -148,7 +148,7 @@ def compile_plan(plan: Plan) -> CompiledPlan:
                 need[unit[i]] += 1
 
     reads = tuple(tuple(tuple(cell[c] for c in r.cells if c in cell) for r in n.reads) for n in nodes)
-    loops: list[Loop | None] = []
+    loops: list[CompiledLoop | None] = []
     for u, inside in enumerate(members):
         if len(inside) == 1:
             loops.append(None)
@@ -164,7 +164,7 @@ def compile_plan(plan: Plan) -> CompiledPlan:
         above = {i: {index[g] for g in nodes[i].gates} & wakes.keys() for i in inside if nodes[i].targets}
         below = {i for i, gates in above.items() if gates}
         loops.append(
-            Loop(
+            CompiledLoop(
                 u,
                 inside,
                 {j: tuple(sorted(heard)) for j, heard in wakes.items()},

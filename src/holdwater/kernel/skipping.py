@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdwater.kernel.compiled_plan import Loop
+from holdwater.kernel.compiled_plan import CompiledLoop
 from holdwater.kernel.machine_state import MachineState
 
 _MAX_NAMED_MEMBERS: Final = 10
 """members of a deadlock that its error names"""
 
 
-def find_skippable(m: MachineState, loop: Loop) -> set[int]:
+def find_skippable(m: MachineState, loop: CompiledLoop) -> set[int]:
     """The members that are left out as things stand; linear in the loop's edges."""
     never = [i for i in loop.nodes if not m.run_counts[i]]
     open_ = _admitted_by_rules(m, never)
@@ -39,7 +39,7 @@ def _admitted_by_rules(m: MachineState, never: list[int]) -> set[int]:
     return found
 
 
-def _is_refused_by_gate(m: MachineState, i: int, open_: set[int], out: set[int], loop: Loop) -> bool:
+def _is_refused_by_gate(m: MachineState, i: int, open_: set[int], out: set[int], loop: CompiledLoop) -> bool:
     """No gate lets it run, and one that could has decided otherwise, or will not decide."""
     unit, gates = m.compiled_plan.unit_of, m.compiled_plan.controlling_gates[i]
     return i not in open_ and (not gates or any([m.run_counts[g] or g in out or unit[g] != loop.unit for g in gates]))
@@ -55,7 +55,7 @@ def _has_no_writer_left(m: MachineState, i: int, maker: dict[int, int], out: set
     )
 
 
-def describe_deadlock(m: MachineState, loop: Loop, stuck: list[int]) -> str:
+def describe_deadlock(m: MachineState, loop: CompiledLoop, stuck: list[int]) -> str:
     """For whom each of these members waits; of many, the first."""
     nodes = m.compiled_plan.plan.nodes
     waits = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from holdwater.kernel.barrier import read_versions
-from holdwater.kernel.compiled_plan import Loop
+from holdwater.kernel.compiled_plan import CompiledLoop
 from holdwater.kernel.gates import END, hold_back_targets, is_unreachable
 from holdwater.kernel.issuing import issue_node
 from holdwater.kernel.machine_state import MachineState, Superstep
@@ -17,7 +17,7 @@ from holdwater.kernel.skipping import describe_deadlock, find_skippable
 from holdwater.model.rules import SKIPPED, SUCCEEDED
 
 
-def start_superstep(m: MachineState, loop: Loop) -> None:
+def start_superstep(m: MachineState, loop: CompiledLoop) -> None:
     """Issue what is ready now, or let the loop come to rest."""
     compiled_plan = m.compiled_plan
     r = m.supersteps.get(loop.unit)
@@ -63,7 +63,7 @@ def start_superstep(m: MachineState, loop: Loop) -> None:
         issue_node(m, i)
 
 
-def _resolve_no_ready(m: MachineState, loop: Loop) -> tuple[list[int], list[int]]:
+def _resolve_no_ready(m: MachineState, loop: CompiledLoop) -> tuple[list[int], list[int]]:
     """What is ready once skipped members are waited for no longer; if nothing is, the members in a deadlock.
 
     One of these that has all it needs, and is the only one, goes before those that wait for it in their turn.  In a
