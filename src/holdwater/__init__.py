@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from holdwater.runners.graphs import AsyncRunner, MapResult, PauseInfo, RunResult, SyncRunner
     from holdwater.runners.steps import WorkflowResult, WorkflowRunner, WorkflowRunnerConfig
     from holdwater.runners.tasks.config import DefaultRunnerConfig
-    from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
+    from holdwater.runners.tasks.default_runner import DefaultRunner
     from holdwater.runners.tasks.results import PipelineResult, RunSummary, TaskResult
+    from holdwater.runners.tasks.workflow_handle import WorkflowHandle
     from holdwater.runs.pauses import Pause
     from holdwater.runtime.handle import TaskHandle
     from holdwater.steps import (
@@ -129,15 +130,13 @@ _EXPORTS = {
         "WorkflowRunnerConfig",
     ),
     "holdwater.runners.tasks.config": ("DefaultRunnerConfig",),
-    "holdwater.runners.tasks.default_runner": (
-        "DefaultRunner",
-        "WorkflowHandle",
-    ),
+    "holdwater.runners.tasks.default_runner": ("DefaultRunner",),
     "holdwater.runners.tasks.results": (
         "PipelineResult",
         "RunSummary",
         "TaskResult",
     ),
+    "holdwater.runners.tasks.workflow_handle": ("WorkflowHandle",),
     "holdwater.runs.pauses": ("Pause",),
     "holdwater.runtime.handle": ("TaskHandle",),
     "holdwater.steps": (

@@ -16,7 +16,8 @@ from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, format_instant
 
 if TYPE_CHECKING:
-    from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
+    from holdwater.runners.tasks.default_runner import DefaultRunner
+    from holdwater.runners.tasks.workflow_handle import WorkflowHandle
 
 _KEY_PATTERN: Final = re.compile(r"demo-(\d+)")
 

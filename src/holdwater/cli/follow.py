@@ -22,8 +22,9 @@ from holdwater.cli.live_view import FINISHED_STATUSES, ProgressView
 
 if TYPE_CHECKING:
     from holdwater.runners.tasks.config import DefaultRunnerConfig
-    from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
+    from holdwater.runners.tasks.default_runner import DefaultRunner
     from holdwater.runners.tasks.results import PipelineResult
+    from holdwater.runners.tasks.workflow_handle import WorkflowHandle
     from holdwater.runs.pauses import Pause
     from holdwater.runtime.future import Future
 

@@ -19,8 +19,9 @@ from holdwater.cli.formatting import escape_unsafe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
+    from holdwater.runners.tasks.default_runner import DefaultRunner
     from holdwater.runners.tasks.results import PipelineResult
+    from holdwater.runners.tasks.workflow_handle import WorkflowHandle
     from holdwater.runs.pauses import Pause
     from holdwater.tasks import Context
 

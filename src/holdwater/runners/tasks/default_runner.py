@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any
 
 from holdwater.engine import Engine
-from holdwater.engine.waiting import RunFuture
 from holdwater.errors import ConfigError, DatabaseURLError
 from holdwater.events.processors import EventProcessor, check_processors
 from holdwater.events.run_events import EventPosition
@@ -17,13 +16,13 @@ from holdwater.model import validation
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import STATUS_LABELS
 from holdwater.model.time import Micros, add_seconds, from_datetime
-from holdwater.operations.control import is_executing
 from holdwater.operations.databases import Database
 from holdwater.operations.pruning import prune_runs
 from holdwater.operations.runs import find_run
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.results import PipelineResult, RunSummary
 from holdwater.runners.tasks.schedule_methods import ScheduleMethods
+from holdwater.runners.tasks.workflow_handle import ContextInput, WorkflowHandle
 from holdwater.runners.workflow_names import WorkflowRef, resolve_workflow_name
 from holdwater.runs.activity import Activity
 from holdwater.runs.follow import RunFollower
@@ -31,8 +30,6 @@ from holdwater.runs.pauses import Pause
 from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorMetrics
 from holdwater.runtime.internal_errors import InternalErrorRecord
 from holdwater.tasks import Context
-
-ContextInput = Context | Mapping[str, Any] | None
 
 
 class DefaultRunner(ScheduleMethods):
@@ -109,7 +106,7 @@ class DefaultRunner(ScheduleMethods):
         """
         name = resolve_workflow_name(workflow, self._engine.registry)
         started = self._engine.submit(name, context, idempotency_key=idempotency_key)
-        return WorkflowHandle(self, name, started.future, is_new=started.is_new)
+        return WorkflowHandle.of(self, self._engine, started)
 
     def execute(
         self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
@@ -195,7 +192,7 @@ class DefaultRunner(ScheduleMethods):
         """A handle on an earlier run.  Raises RunNotFound."""
         row = self._engine.reader.row(run_id)
         self._engine.driver.include_run(run_id)
-        return WorkflowHandle(self, row.workflow, self._engine.future(run_id), is_new=False)
+        return WorkflowHandle(self, self._engine, row.workflow, self._engine.future(run_id))
 
     def cancel(self, run_id: str, reason: str = "") -> None:
         """End a run: nothing more starts, running bodies are told (`handle.cancelled`).  Raises InvalidTransition."""
@@ -257,7 +254,7 @@ class DefaultRunner(ScheduleMethods):
         """
         removed = (remove,) if isinstance(remove, str) else tuple(remove)
         fork = self._engine.fork(run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
-        return WorkflowHandle(self, fork.info.workflow, fork.future, is_new=fork.is_new)
+        return WorkflowHandle.of(self, self._engine, fork)
 
     def prune(self, *, older_than_days: float, keep: Collection[str] = ()) -> int:
         """Delete runs that ended longer ago, with their children; returns how many.  `keep`: ids of runs to leave.
@@ -326,88 +323,6 @@ class DefaultRunner(ScheduleMethods):
     def __repr__(self) -> str:
         name = f", runner_name={self._config.runner_name!r}" if self._config.runner_name else ""
         return f"DefaultRunner({self._engine.store.url!r}{name}{'' if self._finalizer.alive else ', shut down'})"
-
-
-class WorkflowHandle:
-    """A run that was started.  Awaitable: `await handle` gives its result.
-
-    `is_new`: the run was started by the call that made this handle; False if it was there before (an idempotency key).
-    """
-
-    def __init__(self, runner: DefaultRunner, workflow_name: str, future: RunFuture, *, is_new: bool) -> None:
-        self._runner = runner
-        self._future = future
-        self.run_id = future.run_id
-        self.workflow_name = workflow_name
-        self.is_new = is_new
-
-    @property
-    def status(self) -> str:
-        """Running, Paused, Completed, Failed or Cancelled, as recorded now."""
-        return STATUS_LABELS[self._runner._engine.reader.row(self.run_id).status]
-
-    def done(self) -> bool:
-        """The run has ended."""
-        return self.status in ("Completed", "Failed", "Cancelled")
-
-    def result(self, timeout: float | None = None) -> PipelineResult:
-        """Wait (at most `timeout` seconds) until the run has ended or waits for a person.
-
-        A handle keeps the result of a run that has ended, unless it was retried through this runner.
-        Raises RunNotFinished (a TimeoutError); the run goes on.  RunnerClosed if the runner is shut down meanwhile.
-        """
-        return PipelineResult(self._future.result(timeout))
-
-    def events(self, *, after: int | EventPosition = 0) -> RunFollower:
-        """Iterate over the events of the run as they are recorded; see `DefaultRunner.events`."""
-        return self._runner.events(self.run_id, after=after)
-
-    def info(self) -> PipelineResult:
-        """The run as recorded so far."""
-        return self._runner.get_run(self.run_id)
-
-    def is_executing_here(self) -> bool:
-        """Return True if this runner executes a function of the run now; False with unfinished child runs."""
-        return is_executing(self._runner._engine, self.run_id)
-
-    def cancel(self, reason: str = "") -> None:
-        self._runner.cancel(self.run_id, reason)
-
-    def pause(self, reason: str = "") -> None:
-        self._runner.pause(self.run_id, reason)
-
-    def resume(self) -> None:
-        self._runner.resume(self.run_id)
-
-    def pauses(self) -> list[Pause]:
-        return self._runner.pauses(self.run_id)
-
-    def answer(self, pause_id: str | None, value: Any) -> None:
-        self._runner.answer(self.run_id, pause_id, value)
-
-    def retry(self, reason: str = "") -> None:
-        self._runner.retry(self.run_id, reason)
-
-    def fork(
-        self,
-        from_task: str,
-        *,
-        context: ContextInput = None,
-        remove: Collection[str] = (),
-        idempotency_key: str | None = None,
-    ) -> WorkflowHandle:
-        return self._runner.fork(
-            self.run_id, from_task, context=context, remove=remove, idempotency_key=idempotency_key
-        )
-
-    def __await__(self) -> Generator[Any, None, PipelineResult]:
-        return self._result_async().__await__()
-
-    async def _result_async(self) -> PipelineResult:
-        return PipelineResult(await self._future.result_async())
-
-    def __repr__(self) -> str:
-        return f"WorkflowHandle({self.workflow_name!r}, {self.run_id!r})"
 
 
 def _parse_aware(instant: datetime) -> Micros:
