@@ -120,7 +120,7 @@ __all__ = [
     "TypedEventProcessor",
 ]
 
-_HOMES = {
+_EXPORTS = {
     "holdwater.events.dispatcher": ("EventDispatcher",),
     "holdwater.events.processor_events": ("RecordedError",),
     "holdwater.events.processors": (
@@ -187,4 +187,4 @@ _HOMES = {
     ),
 }
 
-__getattr__, __dir__ = lazy_module(__name__, _HOMES)
+__getattr__, __dir__ = lazy_module(__name__, _EXPORTS)
