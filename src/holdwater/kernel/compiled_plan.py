@@ -1,4 +1,4 @@
-"""From a plan (names) to a layout (numbers): units in order, readers, compiled rules.  Made once per plan."""
+"""Plans compiled from names to numbers: units in order, readers, compiled rules.  Once per plan."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ RUN_INDEX: Final = -1
 class CompiledLoop:
     """A strongly connected component.
 
-    `wakes`: node -> nodes to look at after it: itself, its readers, its rules'.  Whether a gate is cut off depends on
-    all gates above it: after one of the `governors` (gates over gates) the `governed` are looked at too, which are the
-    nodes whose rules ask for a gate that has gates above it.
+    `dependents`: node -> nodes to evaluate after it has run: itself, its readers, the nodes whose rules name it.
+    `gates_of_gates`, `gated_by_gates`: a gate is reachable or not by all gates above it, so that after one of the
+    former the latter are evaluated too: the nodes whose rules name a gate that has gates above it.
     """
 
     unit: int
@@ -36,7 +36,7 @@ class CompiledLoop:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledPlan:
-    """Everything the machine needs, by number.  Tuples are indexed by node unless said otherwise."""
+    """A plan by numbers.  Tuples are indexed by node unless said otherwise."""
 
     plan: Plan
     node_index: dict[str, int]
@@ -68,7 +68,7 @@ class CompiledPlan:
     controlling_gates: tuple[tuple[int, ...], ...]
     """gates over the node"""
     gate_targets: tuple[tuple[int, ...], ...]
-    """what the gate may open"""
+    """targets a gate may open"""
     written_cells: frozenset[int]
     """cells that nodes write"""
 
@@ -97,7 +97,7 @@ class CompiledPlan:
 def compile_plan(plan: Plan) -> CompiledPlan:
     """Compile a plan; iterative, linear in its edges but for the sorting of its units.
 
-    Raises WorkflowError for a name nobody has, two nodes of one name, two producers of one cell, and a rule over values
+    Raises WorkflowError for an unknown name, two nodes of one name, two producers of one cell, and a rule over values
     or a timer inside a loop.
     """
     nodes = plan.nodes
@@ -117,7 +117,7 @@ def compile_plan(plan: Plan) -> CompiledPlan:
                 raise WorkflowError(f"plan {plan.name!r}: {nodes[writer[c]].name!r} and {n.name!r} both write {c!r}")
     for name, c in plan.aliases.items():
         if c not in cell:
-            raise WorkflowError(f"plan {plan.name!r}: input {name!r} stands for {c!r}, which nobody writes")
+            raise WorkflowError(f"plan {plan.name!r}: input {name!r} stands for {c!r}, which no node writes")
         cell[name] = cell[c]
 
     before: list[set[int]] = []

@@ -19,20 +19,20 @@ from holdwater.model.time import UNSET
 def fork_journal(
     compiled_plan: CompiledPlan, history: Iterable[JournalEntry], node: int, overrides: Mapping[int, Any]
 ) -> list[JournalEntry]:
-    """The journal of a run that shares the beginning of `history` and executes `node`, and all behind it, anew.
+    """Build the journal of a run that inherits results from `history` and executes `node` and all below it anew.
 
-    `edits`: by node, what it sees changed.  What succeeded and is not behind `node` is taken over, in the original
-    order, with its times, under fences of the new run; so are failures that count for nothing.  Other failures are not:
-    what failed, and what ran after that, is executed again.  A machine decides all that, not this function: it is
-    given each entry of the original that was not taken back for new inputs, and takes what is outstanding in it.
+    `overrides`: node -> changed inputs.  Inherited are successes that are not below `node`, in their order, with their
+    times, under fencing tokens of the new run, and failures that are ignored.  Other failures, and what ran after them,
+    are executed again.  A machine decides that: it is offered each entry of the original that no reset made void, and
+    accepts those of outstanding work.
 
-    Raises WorkflowError for a node in a loop, whose turns cannot be told apart, and behind a loop that never came to
-    rest by itself.
+    Raises WorkflowError for a node in a loop, whose iterations have no names, and for one below a loop that was ended
+    by its limit of iterations.
     """
     name = compiled_plan.plan.nodes[node].name
     if compiled_plan.loop_of[compiled_plan.unit_of[node]] is not None:
         raise WorkflowError(
-            f"cannot fork from {name!r}: it is in a loop, and nobody can tell which turn is meant",
+            f"cannot fork from {name!r}: it is in a loop, whose iterations have no names",
             hint="fork from a task before the loop or after it",
         )
     again = compiled_plan.descendants([compiled_plan.unit_of[node]])
@@ -90,7 +90,7 @@ def _effective_history(
 
 
 def _inputs_so_far(source: Machine, standing: Iterable[JournalEntry]) -> dict[str, Any]:
-    """What the run has been given so far, and what its loops began with when they were last begun again."""
+    """Collect the inputs of the run so far, and the values its loops began with when they were last reset."""
     inputs: dict[str, Any] = {}
     for entry in standing:
         if isinstance(entry.event, ev.Started | ev.Resumed):

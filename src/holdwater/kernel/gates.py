@@ -14,7 +14,7 @@ END: Final = "END"
 
 
 class GatePlan(Protocol):
-    """Which gates stand over which nodes."""
+    """Gates over nodes, by number."""
 
     @property
     def plan(self) -> Plan: ...
@@ -28,7 +28,7 @@ class GatePlan(Protocol):
 
 
 class RuleState(Protocol):
-    """What a rule may look at in a run."""
+    """The part of a run's state that rules read."""
 
     @property
     def compiled_plan(self) -> GatePlan: ...

@@ -21,9 +21,9 @@ from holdwater.model.rules import FAILED, SKIPPED
 class Machine(MachineState):
     """One run of a plan.
 
-    `todo` is all outstanding work, a state: a restarted driver just reads it.  `take` gives what no driver has taken
-    yet.  `accepts` is the fence: ask it before an event is journalled.  `apply` is the only mutator; it raises
-    IllegalEvent before it changes anything, and is total otherwise.
+    `todo` is all outstanding work: a restarted driver reads it.  `take_commands` returns what no driver has taken yet.
+    `accepts` is asked before an event is journalled.  `apply` is the only mutator: it raises IllegalEvent before it
+    changes anything, or takes the event and all it implies.
     """
 
     __slots__ = ()
@@ -31,12 +31,12 @@ class Machine(MachineState):
     # -- what a driver needs
 
     def take_commands(self) -> list[Command]:
-        """The work no driver has taken yet."""
+        """Return the commands no driver has taken yet, once."""
         fresh, self.new_commands = self.new_commands, []
         return fresh
 
     def accepts(self, e: Event) -> bool:
-        """Whether the event fits: a late, doubled or foreign one is refused before it is journalled."""
+        """Return True if the event fits; a late, repeated or foreign one is refused before it is journalled."""
         if self.status in ("completed", "failed", "cancelled"):
             return type(e) is ev.Resumed and self._can_resume(e, self.status != "completed")
         match e:
@@ -98,7 +98,7 @@ class Machine(MachineState):
         )
 
     def _can_resume(self, e: ev.Resumed, is_stopped: bool) -> bool:
-        """New inputs, or another start, move a run that is at rest; nothing else moves one in want of nothing."""
+        """Return True if the run may go on: one that is stopped, or one that waits or is completed with new inputs."""
         sequence, nodes = self.compiled_plan.plan.sequence, len(self.node_states)
         if not self._knows_inputs(e.inputs) or not (e.start_node is None or (sequence and 0 <= e.start_node < nodes)):
             return False
@@ -117,7 +117,7 @@ class Machine(MachineState):
                 return True
 
     def _can_take_input(self, i: int, fence: int | None) -> bool:
-        """The node asks, or (without a fence) may still come to ask: only a loop asks more than once."""
+        """Return True if the node awaits input, or (without a fence) may still request it; again only in a loop."""
         compiled_plan = self.compiled_plan
         if compiled_plan.plan.nodes[i].kind not in ("ask", "interrupt"):
             return False
@@ -249,7 +249,7 @@ class Machine(MachineState):
         self.ready_units.extend(self.compiled_plan.root_units)
 
     def _evaluate_readiness(self, i: int) -> None:
-        """A single node whose predecessors have all settled: it runs now, or never."""
+        """Evaluate a node outside of loops whose predecessors have all settled: issue it or settle it."""
         if self.skipped_nodes and i in self.skipped_nodes:
             self.settle_node(i, SKIPPED)
         elif self.compiled_plan.value_predicates[i]:
@@ -294,7 +294,7 @@ class Machine(MachineState):
     # -- the end of a run, and its way back
 
     def _update_status_when_idle(self) -> None:
-        """Nothing is outstanding: the run is over, or waits for a person."""
+        """Set the status of a run in which nothing is outstanding, or only paused children."""
         if self.status == "new":
             return
         if self.halted:

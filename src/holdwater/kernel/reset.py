@@ -89,7 +89,7 @@ def _reset_nodes(
         if m.node_states[i] != WAITING or compiled_plan.unit_of[i] in m.supersteps
     }
     back = compiled_plan.descendants([*begun, *[compiled_plan.unit_of[i] for i in failed]])
-    # A unit that waits for nobody, is not queued, not held and not at work has settled.
+    # A unit that waits for no other, is not queued, not halted and has no work has settled.
     queued, busy = set(m.ready_units), held.union(m.todo, m.pending_inputs)
     settled = [u for u in back if not need[u] and u not in queued and busy.isdisjoint(compiled_plan.unit_members[u])]
     for u in settled:
@@ -116,7 +116,7 @@ def _reset_nodes(
 
 
 def _keep_loop_state(m: MachineState, units: Iterable[int]) -> None:
-    """What a loop both reads and writes begins, when it is done again, with what it has come to."""
+    """Keep the values that loops both read and write: a loop that is done anew begins with its last ones."""
     compiled_plan = m.compiled_plan
     seeds = {compiled_plan.cell_index[name] for name in compiled_plan.plan.aliases}
     for u in units if seeds else ():

@@ -49,7 +49,7 @@ def start_superstep(m: MachineState, loop: CompiledLoop) -> None:
             m.node_states[i] = SUCCEEDED if m.run_counts[i] else SKIPPED
         m.release_successors(loop.unit)
         return
-    if r.iteration == compiled_plan.plan.max_iterations:  # whoever resumes the run grants as many again
+    if r.iteration == compiled_plan.plan.max_iterations:  # resuming the run grants as many again
         r.iteration = 0
         r.candidates.update(ready)
         m.ready_units.appendleft(loop.unit)
@@ -64,7 +64,7 @@ def start_superstep(m: MachineState, loop: CompiledLoop) -> None:
 
 
 def _resolve_no_ready(m: MachineState, loop: CompiledLoop) -> tuple[list[int], list[int]]:
-    """What is ready once skipped members are waited for no longer; if nothing is, the members in a deadlock.
+    """Find the nodes that are ready once skipped members are waived; if there are none, the members in a deadlock.
 
     One of these that has all it needs, and is the only one, goes before those that wait for it in their turn.  In a
     deadlock is also what a gate has opened again, and what waits for a signal that comes no more.

@@ -27,7 +27,7 @@ class CancelToken:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the work is to stop."""
+        """True if the work is to stop."""
         return self._cancelled.is_set()
 
     def cancel(self) -> None:
@@ -69,13 +69,13 @@ STOP: Final[ContextVar[CancelToken | None]] = ContextVar("holdwater_stop", defau
 
 
 def is_cancellation(error: BaseException) -> bool:
-    """Whether it is `asyncio.CancelledError`; asyncio is not imported for the question."""
+    """Return True for `asyncio.CancelledError`, without importing asyncio."""
     module = sys.modules.get("asyncio.exceptions")
     return module is not None and is_a(error, module.CancelledError)
 
 
 def is_task_cancelled() -> bool:
-    """Whether the running task is being cancelled, and does not only await something that was."""
+    """Return True if the running asyncio task is being cancelled, not only something it awaits."""
     import asyncio
 
     task = asyncio.current_task()

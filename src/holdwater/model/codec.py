@@ -56,7 +56,7 @@ def encode(value: Any) -> str:
 
 
 def is_plain_scalar(value: Any) -> bool:
-    """Whether a str, int, float, bool or None is plain JSON that every process reads as the same."""
+    """Return True for a str, int, float, bool or None that every process reads from JSON as the same."""
     kind = type(value)
     if kind is str:
         return value.isascii() or _is_portable_text(value)
@@ -135,7 +135,7 @@ def revive(tree: Any) -> Any:
 
 
 def is_plain(text: str) -> bool:
-    """Whether `encode` wrote this text without tags."""
+    """Return True if `encode` wrote this text without tags."""
     return f'"{TAG}"' not in text
 
 
@@ -247,7 +247,7 @@ def _verify_round_trip(text: str) -> None:
 
 
 def _first_difference(a: Any, b: Any) -> str:
-    """Where two trees differ first, in terms of the tree."""
+    """Find the first place at which two trees differ, as a path in the tree."""
     path = ""
     while type(a) is type(b):
         if type(a) is dict and a.keys() == b.keys():

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def run_in_fresh_context(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call with every context variable at its default, whoever started the run and wherever the body runs."""
+    """Call with every context variable at its default, independently of caller and thread."""
     return Context().run(function, *args, **kwargs)
 
 
@@ -35,7 +35,7 @@ def run_in_context_copy(context: Context, function: Callable[P, T], /, *args: P.
 
 
 def context_copier() -> Callable[[], Context]:
-    """How to copy the running context for calls that are to leave nothing in it; found once for many calls."""
+    """Return a function that copies the running context for calls that must not change it; for many calls."""
     return copy_context if _DECIMAL_CONTEXT.get(None) is None else _copy_context_with_decimals
 
 

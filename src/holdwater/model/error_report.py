@@ -147,7 +147,7 @@ def flatten_group(error: BaseException | None) -> list[BaseException]:
 
 
 def error_notes(error: BaseException) -> list[str]:
-    """What was added by `add_note`, as far as it can be read."""
+    """Return the notes of `add_note` that can be read."""
     try:
         notes = object.__getattribute__(error, "__notes__")
         if not isinstance(notes, (list, tuple)):
@@ -160,8 +160,8 @@ def error_notes(error: BaseException) -> list[str]:
 def format_traceback(error: BaseException, *, internal: bool = False) -> str:
     """The traceback with causes, contexts, members of groups and notes, as Python prints it but without our own frames.
 
-    `internal_error`: the error is one of the engine, and its frames are what counts..  Of a failure that a body told in
-    other words, the traceback is that of its cause..  "" if it would say no more than the text does.
+    `internal`: keep the frames of this package, for an error of the engine.  Of a failure a task function reported in
+    its own words, the traceback of its cause.  "" if it would say no more than the text does.
     """
     if is_a(error, NodeFailure):
         cause = raw_attribute(error, "__cause__")
@@ -278,7 +278,7 @@ def _format_frames(error: BaseException, internal: bool) -> Iterator[str]:
     """Lines of the frames; those of this package only where an exception comes out of it."""
     outer: list[TracebackType] = []
     inner: deque[TracebackType] = deque(maxlen=MAX_INNER_FRAMES)
-    ours: deque[TracebackType] = deque(maxlen=MAX_INNER_FRAMES)  # since the last frame of somebody else
+    ours: deque[TracebackType] = deque(maxlen=MAX_INNER_FRAMES)  # since the last frame of other code
     count = 0
     tb: TracebackType | None = raw_attribute(error, "__traceback__")
     while tb is not None:

@@ -1,10 +1,10 @@
-"""Events: what happened to a run.  Journalled in order, each by whoever saw it happen.
+"""Events of a run, journalled in order, each by the process that observed it.
 
-One event per node on the straight way.  What the machine can derive from them (a skip, the finish, the next superstep)
+One event per node that succeeds at once.  What the machine can derive (a skip, the end of the run, the next superstep)
 is no event.  Nodes are numbers of the plan; instants are integer microseconds since the epoch, given by the driver,
 because the machine has no clock.  `fence` counts the issues of a node in its run: a result is taken only with the fence
-it was issued under..  The classes are plain slots dataclasses, immutable by convention: `frozen_server` triples their
-price.
+it was issued under.  The classes are plain slots dataclasses, immutable by convention: `frozen=True` triples their
+cost.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class InputsOverridden:
 class Started:
     """The run began with these inputs, by name.
 
-    `passed`: pairs of names; in a sequence, nodes from the first up to before the second never run ("": the end).
+    `skipped_ranges`: pairs of names; in a sequence, nodes from the first up to before the second never
+    run ("": the end).
     """
 
     inputs: dict[str, Any]
@@ -108,10 +109,10 @@ class InputRequested:
 
 @dataclass(slots=True)
 class ChildRunsRequested:
-    """A body wants a child run for each of these inputs, `width` at a time; the node is performed again after them.
+    """A function requested a child run for each of these inputs; the node is executed again when they have ended.
 
-    The fence is the turn of these children: no other children of the run ever have it.  `stop`: after one has failed
-    no more of them start.
+    `fence`: also the generation of these children; no other children of the run ever have it.
+    `max_concurrency`: children that run at once; None: all.  `fail_fast`: after one has failed no more are started.
     """
 
     node: int
@@ -175,7 +176,7 @@ class InputProvided:
 
 @dataclass(slots=True)
 class CancelRequested:
-    """Somebody wants the run to end: nothing more starts, what runs is told."""
+    """The run is to end: nothing more is started, and running attempts are cancelled."""
 
     reason: str = ""
 
@@ -189,7 +190,7 @@ class TimedOut:
 
 @dataclass(slots=True)
 class Paused:
-    """Somebody wants nothing more to start for now."""
+    """The run is paused by request: nothing more is started until it is resumed."""
 
     reason: str = ""
 

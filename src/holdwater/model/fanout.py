@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class ChildRunsRequest:
-    """What a body asks for instead of giving values: a child run for each item, in this order.
+    """Request for child runs, one per item, in this order; returned by a function in the place of values.
 
-    `inputs`: the cells each child starts with.  `width`: how many run at once; None: all.  `stop`: after a failure no
-    more of them start.
+    `inputs`: the cells each child starts with.  `max_concurrency`: children that run at once; None: all.
+    `fail_fast`: after a failure no more are started.
     """
 
     inputs: tuple[Mapping[str, Any], ...]
@@ -22,7 +22,7 @@ class ChildRunsRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChildResult:
-    """What became of one child.  `values`: its result by name, as stored values; `error`: why it failed, for people."""
+    """Result of one child run.  `values`: outputs by name, as stored values.  `error`: `Type: message` or ""."""
 
     status: Literal["completed", "failed", "cancelled"]
     values: Mapping[str, Any] = field(default_factory=dict)

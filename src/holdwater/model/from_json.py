@@ -38,7 +38,7 @@ def from_json(value: Any, annotation: Any) -> Any:
     of a member for an Enum, an object for a dataclass or a pydantic model, a list for a tuple or a set.
 
     What is of the type already, or stands for nothing of it, is returned as it is: the check of types judges it.
-    Raises what a class raises that is made from the value.
+    An error of a constructor of the annotation's class is passed on unchanged.
     """
     annotation = unwrap_annotation(annotation)
     if is_union(annotation):

@@ -69,7 +69,7 @@ def is_union(annotation: Any) -> bool:
 
 
 def is_pydantic_model(annotation: Any) -> bool:
-    """Whether it is a model of pydantic 2; pydantic is not imported for that."""
+    """Return True for a model of pydantic 2, without importing pydantic."""
     return isinstance(annotation, type) and hasattr(annotation, "__pydantic_core_schema__")
 
 
@@ -215,7 +215,7 @@ class _SchemaValidator:
         self._root = root
 
     def violations(self, schema: Any, value: Any, path: str, depth: int) -> Iterator[str]:
-        """What of the value does not fit, in the order of the schema's keywords."""
+        """Iterate over the violations, in the order of the schema's keywords."""
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return
         if "$ref" in schema:
@@ -319,7 +319,7 @@ def _bounded_repr(value: Any) -> str:
 
 
 def describe_schema(schema: Schema) -> str:
-    """What fits a schema, in a few words: `yes or no`, `an integer`, `one of 'red', 'blue'`, `a list of integers`."""
+    """Describe what fits a schema: `yes or no`, `an integer`, `one of 'red', 'blue'`, `a list of integers`."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return describe_schema({"title": name, **schema.get("$defs", {}).get(name, {})})

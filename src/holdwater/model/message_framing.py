@@ -40,7 +40,7 @@ def read_frame(read_exactly: Callable[[int], bytes]) -> tuple[Any, list[bytes]]:
 
 
 def unpack_frame(frame: bytes) -> tuple[Any, list[bytes]]:
-    """What `pack` was given.  Raises DecodingError."""
+    """Return the arguments of `pack_frame`.  Raises DecodingError."""
     at = 0
 
     def take(count: int) -> bytes:

@@ -22,7 +22,7 @@ TRANSIENT_WORDS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often and when a failed attempt is repeated.
+    """Number, delays and conditions of the attempts of a node.
 
     `max_attempts` counts the first one.  Delay before attempt n+1, in seconds: `initial_delay` times fixed 1; linear
     multiplier*n; exponential multiplier*factor**(n-1); at most `max_delay`; with jitter times a random 0.75 to 1.25
@@ -87,7 +87,7 @@ class RetryPolicy:
         return seconds * (0.75 + 0.5 * jitter_fraction) if self.jitter else seconds
 
     def is_retryable(self, error: BaseException | None, kind: str, text: str) -> bool:
-        """Whether a failure of this kind may be repeated at all."""
+        """Return True if a failure of this kind is retried while attempts are left."""
         if self.condition == "never":
             return False
         if self.condition == "all" and not (self.retry_on or self.retryable_errors or self.patterns):
@@ -115,7 +115,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePolicy:
-    """What the driver knows of a node beyond the plan's structure.  `timeout_seconds` None: the runner's."""
+    """Policy of a node, which is no part of the plan.  `timeout_seconds`: of one attempt; None: that of the runner."""
 
     retry: RetryPolicy = RetryPolicy()
     timeout_seconds: float | None = None

@@ -1,4 +1,4 @@
-"""What a store holds, as rows.  Instants are integer microseconds since the epoch; statuses are the machine's words."""
+"""Rows of a store.  Instants are integer microseconds since the epoch; statuses are those of `kernel.states`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class WorkRow:
     `due_at`: what needs no slot is not claimed long before.  Bodies are only ordered by it: it may be of a clock that
     was set back since.
     `started`: its function was seen to start.
-    `reclaimed`: its owner died or lost its lease.  `parked`: its run is paused; nobody may claim it.
+    `reclaimed`: its owner died or lost its lease.  `parked`: its run is paused; it is not claimed.
     `expired`: it was taken from an owner that may well live, and did not renew its lease.
     `suspect`: an earlier process died with the same command; its body begins when that is on disk, and not before.
     """
@@ -83,7 +83,7 @@ class WorkRow:
 
 @dataclass(slots=True)
 class RunUpdate:
-    """What one commit does to one run: all of it, or nothing.
+    """Changes of one run in one commit: all of them, or none.
 
     `expected_seq`: the number of journal entries this was decided on.  `run`: the head as it will be (its `seq` is
     `expected_seq` plus the new entries).  `is_new`: the run is new.  `plan`: the definition's plan, to be stored if its
@@ -114,7 +114,7 @@ class Committed:
 
 @dataclass(slots=True)
 class Conflict:
-    """Somebody else advanced the run first: read its tail, decide again.  Nothing of the change was written."""
+    """Another process advanced the run first: read its tail, decide again.  Nothing of the change was written."""
 
 
 @dataclass(slots=True)
@@ -171,10 +171,10 @@ class StoredRun:
 
 @dataclass(slots=True)
 class RunFilter:
-    """Which runs to list, those born last first.  `limit` at most 1,000.
+    """Selection of runs to list, newest first.  `limit` at most 1,000.
 
-    `before`: only runs created before this one.  `parent_id`: only children of this run; `top_level`: only runs without
-    a parent.  `since`: only runs created at this instant or later.  `offset`: so many runs are left out first.
+    `before_id`: only runs created before this one.  `parent_id`: only children of this run; `top_level`: only runs
+    without a parent.  `since`: only runs created at this instant or later.  `offset`: so many runs are left out first.
     """
 
     workflow: str | None = None
@@ -189,7 +189,7 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What one call of `prune` came to.  `pruned_count`: how many are gone, children included.
+    """Result of one call of `prune`.  `pruned_count`: how many are gone, children included.
 
     `next_cursor`: where the next call goes on; None: there is nothing more to look at.
     """
@@ -200,7 +200,7 @@ class PruneResult:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What other runners of the same database wrote.
+    """Hint of what other processes wrote to the same database.
 
     `work_available`: there may be something to claim.
     `changed_runs`: these runs were changed; None: any of them may have been.

@@ -24,7 +24,7 @@ def check_names(definition: WorkflowDefinition, name: str) -> None:
 
 
 class Registry:
-    """Name -> Program; thread-safe.  A name registered again is redefined: runs that start later get the new one."""
+    """Definitions by name; thread-safe.  A name registered again is redefined: later runs get the new one."""
 
     def __init__(self) -> None:
         self._definitions: dict[str, WorkflowDefinition] = {}
@@ -62,7 +62,7 @@ class Registry:
         return program
 
     def not_found_error(self, name: str) -> WorkflowNotFound:
-        """The error for a name nobody registered; it says which names come close."""
+        """Build the error for an unregistered name; its hint names up to three that come close."""
         names = self.names()
         if close := did_you_mean(name, names):
             hint = close

@@ -48,7 +48,7 @@ class ValuePredicate:
 
 @dataclass(frozen=True, slots=True)
 class HasRun:
-    """A node has succeeded at least once; `never`: it has not, so far."""
+    """A node has succeeded at least once; `negated`: it has not, so far."""
 
     node: str
     negated: bool = False
@@ -129,7 +129,7 @@ OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 def evaluate_predicate(rule: ValuePredicate, value: Any) -> bool:
-    """Whether `value` (MISSING if the view has none of that name) satisfies the predicate."""
+    """Return True if `value` (MISSING if the view has none of that name) satisfies the predicate."""
     return OPERATORS[rule.op](value, rule.literal)
 
 

@@ -25,7 +25,7 @@ _PHASES: Final = {
 
 @dataclass(slots=True)
 class ScheduleRow:
-    """What fires runs of a workflow, and how far it has come.
+    """A schedule or trigger of a workflow, and the instants it has decided.
 
     `inputs`: JSON text of the context its runs begin with, None for an empty one.  `catchup`, `max_catchup`: None
     leaves it to the runner that fires.  `poll_us`, `allow_concurrent`: of triggers.
@@ -62,7 +62,7 @@ class ScheduleRow:
 
 @dataclass(slots=True)
 class FireRow:
-    """What became of one instant of a schedule.
+    """A fire: one instant of a schedule, and its run.
 
     `state`: started (it has a run), queued (it waits for the run before it), requested (run now, by hand), failed (no
     run could be made; tried again), skipped.  `claimed_at`: when that was decided, or tried last.
@@ -97,7 +97,7 @@ class FireWithRun:
 
 @dataclass(slots=True)
 class Firing:
-    """What one transaction does to a schedule: all of it, or nothing.
+    """Changes of one schedule in one transaction: all of them, or none.
 
     `schedule`: as it will be, with the version it was read at.  `new_runs`: the runs.
     `fires`: what became of instants.

@@ -40,7 +40,7 @@ else:
 
 
 def accepts_arguments(function: Callable[..., Any], count: int) -> bool:
-    """Whether it can be called with so many arguments; what has no signature is taken at its word."""
+    """Return True if it can be called with so many arguments, or has no signature."""
     try:
         signature = signature_of(function)
     except (TypeError, ValueError):

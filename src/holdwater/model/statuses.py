@@ -7,7 +7,7 @@ from typing import Final
 
 
 class RunStatus(StrEnum):
-    """How a run is doing; each equals its value as a string.
+    """Status of a run; each equals its value as a string.
 
     The first five are what a store keeps.  `STOPPED`: an execution of steps ended early without a step failing it
     (cancelled, shut down, a wait longer than the runner holds) and can be resumed.  `PARTIAL`: of a map over a graph,

@@ -53,7 +53,7 @@ def check_seconds(
 
 
 def check_timeout(label: str, value: Any, *, error_class: type[HoldwaterError] = InvalidArgument) -> float | None:
-    """How long to wait, in seconds; None: as long as it takes, which infinity means too.  Raises `error`."""
+    """Check a time-out and return it in seconds; None and infinity: no limit.  Raises `error_class`."""
     if value is None or value == math.inf:
         return None
     return check_seconds(label, value, positive=False, error_class=error_class)

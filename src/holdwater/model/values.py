@@ -1,4 +1,4 @@
-"""A stored value: immutable, encoded once, decoded as often as somebody wants a private copy."""
+"""A stored value: immutable, encoded once, decoded once per private copy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IMMUTABLE: Final = frozenset({str, int, bool, type(None), float})
 
 
 class Stored:
-    """One value as the store knows it.  Nobody shares it: `copy()` gives each reader a private one.
+    """One value as the store has it.  It is never shared: `copy()` returns a private one to each reader.
 
     Equality is that of the encoding: exact, and no code of a user runs in it.
     """
@@ -43,7 +43,7 @@ class Stored:
 
     @classmethod
     def from_tree(cls, tree: Any) -> Stored:
-        """From data with tags as `json.start_loads` gives it.  Nothing is decoded until somebody wants a copy."""
+        """Create it from parsed JSON with tags.  Nothing is decoded before the first copy."""
         made = cls(tree=tree)
         if type(tree) in _IMMUTABLE:
             made._scalar = tree
@@ -95,7 +95,7 @@ class Stored:
         return value
 
     def is_unchanged(self, value: Any) -> bool:
-        """Whether this private copy still encodes to the same.  Cheaper than encoding it."""
+        """Return True if this private copy still encodes to the same.  Cheaper than encoding it."""
         if self._scalar is not _UNKNOWN:
             return _same_scalar(value, self._scalar)
         if self._frozen is not None:
@@ -106,7 +106,7 @@ class Stored:
         return codec.encode_tagged(value, verify=False) == self.text  # the text is proved already
 
     def recycle_copy(self, value: Any) -> None:
-        """Hand a private copy, proved unchanged, to whoever asks for one next.  Its holder must be done with it.
+        """Reuse a private copy, proved unchanged, for the next reader.  Its holder must be done with it.
 
         Only for large values, where copying costs: a body that keeps a reference beyond its end shares it.
         """
@@ -114,7 +114,7 @@ class Stored:
             self._reusable_copies.append(value)
 
     def is_known_unchanged(self, value: Any) -> bool:
-        """Whether `value` is known to encode to the same, without encoding it: False may also mean "not known"."""
+        """Return True if `value` is known to encode to the same, without encoding it; False may mean "not known"."""
         return self._frozen is not None and codec.freeze(value) == self._frozen
 
     def __eq__(self, other: object) -> bool:

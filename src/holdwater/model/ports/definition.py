@@ -16,7 +16,7 @@ class RunData(Protocol):
     """A run's data as its style sees it: views on a machine's cells.  Knows no code of the user."""
 
     def view(self, node: int) -> Any:
-        """What the node's body gets.  The value may be read in another thread, without the machine."""
+        """Build the inputs of the node's function; they may be read in another thread, without the machine."""
         ...
 
     def visible_names(self, node: int) -> Collection[str]:
@@ -28,7 +28,7 @@ class RunData(Protocol):
         ...
 
     def result(self) -> Mapping[str, Any]:
-        """What the run produced, by name, as stored values."""
+        """Build the outputs of the run, by name, as stored values."""
         ...
 
 
@@ -60,7 +60,7 @@ class AuthoringStyle(Protocol):
 
 
 class TaskControl(Protocol):
-    """What a running body can ask of the engine."""
+    """The engine as a running task function sees it."""
 
     @property
     def cancelled(self) -> bool: ...
@@ -74,7 +74,7 @@ class PortableTask(Protocol):
         ...
 
     def referenced_names(self) -> Mapping[str, Any]:
-        """What the code uses by name, for the message when it cannot be pickled."""
+        """Return the objects the code uses, by name, for the message when it cannot be pickled."""
         ...
 
     def execute(self, payload: bytes, control: Any) -> bytes:
@@ -89,7 +89,9 @@ class WorkflowDefinition(Protocol):
     def plan(self) -> Plan: ...
 
     def specialize(self, inputs: Any) -> WorkflowDefinition:
-        """This program, or the variant of it that runs with such inputs.  Raises what `start` raises."""
+        """Return the definition specialized for these inputs (a graph given an output skips its producer), or itself.
+
+        Raises MissingInputError, InputError, EncodingError."""
         ...
 
     def variant(self, description: str) -> WorkflowDefinition:
@@ -131,7 +133,7 @@ class WorkflowDefinition(Protocol):
         ...
 
     def deserialize_result(self, node: int, view: Any, payload: bytes) -> NodeResult:
-        """What a body elsewhere gave.  Raises DecodingError."""
+        """Decode the result of a function that ran in another process.  Raises DecodingError."""
         ...
 
     def execute(self, node: int, view: Any, control: Any) -> NodeResult:
@@ -141,7 +143,7 @@ class WorkflowDefinition(Protocol):
     async def execute_async(self, node: int, view: Any, control: Any) -> NodeResult: ...
 
     def child_definitions(self) -> Mapping[int, WorkflowDefinition]:
-        """What the child runs of each node that fans out execute; found by the names of their plans."""
+        """Return the definition its child runs execute, by node; they are registered by the names of their plans."""
         ...
 
     def encode_answer(self, node: int, value: Any) -> tuple[Any, ...]:

@@ -10,12 +10,12 @@ from holdwater.model.time import Micros
 
 
 class ScheduleStore(Protocol):
-    """Where schedules live, beside the runs they fire.  Every method is one transaction."""
+    """Storage of schedules, beside the runs they fire.  Every method is one transaction."""
 
     def put_schedule(self, row: ScheduleRow) -> bool:
         """Insert a row of version 0, or change the row that has this id and version; every write adds one to it.
 
-        False, and nothing written, if somebody else was first: the version is another, or the name is taken.
+        False, and nothing written, if the version is another by now, or the name is taken.
         """
         ...
 
@@ -38,18 +38,18 @@ class ScheduleStore(Protocol):
         ...
 
     def next_due_at(self, kind: str, names: Collection[str]) -> Micros | None:
-        """When the first of them is to be looked at."""
+        """Return the instant at which the first of them is due; None: never."""
         ...
 
     def commit_firings(self, firings: Sequence[Firing]) -> list[bool]:
         """All in one transaction.  False for a schedule whose version is another by now: nothing of its is written.
 
-        A birth must be of a run that nobody knows yet, and have no idempotency key.
+        New runs must not be in the store yet, and have no idempotency key.
         """
         ...
 
     def list_fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[FireWithRun]:
-        """What became of its instants, newest first."""
+        """Return the fires of a schedule with their runs, newest first."""
         ...
 
     def unfinished_fires(self, schedule_ids: Collection[str]) -> list[tuple[str, str | None]]:
@@ -69,7 +69,7 @@ class ScheduleStore(Protocol):
         ...
 
     def has_waiting_fires(self) -> bool:
-        """Whether any fire waits, ready or not."""
+        """Return True if any fire waits, startable or not."""
         ...
 
     def expire_fires(self, not_before: Micros, reason: str) -> None:

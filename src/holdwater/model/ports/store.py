@@ -35,14 +35,14 @@ class LeaseRenewal(Protocol):
 
 
 class Store(ScheduleStore, Protocol):
-    """Where runs live.  Synchronous and thread-safe; every method is one transaction.
+    """Storage of runs.  Synchronous and thread-safe; every method is one transaction.
 
     Raises StoreUnavailable when the database cannot be reached or written now, and nothing was changed.
     """
 
     url: str
     tracks_liveness: bool
-    """whether owners that live are known to, so that no lease that has expired is taken from one that runs"""
+    """True if live owners are known as such: no expired lease is taken from a process that runs"""
 
     def close(self) -> None:
         """Release every connection, lock and file.  Calling it again does nothing."""
@@ -75,7 +75,7 @@ class Store(ScheduleStore, Protocol):
     def unregister_owner(self, owner: str) -> None: ...
 
     def is_alive(self, owner: str) -> bool | None:
-        """Whether the owner lives; None: only its leases can tell."""
+        """Return True if the owner lives, False if it is dead, None if only its leases can tell."""
         ...
 
     def reclaim_expired(self, now: Micros, monotonic_now: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
@@ -92,11 +92,11 @@ class Store(ScheduleStore, Protocol):
         ...
 
     def lease_renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
-        """What renews the owner's leases from another process while nothing in this one can; None if none is needed."""
+        """Create what renews the owner's leases from another process while this one cannot; None if none is needed."""
         ...
 
     def next_lease_expiry(self, owner: str) -> Micros | None:
-        """When the first lease that is not this owner's runs out, if it is not renewed."""
+        """Return the instant at which the first lease of another owner expires, unless it is renewed."""
         ...
 
     # -- runs
@@ -136,11 +136,11 @@ class Store(ScheduleStore, Protocol):
     def get_run(self, run_id: str) -> RunRow | None: ...
 
     def journal_lengths(self, run_ids: Collection[str]) -> dict[str, int]:
-        """How many journal entries each of these runs has; what is not there is left out."""
+        """Return the number of journal entries of each of these runs; unknown ids are left out."""
         ...
 
     def read_runs(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
-        """Everything of several runs, with few queries; what is not there is left out."""
+        """Read rows, journals and work of several runs with few queries; unknown ids are left out."""
         ...
 
     def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
@@ -148,7 +148,7 @@ class Store(ScheduleStore, Protocol):
         ...
 
     def count_runs(self, run_filter: RunFilter) -> dict[str, int]:
-        """How many runs there are of each status, whatever page is asked for."""
+        """Count the runs of each status, regardless of the page."""
         ...
 
     def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
@@ -176,7 +176,7 @@ class Store(ScheduleStore, Protocol):
         ...
 
     def work_of_owner(self, owner: str) -> list[WorkRow]:
-        """Everything the owner holds, by run, node and fence."""
+        """Return the work the owner holds, by run, node and fence."""
         ...
 
     def overdue_runs(self, before: Micros) -> list[tuple[str, str, Micros]]:
@@ -194,7 +194,7 @@ class Store(ScheduleStore, Protocol):
     def prune(self, before: Micros, keep: Collection[str], limit: int, cursor: Cursor = FIRST_CURSOR) -> PruneResult:
         """Delete runs that ended before an instant, each with its children and theirs, the first to end first.
 
-        Looks at no more than `limit` runs that are nobody's children, behind `after` (its end and id).  A run stays as
+        Examines no more than `limit` runs without a parent, behind `cursor` (end and id).  A run stays as
         long as any of its family has not ended or is in `keep`.  Its idempotency key is free again.
 
         Forks of it stay and can be read; so do fires of schedules, whose runs are then unknown, and plans, as a runner

@@ -46,7 +46,7 @@ def _of_numpy(tree: dict[str, Any]) -> Tree:
 
 
 def _reader(descr: Tree) -> Callable[[bytes], Iterator[Tree]] | None:
-    """How to read the bytes of a dtype; None for structures and units of time that are no fixed length."""
+    """Find the reader of the bytes of a dtype; None for structures and units of time without a fixed length."""
     if type(descr) is not str:
         return None
     if descr == "q" or descr == "Q":

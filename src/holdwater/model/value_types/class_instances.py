@@ -56,7 +56,7 @@ def _slots(kind: type, base: type = object) -> Slots:
 
 
 def _state(value: Any, base: type = object) -> dict[str, Any]:
-    """What the instance holds, by name."""
+    """Return the attributes of the instance, by name."""
     kind = type(value)
     state: dict[str, Any] = {}
     for name, slot in _slots(kind, base).items():
@@ -93,7 +93,7 @@ def _restore(made: Any, state: Mapping[str, Any], base: type = object) -> Any:
 
 
 def _written(tag: str, value: Any, fields: Mapping[str, Any], state: dict[str, Any], writer: Writer) -> dict[str, Any]:
-    """`v`: the fields, `u`: names of fields without a value, `x`: attributes that are no fields."""
+    """Write the keys v (fields), u (names of fields without a value) and x (attributes that are no fields)."""
     if writer.hash_depth:
         writer.needs_verification = True  # `__hash__` and `__eq__` of the class run when it is read
     tree: dict[str, Any] = {TAG: tag, "c": name_of(type(value))}
@@ -175,7 +175,7 @@ _PRIVATE: Final = "__pydantic_private__"
 
 
 def is_model(kind: type) -> bool:
-    """Whether it is a model of pydantic 2.  Never imports pydantic."""
+    """Return True for a model of pydantic 2, without importing pydantic."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and hasattr(kind, "__pydantic_fields__") and issubclass(kind, pydantic.BaseModel)
 
@@ -213,7 +213,7 @@ def _read_model(tree: dict[str, Any], revive: Revive) -> Any:
 
 
 def is_named_tuple(kind: type) -> bool:
-    """Whether a class was made by `namedtuple` or `NamedTuple`."""
+    """Return True for a class of `namedtuple` or `NamedTuple`."""
     return issubclass(kind, tuple) and type(getattr(kind, "_fields", None)) is tuple
 
 
@@ -256,7 +256,7 @@ def write_enum(value: Enum, writer: Writer) -> Tree:
 
 
 def _flag(value: Flag) -> Tree:
-    """Flags by the names of their bits; `r`: bits without a name."""
+    """Write flags by the names of their bits, and under r the bits without a name."""
     kind = type(value)
     members = list(value)
     rest = value.value

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """How a type is kept.  Picklable where its functions are."""
+    """Registration of a type.  Picklable if its functions are."""
 
     cls: type
     name: str
@@ -84,7 +84,7 @@ def register(registration: Registration) -> None:
 
 
 def registration(name: str) -> Registration | None:
-    """What is registered under a name."""
+    """Return the registration of a name."""
     return _by_name.get(name)
 
 
@@ -94,7 +94,7 @@ def names_of(*modules: str) -> list[str]:
 
 
 def writer_of(kind: type) -> Write | None:
-    """How values of a registered class are written."""
+    """Find the writer of a registered class."""
     return _write if kind in _by_class else None
 
 

@@ -10,7 +10,7 @@ from holdwater.model.value_types.tag import Read, Revive, Write
 
 
 def writer_of(kind: type) -> Write | None:
-    """How a type of one of these libraries is written; None if it is not kept."""
+    """Find the writer of a type of one of these libraries; None if it is not stored."""
     if "numpy" in sys.modules:
         from holdwater.model.value_types import numpy_arrays
 

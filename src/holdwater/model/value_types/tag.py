@@ -42,7 +42,7 @@ class Refused(Exception):
 
 
 class Writer(Protocol):
-    """What a kind needs to write the values inside its own.
+    """Writer of the values inside a container.
 
     `needs_verification`: the result must be proved by reading it.
     `hash_depth`: how many sets and keys what is written is in.

@@ -13,7 +13,7 @@ from holdwater.model.value_types.tag import MAX_DEPTH, TAG, Refused, Tree, Write
 
 _WRITERS: Final[dict[type, Write]] = {**scalars.WRITERS, **datetimes.WRITERS, **containers.WRITERS}
 _known: Final[WeakKeyDictionary[type, Write]] = WeakKeyDictionary()
-"""what was found out of other classes"""
+"""writers of other classes, found once"""
 KEY_SHOWN_CHARS: Final = 40
 _LIBRARIES: Final = frozenset({"numpy", "pandas"})
 
