@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from holdwater.errors import HoldwaterError, StepFailed, TaskCancelled, TaskNotPortable
+from holdwater.errors import HoldwaterError, StepFailed, TaskCancelled
 from holdwater.fingerprint.shallow import code_rows, json_digest
-from holdwater.model.error_report import ErrorText
+from holdwater.model.base_definition import BaseDefinition
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
 from holdwater.model.results import NodeResult
 from holdwater.model.time import Micros
 from holdwater.steps.base_workflow import BaseWorkflow
@@ -60,7 +60,7 @@ class StepsInput:
     context: WorkflowContext | None = None
 
 
-class StepsWorkflowDefinition:
+class StepsWorkflowDefinition(BaseDefinition):
     """The plan of a workflow, and the execution of its steps.
 
     `settings`: apply to the child runs of its steps, too.  `lineage`: names of the workflows it is run inside of.
@@ -87,18 +87,6 @@ class StepsWorkflowDefinition:
             i for i, step in enumerate(self._steps) if isinstance(step, (MapStep, RunPipelineStep))
         ]
         self._child_cache: dict[int, tuple[Any, WorkflowDefinition | None]] = {}
-
-    def specialize(self, inputs: Any) -> StepsWorkflowDefinition:
-        """Return self: a workflow of steps has no variants."""
-        return self
-
-    def variant(self, description: str) -> StepsWorkflowDefinition:
-        """Return self: a workflow of steps has no variants."""
-        return self
-
-    def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return all values: every name is a valid param."""
-        return values
 
     @cached_property
     def code_fingerprint(self) -> str:
@@ -249,38 +237,6 @@ class StepsWorkflowDefinition:
             result = StepResult.fail(error)
         category = result.error_category or "INTERNAL"
         raise StepFailed(category, result.error or "", is_non_retryable(result.cause)) from result.cause
-
-    def encode_answer(self, node: int, value: Any) -> tuple[StepDelta, ...]:
-        """Add an answer to the params; steps themselves never request input.  Raises EncodingError."""
-        return self.style.encode_answer(1, value)
-
-    def validate_answer(self, node: int, cells: tuple[StepDelta, ...]) -> tuple[StepDelta, ...]:
-        """Return the cells unchanged."""
-        return cells
-
-    def on_failure(self, node: int, view: StepView, error: ErrorText) -> tuple[str, ...]:
-        """Return no notes: steps have no observers."""
-        return ()
-
-    # -- not supported: execution in other processes
-
-    def portable_task(self, node: int) -> PortableTask:
-        """Not supported: steps run in threads.  Raises TaskNotPortable."""
-        self._raise_not_portable(node)
-
-    def serialize_inputs(self, node: int, view: StepView) -> tuple[bytes, list[Any]]:
-        """Not supported.  Raises TaskNotPortable."""
-        self._raise_not_portable(node)
-
-    def deserialize_result(self, node: int, view: StepView, payload: bytes) -> NodeResult:
-        """Not supported.  Raises TaskNotPortable."""
-        self._raise_not_portable(node)
-
-    def _raise_not_portable(self, node: int) -> NoReturn:
-        raise TaskNotPortable(
-            f"step {self._steps[node].name!r} of workflow {self.plan.name!r} cannot run in another process",
-            hint="take workflows of steps off that executor: route them to the default one",
-        )
 
 
 class _ChildDefinitions(Mapping[int, WorkflowDefinition]):

@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from holdwater.model.base_definition import BaseDefinition
 from holdwater.model.error_report import ErrorText, describe_error
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
+from holdwater.model.ports.definition import AuthoringStyle
 from holdwater.model.results import NodeResult
 from holdwater.tasks.context import MAX_CONTEXT_BYTES, Context
 from holdwater.tasks.layered_map import LayeredMap
@@ -42,7 +43,7 @@ class CheckedWorkflow(Protocol):
     def get_roots(self) -> list[str]: ...
 
 
-class TaskWorkflowDefinition:
+class TaskWorkflowDefinition(BaseDefinition):
     """The plan of a workflow, and the execution of its tasks.
 
     `max_context_bytes`: limit of a context; a runner may change it.
@@ -56,18 +57,6 @@ class TaskWorkflowDefinition:
         self.code_fingerprint = workflow.code
         self.max_context_bytes = MAX_CONTEXT_BYTES
         self._tasks: tuple[Task, ...] = workflow.tasks
-
-    def specialize(self, inputs: Any) -> TaskWorkflowDefinition:
-        """Return self: a task workflow has no variants."""
-        return self
-
-    def variant(self, description: str) -> TaskWorkflowDefinition:
-        """Return self: a task workflow has no variants."""
-        return self
-
-    def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return all values: every key is an input of a context."""
-        return values
 
     def encode_inputs(self, inputs: Any) -> dict[str, Any]:
         """Build the initial cells.  `inputs`: a Context, a mapping or None.  Raises EncodingError, ContextTooLarge."""
@@ -120,18 +109,6 @@ class TaskWorkflowDefinition:
     def deserialize_result(self, node: int, view: LayeredMap, payload: bytes) -> NodeResult:
         """Decode the result of `PicklableTask.execute` and call the observer.  Raises DecodingError, EncodingError."""
         return self._notify_success(self._tasks[node], view, deserialize_patch(payload))
-
-    def child_definitions(self) -> Mapping[int, WorkflowDefinition]:
-        """Return an empty mapping: no node of a task workflow fans out."""
-        return {}
-
-    def encode_answer(self, node: int, value: Any) -> tuple[Patch, ...]:
-        """Add an answer to the context; tasks themselves never request input.  Raises EncodingError."""
-        return self.style.encode_answer(1, value)
-
-    def validate_answer(self, node: int, cells: tuple[Patch, ...]) -> tuple[Patch, ...]:
-        """Return the cells unchanged."""
-        return cells
 
     def on_failure(self, node: int, view: LayeredMap, error: ErrorText) -> tuple[str, ...]:
         """Call the task's `on_failure` observer; returns descriptions of the observer's own exceptions."""

@@ -1,0 +1,69 @@
+"""Base of definitions: the methods of `WorkflowDefinition` that most styles answer alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn, Self
+
+from holdwater.errors import TaskNotPortable
+from holdwater.model.error_report import ErrorText
+from holdwater.model.plan import Plan
+from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.results import NodeResult
+
+
+class BaseDefinition:
+    """A definition without variants, children, failure observers, and without execution in other processes.
+
+    It takes any inputs, and its nodes do not request input: an answer is one cell.
+    """
+
+    plan: Plan
+    style: AuthoringStyle
+
+    def specialize(self, inputs: Any) -> Self:
+        """Return self: there are no variants."""
+        return self
+
+    def variant(self, description: str) -> Self:
+        """Return self: there are no variants."""
+        return self
+
+    def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return all values: every name is an input."""
+        return values
+
+    def child_definitions(self) -> Mapping[int, WorkflowDefinition]:
+        """Return an empty mapping: no node has child runs."""
+        return {}
+
+    def encode_answer(self, node: int, value: Any) -> tuple[Any, ...]:
+        """Build the cell of an answer.  Raises EncodingError."""
+        return self.style.encode_answer(1, value)
+
+    def validate_answer(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the cells unchanged."""
+        return cells
+
+    def on_failure(self, node: int, view: Any, error: ErrorText) -> tuple[str, ...]:
+        """Return no notes: there are no observers."""
+        return ()
+
+    def portable_task(self, node: int) -> PortableTask:
+        """Raises TaskNotPortable."""
+        self._raise_not_portable(node)
+
+    def serialize_inputs(self, node: int, view: Any) -> tuple[bytes, list[Any]]:
+        """Raises TaskNotPortable."""
+        self._raise_not_portable(node)
+
+    def deserialize_result(self, node: int, view: Any, payload: bytes) -> NodeResult:
+        """Raises TaskNotPortable."""
+        self._raise_not_portable(node)
+
+    def _raise_not_portable(self, node: int) -> NoReturn:
+        kind = self.plan.style.removesuffix("s")
+        raise TaskNotPortable(
+            f"{kind} {self.plan.nodes[node].name!r} of workflow {self.plan.name!r} cannot run in another process",
+            hint=f"take workflows of {self.plan.style} off that executor: route them to the default one",
+        )
