@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from holdwater.errors import IllegalEvent
@@ -28,8 +26,7 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import AuthoringStyle, RunData, WorkflowDefinition
-from holdwater.model.ports.store import Store
-from holdwater.model.records import RunRow, RunUpdate, StoredRun, WorkRow
+from holdwater.model.records import RunRow, RunUpdate, WorkRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.runtime.attempt import Attempt
@@ -220,7 +217,7 @@ class ActiveRun:
         if row.paused_at and status == "running" and row.deadline_at:  # the deadline stands still during a pause
             new_row.deadline_at = Micros(row.deadline_at + now - row.paused_at)
         if new_row.deadline_at is not None:  # and while it sleeps
-            new_row.deadline_at = Micros(new_row.deadline_at + self._sleep_us(self.unsaved_entries, now))
+            new_row.deadline_at = Micros(new_row.deadline_at + self.sleep_us(self.unsaved_entries, now))
         if row.finished_at is not None and not m.ended and self.time_limit_us is not None:  # it has as long again
             new_row.deadline_at = Micros(now + self.time_limit_us)
         if self.definition is not None:
@@ -284,7 +281,7 @@ class ActiveRun:
             self.paused_us += update.at - old.paused_at
         written = len(update.entries)
         saved, self.unsaved_entries = self.unsaved_entries[:written], self.unsaved_entries[written:]
-        self.paused_us += self._sleep_us(saved, update.at)
+        self.paused_us += self.sleep_us(saved, update.at)
         for entry in saved:
             entry.recorded_at = update.at
         self.entries.extend(saved)
@@ -302,7 +299,7 @@ class ActiveRun:
             self.changed_nodes.clear()
             self.crash_suspects.clear()
 
-    def _sleep_us(self, entries: Sequence[JournalEntry], now: Micros) -> int:
+    def sleep_us(self, entries: Sequence[JournalEntry], now: Micros) -> int:
         """Microseconds a sequence will sleep because of these entries: nothing else goes on in it meanwhile."""
         if not self.compiled_plan.plan.sequence:
             return 0
@@ -342,37 +339,6 @@ class ActiveRun:
     def has_unsaved_changes(self) -> bool:
         """There is something to write."""
         return bool(self.unsaved_entries or self.changed_nodes or self.newly_started or self.pending_starts)
-
-    # -- reading
-
-    def read_journal_tail(self, store: Store | StoredRun) -> None:
-        """Fold what other runners have journalled since, and read the work rows.  `unsaved_entries` must be empty."""
-        self.is_from_store = True
-        seq = self.row.seq if self.entries else 0
-        machine, paused_at = self.machine, UNSET
-        for journal_row in store.read_journal(self.row.id, after_seq=seq):
-            was_ended, was = machine.ended, machine.status
-            for k, tree in enumerate(json.loads(journal_row.entries)):
-                if journal_row.seq + k <= seq:
-                    continue
-                entry = journal_format.decode(tree, self.style.decode_value, journal_row.at)
-                if type(entry.event) is InputProvided and entry.event.unvalidated and self.definition is not None:
-                    entry.event.values = self.definition.validate_answer(entry.event.node, entry.event.values)
-                machine.apply(entry.event)
-                self.entries.append(entry)
-                self.paused_us += self._sleep_us([entry], journal_row.at)
-            if was_ended and not machine.ended:
-                self.started_at, self.paused_us = journal_row.at, 0
-            elif was != machine.status == "paused":
-                paused_at = journal_row.at
-            elif was == "paused" and machine.status == "running":
-                self.paused_us += journal_row.at - paused_at
-        stored = store.get_run(self.row.id)
-        if stored is not None:
-            self.row = replace(stored, seq=len(self.entries))
-        self.reason = self.row.reason
-        self.machine.take_commands()  # outstanding work is in `todo`; its owners are in the work rows
-        self.work_rows = {row.node: row for row in store.work_of_run(self.row.id)}
 
     @property
     def has_unvalidated_answers(self) -> bool:

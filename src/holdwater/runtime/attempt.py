@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from holdwater.errors import NodeFailure, TaskCancelled, TaskNotPortable
 from holdwater.model.cancellation import is_cancellation
@@ -19,9 +19,8 @@ from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.results import NodeResult
 from holdwater.model.time import MONOTONIC_UNSET, UNSET, Micros, add_seconds
 from holdwater.runtime.future import Future, wrap_future
-
-if TYPE_CHECKING:
-    from holdwater.runtime.handle import ChildStarter, TaskHandle
+from holdwater.runtime.handle import TaskHandle
+from holdwater.runtime.task_ports import ChildStarter
 
 
 class Lease:

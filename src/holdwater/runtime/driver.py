@@ -27,12 +27,12 @@ from holdwater.runtime.clock import synchronise
 from holdwater.runtime.config import DriverConfig
 from holdwater.runtime.core import Core
 from holdwater.runtime.future import Future
-from holdwater.runtime.handle import ChildStarter
 from holdwater.runtime.internal_errors import logger
 from holdwater.runtime.ports import MakeRunRow, RunObserver
 from holdwater.runtime.run_table import Accepted
 from holdwater.runtime.services.children.calls import ChildCall
 from holdwater.runtime.services.composition import Services
+from holdwater.runtime.task_ports import ChildStarter
 from holdwater.runtime.turns import DriverTurns
 
 

@@ -183,7 +183,7 @@ class Loop:
             self._error_log.add("a message to the runner's loop", error)
 
     def _next_timeout(self) -> float | None:
-        """Seconds until something is due."""
+        """Seconds until something is due; None: only a callback can bring work."""
         now = self._clock.now()
         paused_until = self._store_status.paused_until(now)
         instants = [service.next_due_at(now) for service in (*self._local_services, *self._store_services)]
@@ -193,7 +193,8 @@ class Loop:
             instants.append(self.timers.next_due_at)
         if self._owner.has_unsaved_changes:
             instants.append(paused_until)
-        return self._clock.seconds_until(max(min(instants, default=NEVER), paused_until))
+        next_at = min(instants, default=NEVER)
+        return None if next_at >= NEVER else self._clock.seconds_until(max(next_at, paused_until))
 
     def _run_due(self) -> None:
         """Call the timers and services that are due."""

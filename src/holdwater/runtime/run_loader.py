@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from holdwater.errors import RunNotFound, StoreError, StoreUnavailable, StructureChanged
 from holdwater.kernel import CompiledPlan, compile_plan
+from holdwater.model import journal as journal_format
+from holdwater.model.events import InputProvided
 from holdwater.model.plan import Plan
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
 from holdwater.model.ports.store import Store
 from holdwater.model.records import RunRow, StoredRun
+from holdwater.model.time import UNSET
 from holdwater.runtime.active_run import ActiveRun
 
 
@@ -47,7 +52,7 @@ class StoredRunLoader:
         Raises StoreError, StoreUnavailable, DecodingError.
         """
         run = ActiveRun(row, self.plan_of(row), self.style_of(row), None)
-        run.read_journal_tail(source or self._store)
+        read_journal_tail(run, source or self._store)
         return run
 
     def style_of(self, row: RunRow) -> AuthoringStyle:
@@ -142,6 +147,39 @@ class RunLoader(StoredRunLoader):
             run = self.fold(row, source)
         else:
             run = ActiveRun(row, self.compiled_plan(definition.plan), definition.style, definition)
-            run.read_journal_tail(source)
+            read_journal_tail(run, source)
         run.resume_local_commands(self._clock)
         return run
+
+
+def read_journal_tail(run: ActiveRun, source: Store | StoredRun) -> None:
+    """Fold the entries behind those the run has, and read its work rows.  It has no unsaved entries.
+
+    Raises StoreError, StoreUnavailable, DecodingError.
+    """
+    run.is_from_store = True
+    seq = run.row.seq if run.entries else 0
+    machine, paused_at = run.machine, UNSET
+    for journal_row in source.read_journal(run.row.id, after_seq=seq):
+        was_ended, was = machine.ended, machine.status
+        for k, tree in enumerate(json.loads(journal_row.entries)):
+            if journal_row.seq + k <= seq:
+                continue
+            entry = journal_format.decode(tree, run.style.decode_value, journal_row.at)
+            if type(entry.event) is InputProvided and entry.event.unvalidated and run.definition is not None:
+                entry.event.values = run.definition.validate_answer(entry.event.node, entry.event.values)
+            machine.apply(entry.event)
+            run.entries.append(entry)
+            run.paused_us += run.sleep_us([entry], journal_row.at)
+        if was_ended and not machine.ended:
+            run.started_at, run.paused_us = journal_row.at, 0
+        elif was != machine.status == "paused":
+            paused_at = journal_row.at
+        elif was == "paused" and machine.status == "running":
+            run.paused_us += journal_row.at - paused_at
+    stored = source.get_run(run.row.id)
+    if stored is not None:
+        run.row = replace(stored, seq=len(run.entries))
+    run.reason = run.row.reason
+    machine.take_commands()  # outstanding work is in `todo`; its owners are in the work rows
+    run.work_rows = {row.node: row for row in source.work_of_run(run.row.id)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from holdwater.errors import TaskNotPortable
 from holdwater.model import message_framing, validation
@@ -18,9 +18,7 @@ from holdwater.model.error_report import ErrorReport, describe_error, restore_so
 from holdwater.model.ports.definition import PortableTask
 from holdwater.model.results import NodeResult
 from holdwater.runtime.attempt import Attempt, RemoteTaskError
-
-if TYPE_CHECKING:
-    from holdwater.runtime.handle import SlotOwner
+from holdwater.runtime.task_ports import SlotOwner
 
 DEFAULT_EXECUTOR: Final = "default"
 """the executor that is always there"""
