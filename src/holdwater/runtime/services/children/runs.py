@@ -33,7 +33,8 @@ PAGE_SIZE_RUNS: Final = 1000
 class ChildWatch:
     """A child that is followed.  `on_settled`: called once, in the loop, with the child when it has ended on disk.
 
-    `report_pauses`: or when it is paused.  `on_error`: called instead if the child cannot be followed.
+    `report_pauses`: also when it is paused; and as soon as it has ended, on disk or not.  `on_error`: called instead if
+    the child cannot be followed.
     """
 
     run_id: str
@@ -42,10 +43,10 @@ class ChildWatch:
     report_pauses: bool = False
 
     def is_settled(self, child: ActiveRun) -> bool:
-        if child.machine.ended:
-            return not child.has_unsaved_changes
         if not self.report_pauses:
-            return False
+            return child.machine.ended and not child.has_unsaved_changes
+        if child.machine.ended:  # its end and the parent's next decision may be one transaction
+            return True
         is_parked = child.row.status == RunStatus.PAUSED and not child.has_unsaved_changes  # some by their rows alone
         return is_parked or child.machine.status == "paused"
 
@@ -119,6 +120,9 @@ class ChildRuns:
         if live is not None and (not live.done.done or watch.is_settled(live)):
             live.done.add_done_callback(lambda future: self.call_soon(lambda: self._on_done(watch, future)))
             return
+        if live is not None and live.has_unsaved_changes:  # the store has an earlier state of it
+            self._watch_again_after(self.table.add_external_waiter(run_id), watch)
+            return
         if self._clock.now() < self._store_status.retry_at:
             self.call_when_store_answers(lambda: self.watch(watch), back_off=False)
             return
@@ -129,20 +133,37 @@ class ChildRuns:
         if row is None:
             raise RunNotFound(f"child run {run_id} is not in the store any more")
         if row.finished_at is not None or (watch.report_pauses and row.status == RunStatus.PAUSED):
-            child = self.run_loader.load_run(run_id)
-            self.call_soon(lambda: watch.on_settled(child))
+            self.call_soon(lambda: self._report_stored(watch))
         elif notification is not None:
-            notification.add_done_callback(lambda _: self.call_soon(lambda: self.watch(watch)))
+            self._watch_again_after(notification, watch)
         else:
             self.call_later(lambda: self.watch(watch))
+
+    def _watch_again_after(self, notification: Future[ActiveRun | None], watch: ChildWatch) -> None:
+        notification.add_done_callback(lambda _: self.call_soon(lambda: self.watch(watch)))
 
     def _on_done(self, watch: ChildWatch, future: Future[ActiveRun]) -> None:
         """The child has settled, or left this process."""
         try:
-            child = future.result()
+            child = self.table.get(watch.run_id) or future.result()  # it may have been read again since
         except BaseException as error:  # noqa: BLE001 - an answer like any other
             watch.on_error(error)
             return
+        self._report_or_watch(watch, child)
+
+    def _report_stored(self, watch: ChildWatch) -> None:
+        """The child had settled in the store."""
+        try:
+            child = self.table.get(watch.run_id) or self.run_loader.load_run(watch.run_id)
+        except StoreUnavailable:
+            self.call_when_store_answers(lambda: self.watch(watch))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it concerns this child alone
+            watch.on_error(error)
+        else:
+            self._report_or_watch(watch, child)
+
+    def _report_or_watch(self, watch: ChildWatch, child: ActiveRun) -> None:
+        """Report the child as it is now, or follow it further: it may have been resumed since it settled."""
         if watch.is_settled(child):
             watch.on_settled(child)
         else:
