@@ -1,4 +1,4 @@
-"""The end of a superstep of a loop: what its nodes produced is published together, in plan order.
+"""The end of a superstep of a loop: the outputs of its nodes are published together, in plan order.
 
 Decisions and versions are consumed here, before anything new is written.  A version counts writes, not equality: an
 equal value is a new value.
@@ -16,7 +16,7 @@ from holdwater.model.rules import SUCCEEDED
 def complete_member(
     m: MachineState, loop: CompiledLoop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None
 ) -> None:
-    """A node of the running superstep is done; the last one publishes them all."""
+    """Complete a node of the current superstep; the last one publishes the outputs of all."""
     m.node_states[node] = SUCCEEDED
     r = m.supersteps[loop.unit]
     r.results[node] = (values, decision)
@@ -26,7 +26,7 @@ def complete_member(
 
 
 def commit_superstep(m: MachineState, loop: CompiledLoop, r: Superstep) -> None:
-    """Consume the decisions the nodes have used, and write what they produced, in plan order."""
+    """Consume the decisions the nodes have used, and write their outputs, in plan order."""
     for i in r.issued_nodes:
         m.consumed_versions[i] = read_versions(m, i)
         for g in m.compiled_plan.controlling_gates[i]:
@@ -46,7 +46,7 @@ def commit_superstep(m: MachineState, loop: CompiledLoop, r: Superstep) -> None:
 
 
 def read_versions(m: MachineState, i: int) -> list[int]:
-    """The latest write of each read of the node."""
+    """Return the latest version of each read of the node."""
     stamp = m.versions
     single = m.compiled_plan.single_cell_reads[i]
     if single is not None:

@@ -73,7 +73,7 @@ class CompiledPlan:
     """cells that nodes write"""
 
     def descendants(self, units: Iterable[int]) -> set[int]:
-        """These units and all that come after them."""
+        """Return these units and all that come after them."""
         found = set(units)
         stack = list(found)
         while stack:
@@ -84,12 +84,12 @@ class CompiledPlan:
         return found
 
     def readers(self, names: Iterable[str]) -> list[int]:
-        """The nodes that read one of these cells."""
+        """Return the nodes that read one of these cells."""
         cells = {self.cell_index[name] for name in names}
         return [i for i, reads in enumerate(self.read_cells) if any(not cells.isdisjoint(read) for read in reads)]
 
     def node_ranges(self, pairs: Sequence[str]) -> Iterator[range]:
-        """The nodes of a sequence that a decision passes over."""
+        """Iterate over the ranges of nodes a decision of a sequence skips."""
         for begin, end in zip(pairs[::2], pairs[1::2], strict=True):
             yield range(self.node_index[begin], self.node_index[end] if end else len(self.plan.nodes))
 

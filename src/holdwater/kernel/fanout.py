@@ -1,7 +1,7 @@
-"""Fans: a node that has child runs.
+"""Fan-out: nodes with child runs.
 
-It requests them (`ChildRunsRequested`), they run, and it is executed again when all of them have ended.  Results of
-children are kept as long as the node has not succeeded: a retry runs only those that did not complete.
+A node requests them (`ChildRunsRequested`), they are run, and it is executed again when all of them have ended.
+Results of children are kept as long as the node has not succeeded: a retry runs only those that did not complete.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from holdwater.model.fanout import ChildResult
 
 
 def start_children(m: MachineState, e: ev.ChildRunsRequested) -> None:
-    """The body has asked for children."""
+    """Take a request for child runs."""
     count = len(e.inputs)
     m.fan_outs[e.node] = FanOut(e.fence, e.inputs, e.max_concurrency, e.fail_fast, ["waiting"] * count, [0] * count)
 
 
 def advance(m: MachineState, i: int) -> None:
-    """Start what there is room for; when nothing is left to run, perform the node again."""
+    """Start children up to `max_concurrency`; when none is left, execute the node again."""
     fan = m.fan_outs[i]
     while fan.has_startable and len(fan.running) < (fan.max_concurrency or len(fan.statuses)):
         k = fan.next_index
@@ -40,7 +40,7 @@ def advance(m: MachineState, i: int) -> None:
 
 
 def accepts_child_status(m: MachineState, e: ev.ChildStatusChanged) -> bool:
-    """The child is one of this turn, has not ended, and was in another state."""
+    """Return True if the child is of this generation, has not ended, and had another status."""
     fan = m.fan_outs.get(e.node)
     if (
         fan is None
@@ -57,7 +57,7 @@ def accepts_child_status(m: MachineState, e: ev.ChildStatusChanged) -> bool:
 
 
 def on_child_status(m: MachineState, e: ev.ChildStatusChanged) -> None:
-    """A child is in another state."""
+    """Take the new status of a child."""
     fan, k = m.fan_outs[e.node], e.index
     fan.running.discard(k)
     fan.paused.discard(k)
@@ -79,7 +79,7 @@ def on_child_status(m: MachineState, e: ev.ChildStatusChanged) -> None:
 
 
 def retry_incomplete(m: MachineState, i: int) -> bool:
-    """The node is tried again: run those children that have not completed.  False if there are none."""
+    """Start the children that have not completed again, for a retry of the node.  Returns False if there are none."""
     fan = m.fan_outs.get(i)
     if fan is None:
         return False
@@ -98,7 +98,7 @@ def retry_incomplete(m: MachineState, i: int) -> bool:
 
 
 def all_paused(m: MachineState) -> bool:
-    """All that is outstanding are children, and each of them waits for a person."""
+    """Return True if all outstanding work are children, and all active ones are paused."""
     return all(
         type(c) is AwaitChildren and not m.fan_outs[c.node].running and not m.fan_outs[c.node].is_stopping
         for c in m.todo.values()

@@ -67,10 +67,10 @@ def gate_open_test(gate: int, target: int, name: str, default: bool) -> Callable
 
 
 def is_unreachable(m: RuleState, gate: int) -> bool:
-    """All gates above this gate have decided against it, or are cut off themselves.
+    """Return True if all gates above this one have decided against it, or are unreachable themselves.
 
     One gate that has not is enough to say no, however far above.  Gates may stand over each other in a circle; a gate
-    already on the way counts as not cut off.  Iterative, and every gate above is visited once: thousands of chained
+    already on the path counts as reachable.  Iterative, and every gate above is visited once: thousands of chained
     gates are normal.
     """
     controllers, nodes = m.compiled_plan.controlling_gates, m.compiled_plan.plan.nodes
@@ -101,7 +101,7 @@ def is_unreachable(m: RuleState, gate: int) -> bool:
 
 
 def hold_back_targets(m: RuleState, ready: list[int]) -> list[int]:
-    """Which of the ready nodes of a loop go now.
+    """Select the ready nodes of a loop that run now.
 
     A ready gate holds back its targets; decisions of a gate it controls wait too, unless nothing else can run.
     """

@@ -1,4 +1,4 @@
-"""Nodes begin and succeed: a body, a timer, a question or children are issued, and what they came to is written."""
+"""Issue and completion of nodes: attempts, timers, questions and children."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdwater.model.rules import SUCCEEDED
 
 
 def issue_node(m: MachineState, i: int) -> None:
-    """Start a node: its body, its timer, its question or its children."""
+    """Issue a node: an attempt, a timer, a question or its children."""
     node = m.compiled_plan.plan.nodes[i]
     if m.deferred_until and i in m.deferred_until:
         m.start_timer(i, StartTimer(i, at=m.deferred_until[i]))
@@ -29,7 +29,7 @@ def issue_node(m: MachineState, i: int) -> None:
 
 
 def request_input(m: MachineState, i: int, question: Any) -> None:
-    """Put the node's question, or take the answer that came before it."""
+    """Open the node's question, or take the answer that came before it."""
     if m.early_inputs.get(i):
         complete_node(m, i, m.early_inputs[i].pop(0), None)
     else:
@@ -38,13 +38,13 @@ def request_input(m: MachineState, i: int, question: Any) -> None:
 
 
 def retry_node(m: MachineState, i: int) -> None:
-    """Perform a node that may have children: those that have not completed come first."""
+    """Issue a node that may have children: those that have not completed are started first."""
     if not fanout.retry_incomplete(m, i):
         m.issue_execute(i)
 
 
 def complete_node(m: MachineState, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
-    """Take what a node produced; in a loop it is published when the superstep is complete."""
+    """Take the outputs of a node; in a loop they are published when the superstep is complete."""
     if m.failure_counts:
         m.failure_counts.pop(i, None)
     if m.deferred_until:

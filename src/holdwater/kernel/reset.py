@@ -1,6 +1,6 @@
-"""The way back: a run that has ended, or rests, goes on; what was derived from what is void now is taken back.
+"""Resumption of runs, and reset of nodes whose causes are done anew.
 
-What is taken back is forgotten as if it had never been.  Fences are never taken back.
+A node that is reset is as if it had never run.  Fencing tokens are never reset.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from holdwater.model.rules import FAILED, SKIPPED
 
 
 def resume_run(m: MachineState, e: ev.Resumed) -> None:
-    """Go on, with new inputs if there are any, from a node of a sequence if one is given."""
+    """Resume a run, with new inputs if there are any, from a node of a sequence if one is given."""
     ended, unhurt = m.ended, not m.halted and not m.failed
     m.suspended = False
     m.status = "running"
@@ -44,17 +44,16 @@ def resume_run(m: MachineState, e: ev.Resumed) -> None:
 
 
 def _set_inputs(m: MachineState, inputs: Mapping[str, Any]) -> list[int]:
-    """Take new inputs in: each is the latest write of its cell.  Returns the nodes that read them."""
+    """Write new inputs, each the latest write of its cell.  Returns the nodes that read them."""
     for name, value in inputs.items():
         m.write_input(m.compiled_plan.cell_index[name], value)
     return m.compiled_plan.readers(inputs) if inputs else []
 
 
 def _restart_from(m: MachineState, start: int) -> list[int]:
-    """Of a sequence: what stands before `start` and is not done never will be, whatever it has come to.
+    """Let a sequence go on from `start`: nodes before it that have not succeeded are skipped.
 
-    `start` itself is not passed over, nor is the rest of what an earlier decision had passed over together with it.
-    Returns the nodes to be looked at again.
+    A range that an earlier decision skipped and that has `start` in it is void.  Returns the nodes to evaluate again.
     """
     nodes, held = m.compiled_plan.plan.nodes, set(m.halted_nodes)
     for i in [i for i in m.errors if 0 <= i < start and i not in held and nodes[i].on_error != "ignore"]:
@@ -70,7 +69,7 @@ def _restart_from(m: MachineState, start: int) -> list[int]:
 def _reset_nodes(
     m: MachineState, changed_nodes: Iterable[int], *, include_failures: bool, keep_loop_state: bool
 ) -> list[int]:
-    """Take back what is to be done anew, failures that let the run go on, and all that came after either.
+    """Reset the changed nodes, failures that let the run go on, and all nodes after either.
 
     What ran because of a failure must not stand beside its success.  A failure that counts for nothing (`ignore`)
     stays: the run is not in want of it, and what came after it is done.  Returns the failed nodes that can start again
@@ -127,7 +126,7 @@ def _keep_loop_state(m: MachineState, units: Iterable[int]) -> None:
 
 
 def _reset_node(m: MachineState, i: int) -> None:
-    """The node has never been looked at."""
+    """Reset a node to the state before its first evaluation."""
     m.node_states[i] = WAITING
     m.run_counts[i] = 0
     m.closed_gates.discard(i)

@@ -17,7 +17,7 @@ _MAX_NAMED_MEMBERS: Final = 10
 
 
 def find_skippable(m: MachineState, loop: CompiledLoop) -> set[int]:
-    """The members that are left out as things stand; linear in the loop's edges."""
+    """Find the members that are skipped in this state; linear in the edges of the loop."""
     never = [i for i in loop.nodes if not m.run_counts[i]]
     open_ = _admitted_by_rules(m, never)
     maker = {c: i for i in never for c in m.compiled_plan.write_cells[i]}
@@ -32,7 +32,7 @@ def find_skippable(m: MachineState, loop: CompiledLoop) -> set[int]:
 
 
 def _admitted_by_rules(m: MachineState, never: list[int]) -> set[int]:
-    """Those whose rule would let them run if all they wait for had run."""
+    """Return the nodes whose rules would hold if all nodes they name had run."""
     m.waived_nodes = range(len(m.node_states))
     found = {i for i in never if (test := m.compiled_plan.rule_tests[i]) is None or test(m, i)}
     m.waived_nodes = ()
@@ -40,13 +40,13 @@ def _admitted_by_rules(m: MachineState, never: list[int]) -> set[int]:
 
 
 def _is_refused_by_gate(m: MachineState, i: int, open_: set[int], out: set[int], loop: CompiledLoop) -> bool:
-    """No gate lets it run, and one that could has decided otherwise, or will not decide."""
+    """Return True if no gate admits the node, and one over it has decided otherwise or will not decide."""
     unit, gates = m.compiled_plan.unit_of, m.compiled_plan.controlling_gates[i]
     return i not in open_ and (not gates or any([m.run_counts[g] or g in out or unit[g] != loop.unit for g in gates]))
 
 
 def _has_no_writer_left(m: MachineState, i: int, maker: dict[int, int], out: set[int]) -> bool:
-    """An input it cannot do without was not written, and no member that could write it is still to run."""
+    """Return True if a required input was not written, and no member that could write it is still to run."""
     return any(
         [
             not any([m.versions[c] for c in cells]) and all([c not in maker or maker[c] in out for c in cells])
@@ -56,7 +56,7 @@ def _has_no_writer_left(m: MachineState, i: int, maker: dict[int, int], out: set
 
 
 def describe_deadlock(m: MachineState, loop: CompiledLoop, stuck: list[int]) -> str:
-    """For whom each of these members waits; of many, the first."""
+    """Describe which members each of these waits for; of many, the first ones."""
     nodes = m.compiled_plan.plan.nodes
     waits = []
     for i in stuck[:_MAX_NAMED_MEMBERS]:

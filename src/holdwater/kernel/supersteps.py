@@ -18,7 +18,7 @@ from holdwater.model.rules import SKIPPED, SUCCEEDED
 
 
 def start_superstep(m: MachineState, loop: CompiledLoop) -> None:
-    """Issue what is ready now, or let the loop come to rest."""
+    """Issue the ready nodes of a loop, or settle it if there are none."""
     compiled_plan = m.compiled_plan
     r = m.supersteps.get(loop.unit)
     if r is None:
@@ -82,7 +82,7 @@ def _resolve_no_ready(m: MachineState, loop: CompiledLoop) -> tuple[list[int], l
 
 
 def _ready_nodes(m: MachineState, nodes: list[int], waived: Container[int]) -> list[int]:
-    """Which of the nodes are to run if these are not waited for."""
+    """Return the nodes that are ready if rules count the waived ones as run."""
     m.waived_nodes = waived
     ready = [i for i in nodes if _is_ready(m, i)]
     m.waived_nodes = ()
@@ -90,7 +90,7 @@ def _ready_nodes(m: MachineState, nodes: list[int], waived: Container[int]) -> l
 
 
 def _is_opened(m: MachineState, i: int) -> bool:
-    """A gate has decided for the node, and it has not run since."""
+    """Return True if a gate has opened the node and it has not run since."""
     name, controllers = m.compiled_plan.plan.nodes[i].name, m.compiled_plan.controlling_gates
     return any(
         [name in m.open_targets.get(g, ()) and not (controllers[g] and is_unreachable(m, g)) for g in controllers[i]]
