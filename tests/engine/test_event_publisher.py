@@ -199,6 +199,21 @@ def test_a_processor_that_raises_is_reported_and_stops_nothing(define: Define) -
     assert len(recorder.events) == 4
 
 
+def test_a_processor_may_ask_for_the_result_of_a_run_that_has_ended(define: Define) -> None:
+    class Asks(EventProcessor):
+        status = ""
+
+        def on_event(self, event: BaseEvent) -> None:
+            if isinstance(event, RunEndEvent):
+                self.status = runner.handle(event.run_id).result(SIGNAL_TIMEOUT_SECONDS).status
+
+    asks = Asks()
+    with DefaultRunner("memory://", event_processors=[asks]) as runner:
+        runner.execute(define("one", ("a", fail_times(0), {})))
+        assert runner.internal_errors() == ()
+    assert asks.status == "Completed"
+
+
 def test_asynchronous_processors_are_awaited(define: Define) -> None:
     heard: list[str] = []
 

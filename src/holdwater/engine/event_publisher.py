@@ -99,7 +99,8 @@ class EventPublisher:
     def delivered(self) -> Future[None]:
         """Set when processors have heard of everything that was committed until now."""
         heard: Future[None] = Future()
-        if self._thread is None or not self._post(lambda: heard.set_result(None)):
+        is_processor = threading.current_thread() is self._thread  # it asks for a result while it handles an event
+        if self._thread is None or is_processor or not self._post(lambda: heard.set_result(None)):
             heard.set_result(None)
         return heard
 
