@@ -33,7 +33,7 @@ def suggest(names: Iterable[str]) -> str:
 
 
 def did_you_mean(name: object, candidates: Iterable[str]) -> str:
-    """A hint with up to three candidates that come close to the name, the closest first; empty if none does.
+    """Suggest up to three candidates similar to the name, the most similar first; empty if there are none.
 
     A candidate that differs by case alone comes before all others.
     """

@@ -52,7 +52,7 @@ class Day(NamedTuple):
         return self.date[:4]
 
     def ordinal(self) -> int:
-        """The day's number in the calendar; neighbours differ by one."""
+        """Return the day's ordinal number; consecutive days differ by one."""
         return date.fromisoformat(self.date).toordinal()
 
 

@@ -191,12 +191,12 @@ class Engine:
         return definition, cells, row
 
     def _note_caller(self, run_id: str) -> None:
-        """The context of this call is that of the run, for event processors."""
+        """Record the context of this call as that of the run, for event processors."""
         if self._publisher is not None:
             self._publisher.note_caller(run_id)
 
     def resolve_workflow(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any]]:
-        """A workflow, and inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
+        """Resolve a workflow, and encode inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
         self.driver.raise_if_closed()
         definition: WorkflowDefinition = self.registry.get(workflow).specialize(inputs)
         return definition, definition.encode_inputs(inputs)
@@ -213,13 +213,13 @@ class Engine:
         )
 
     def check_structure(self, run: RunView) -> None:
-        """Raises StructureChanged if this process has another structure of the run's workflow."""
+        """Check that this process has the run's structure of its workflow.  Raises StructureChanged."""
         self.driver.run_loader.check_structure(run.info)
 
     # -- waiting
 
     def future(self, run_id: str) -> RunFuture:
-        """A run that was started earlier or elsewhere, to wait for."""
+        """Return a future of a run that was started earlier or by another process."""
         return self._future(run_id)
 
     def wait_for_run(self, run_id: str, timeout_seconds: float | None = None) -> RunView:
@@ -231,7 +231,7 @@ class Engine:
         return await self._waiter.wait_async(run_id)
 
     def follow(self, run_id: str, after: int | EventPosition = 0) -> RunFollower:
-        """The events of a run behind a journal number or a position, until it has ended; see `RunFollower`.
+        """Follow the events of a run behind a journal number or a position, until it has ended; see `RunFollower`.
 
         Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable.
         """
@@ -259,7 +259,7 @@ class Engine:
 
     @contextmanager
     def pause_on_interrupt(self, run_id: str, on_stop_requested: Callable[[], None] | None = None) -> Iterator[None]:
-        """A block in which this thread begins a run, or goes on with it, and waits for it.
+        """Pause the run if the block, in which this thread starts or resumes it and waits for it, is interrupted.
 
         If it is interrupted, the run is paused, its bodies are told to stop and waited for (see `Driver.interrupt`); a
         second interruption leaves at once.  Interrupted is what ends with anything but an error of this library:

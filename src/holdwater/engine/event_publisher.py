@@ -72,27 +72,27 @@ class EventPublisher:
         return self._dispatcher.active
 
     def note_caller(self, run_id: str) -> None:
-        """The running context is that of the run's caller: its events begin there."""
+        """Record the current context as that of the run's caller, in which its events begin."""
         if self.is_listening:
             if len(self._callers) >= MAX_REMEMBERED:
                 self._callers.pop(next(iter(self._callers)), None)
             self._callers[run_id] = contextvars.copy_context()
 
     def on_committed(self, run: ActiveRun, new_entries: int) -> None:
-        """New journal entries are on disk; called before anything they ask for begins."""
+        """Publish new committed entries; called before any of their commands is executed."""
         if new_entries and self.is_listening:
             total = len(run.entries)
             self._post(lambda: self._take_entries(run, total - new_entries, total))
 
     def on_function_start(self, attempt: Attempt) -> Future[None]:
-        """The function of an attempt is about to be called: that may be when the future is set."""
+        """Publish the start of a function, which must not be called before the returned future is set."""
         heard: Future[None] = Future()
         if not self.is_listening or not self._post(lambda: self._take_start(attempt, heard)):
             heard.set_result(None)
         return heard
 
     def on_exception(self, attempt: Attempt, error: BaseException) -> None:
-        """The function of an attempt raised this."""
+        """Record the exception of an attempt's function, for the event of its failure."""
         if self.is_listening:
             self._post(lambda: self._take_exception(attempt, error))
 

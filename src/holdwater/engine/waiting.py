@@ -25,7 +25,7 @@ class RunWaiter:
     def __init__(
         self, driver: Driver, reader: RunReader, poll_seconds: float, publisher: EventPublisher | None = None
     ) -> None:
-        """`publisher`: a wait ends when event processors have heard of all the run has come to."""
+        """Create a waiter.  `publisher`: a wait ends after event processors got all events of the run."""
         self._driver, self._reader, self._poll_seconds = driver, reader, poll_seconds
         self._publisher = publisher
 
@@ -78,7 +78,7 @@ class RunWaiter:
                 await asyncio.sleep(self._poll_seconds)
 
     def delivered(self, run: ActiveRun, at_most_seconds: float = math.inf) -> RunView:
-        """The view of a run that has ended in memory, when event processors have heard of all of it."""
+        """Return the view of a run that ended in memory, after event processors got all its events."""
         self._wait_for_delivery(at_most_seconds)
         return self._reader.view_of(run)
 
@@ -91,11 +91,11 @@ class RunWaiter:
             await wrap_future(self._publisher.delivered())
 
     def view_of(self, run: ActiveRun) -> RunView:
-        """The view of a run that is in memory."""
+        """Return the view of a run in memory."""
         return self._reader.view_of(run)
 
     def _look(self, run_id: str) -> tuple[RunView | None, bool]:
-        """The run if it is at rest, and whether the store answers.
+        """Return the run if it has ended or paused, and True if the store answers.
 
         A store that is unavailable comes back, and the run goes on then; one that is unusable may not: that is raised.
         """
@@ -111,7 +111,7 @@ class RunFuture:
     """A run that will end: `result` waits for it, and keeps what it has come to unless the run is retried here."""
 
     def __init__(self, driver: Driver, waiter: RunWaiter, run_id: str, started: ActiveRun | None = None) -> None:
-        """`started`: the run, if it was started here."""
+        """Create a future.  `started`: the run, if it was started here."""
         self.run_id = run_id
         self._driver, self._waiter, self._started = driver, waiter, started
         self._retries_seen = driver.retry_count(run_id)
@@ -132,10 +132,10 @@ class RunFuture:
         return self._ended
 
     def in_memory(self) -> RunView | None:
-        """The run as this process has executed it, while its runner is being closed; None if it never had the run."""
+        """Return the run as this process executed it, while its runner closes; None if it never had the run."""
         run = self._driver.active_runs.get(self.run_id, self._started)
         return None if run is None else self._waiter.view_of(run)
 
     async def result_async(self) -> RunView:
-        """`result` for coroutines."""
+        """Await the result, as `result` does in a thread."""
         return await self._waiter.wait_async(self.run_id)

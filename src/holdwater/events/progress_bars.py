@@ -56,7 +56,7 @@ class Bar:
             self.total = self.done  # what no branch led to was not to be done
 
     def walk(self) -> Iterator[Bar]:
-        """This bar and those under it, in the order to show them."""
+        """Iterate over the bar and those under it, in display order."""
         stack = [self]
         while stack:
             bar = stack.pop()

@@ -44,7 +44,7 @@ class GraphRunData:
         return GraphView(values, fan.results() if fan is not None and fan.is_finished else None)
 
     def visible_names(self, node: int) -> Collection[str]:
-        """The inputs the node has values for."""
+        """Return the names of the inputs the node has values for."""
         return self.view(node).values.keys()
 
     def rule_results(self, node: int) -> tuple[bool, ...]:

@@ -34,7 +34,7 @@ class RunSituation:
 
 
 def inspect_run(engine: Engine, run_id: str) -> RunSituation:
-    """The run, and what is executed of it at this moment.  Raises RunNotFound, StoreError."""
+    """Read a run and its tasks that are being executed.  Raises RunNotFound, StoreError."""
     run, now = engine.reader.info(run_id), engine.clock.now()
     held = [w for w in engine.store.work_of_run(run_id) if w.owner is not None and w.lease_until > now]
     nodes = engine.reader.view(run_id).plan.nodes if held else ()
@@ -115,7 +115,7 @@ def retry_run(engine: Engine, run_id: str, reason: str = "", *, pickup_seconds: 
 
 
 def find_pause(engine: Engine, run_id: str, key: str | None = None) -> Pause:
-    """An open question, by its pause id or the name of its answer; None: the only one.
+    """Find an open question, by its pause id or the name of its answer; None: the only one.
 
     Raises PauseNotFound, RunNotFound, StoreError.
     """

@@ -29,25 +29,25 @@ class Database:
 
     @classmethod
     def of(cls, engine: Engine) -> Database:
-        """The database an engine works on."""
+        """Return the database an engine works on."""
         return cls(engine.store, engine.clock, engine.reader)
 
 
 @contextmanager
 def open_for_reading(url: str) -> Iterator[Database]:
-    """A database that exists, read-only: no table is made in it, and its schema is not brought up to date.
+    """Open an existing database read-only: no table is created, and its schema is not migrated.
 
     Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
     """
     check_exists(url)
-    # nothing stays in a session that a proxy may hand to others
+    # no state in sessions: a proxy may give them to other clients
     with _opened(open_store(url, StoreOptions(read_only=True, prepare_statements=False))) as database:
         yield database
 
 
 @contextmanager
 def open_for_writing(url: str, *, create: bool = False) -> Iterator[Database]:
-    """A database to change, without an engine.  `create`: make it if there is none.
+    """Open a database for changes, without an engine.  `create`: create it if there is none.
 
     Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
     """
@@ -59,7 +59,7 @@ def open_for_writing(url: str, *, create: bool = False) -> Iterator[Database]:
 
 @contextmanager
 def open_for_control(url: str) -> Iterator[Engine]:
-    """An engine on a database that exists; it executes, claims and recovers nothing.
+    """Open an engine on an existing database; it executes, claims and recovers nothing.
 
     Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
     """
@@ -72,7 +72,10 @@ def open_for_control(url: str) -> Iterator[Engine]:
 
 
 def check_exists(url: str) -> None:
-    """Raises DatabaseNotFound for a missing file, DatabaseURLError for a database in memory.  Servers are not asked."""
+    """Check that a database file exists; servers are not contacted.
+
+    Raises DatabaseNotFound for a missing file, DatabaseURLError for a database in memory.
+    """
     where = parse_url(url)
     if where.dialect == "postgresql":
         return

@@ -21,9 +21,9 @@ MAX_CANDIDATES: Final = 8
 
 
 def find_run(runs: RunReader, reference: str) -> RunInfo:
-    """A run by its id, by the beginning or the end of its id, or `@last`.
+    """Find a run by its id, by the beginning or the end of its id, or by `@last`.
 
-    A child whose id begins with that of its parent does not count beside it.
+    A child whose id begins with that of its parent is not a candidate if the parent is one.
     Raises RunNotFound, AmbiguousRun with the newest candidates, StoreError.
     """
     given = reference.strip()
@@ -46,7 +46,7 @@ def find_run(runs: RunReader, reference: str) -> RunInfo:
 
 
 def _find_by_part(runs: RunReader, part: str) -> list[RunInfo]:
-    """Runs whose ids begin or end so, the newest first."""
+    """List the runs whose ids begin or end with a text, newest first."""
     store, limit = runs.store, MAX_CANDIDATES + 1
     ids = dict.fromkeys([*store.find_by_prefix(part, limit), *store.find_by_suffix(part, limit)])
     found = [run for run_id in ids if (run := runs.find_info(run_id)) is not None]
@@ -83,7 +83,7 @@ def count_runs(runs: RunReader, which: RunFilter) -> dict[str, int]:
 
 
 def show_run(runs: RunReader, reference: str) -> RunView:
-    """A run with its activity and its open questions, both read; the store may be closed afterwards.
+    """Read a run with its activity and its open questions; the store may be closed afterwards.
 
     Raises RunNotFound, AmbiguousRun, StoreError.
     """
@@ -93,7 +93,7 @@ def show_run(runs: RunReader, reference: str) -> RunView:
 
 
 def follow_run(runs: RunReader, reference: str, after: int | EventPosition = 0) -> RunFollower:
-    """The events of a run behind a journal number or a position, until it has ended; for `for` and `async for`.
+    """Follow the events of a run behind a journal number or a position, until it has ended; for `for` and `async for`.
 
     The store must stay open meanwhile.  Raises RunNotFound, AmbiguousRun, InvalidArgument, StoreError.
     """

@@ -25,17 +25,17 @@ _ALL: Final = 1 << 31
 def get_schedule(
     database: Database, schedule_id: str, kind: ScheduleKind | None = None, *, config: ScheduleConfig = DEFAULT_CONFIG
 ) -> ScheduleInfo:
-    """A schedule by its id.  Raises ScheduleNotFound, StoreUnavailable."""
+    """Read a schedule by id.  Raises ScheduleNotFound, StoreUnavailable."""
     return ScheduleInfo.from_row(read_schedule(database.store, schedule_id, kind), config)
 
 
 def get_trigger(database: Database, name: str) -> ScheduleInfo:
-    """A trigger by its name.  Raises ScheduleNotFound, ScheduleError, StoreUnavailable."""
+    """Read a trigger by name.  Raises ScheduleNotFound, ScheduleError, StoreUnavailable."""
     return ScheduleInfo.from_row(read_trigger(database.store, name), DEFAULT_CONFIG)
 
 
 def find_schedule(database: Database, reference: str, *, config: ScheduleConfig = DEFAULT_CONFIG) -> ScheduleInfo:
-    """A schedule or trigger by its name, or by the beginning of its id.
+    """Find a schedule or trigger by its name, or by the beginning of its id.
 
     Raises ScheduleNotFound, ScheduleError if there are several, StoreUnavailable.
     """
@@ -70,7 +70,7 @@ def list_schedules(
 def list_fires(
     database: Database, schedule_id: str, *, limit: int | None = None, offset: int | None = None
 ) -> tuple[FireInfo, ...]:
-    """The fire times of a schedule, newest first; 100 unless `limit` says otherwise.
+    """List the fires of a schedule, newest first; `limit` defaults to 100.
 
     Raises ScheduleError for a page that cannot be, StoreUnavailable.
     """
@@ -80,13 +80,13 @@ def list_fires(
 
 
 def count_fires(database: Database, since: Instant, *, lost_after_us: int = LOST_AFTER_US) -> FireStats:
-    """Fires of all cron schedules since then.  Raises ScheduleError for what is no instant, StoreUnavailable."""
+    """Count the fires of all cron schedules since an instant.  Raises ScheduleError, StoreUnavailable."""
     lost_before = Micros(database.clock.now() - lost_after_us)
     return FireStats.from_counts(database.store.count_fires(parse_instant(since), lost_before))
 
 
 def read_schedule(store: Store, schedule_id: str, kind: ScheduleKind | None = None) -> ScheduleRow:
-    """The row of a schedule.  Raises ScheduleNotFound, StoreUnavailable."""
+    """Read the row of a schedule.  Raises ScheduleNotFound, StoreUnavailable."""
     try:
         found = store.get_schedule(str(uuid.UUID(schedule_id)))
     except (ValueError, AttributeError, TypeError):
@@ -100,7 +100,7 @@ def read_schedule(store: Store, schedule_id: str, kind: ScheduleKind | None = No
 
 
 def read_trigger(store: Store, name: str) -> ScheduleRow:
-    """The row of a trigger.  Raises ScheduleNotFound, ScheduleError, StoreUnavailable."""
+    """Read the row of a trigger.  Raises ScheduleNotFound, ScheduleError, StoreUnavailable."""
     validation.check_text("the name of a trigger", name, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError)
     found = store.schedule_by_name("trigger", name)
     if found is None:
@@ -109,7 +109,7 @@ def read_trigger(store: Store, name: str) -> ScheduleRow:
 
 
 def parse_instant(value: Instant) -> Micros:
-    """A datetime, or one as text (ISO 8601, RFC 3339), as microseconds since the epoch; without a zone: local time.
+    """Convert a datetime, or its text (ISO 8601, RFC 3339), to microseconds since the epoch; naive ones are local time.
 
     Raises ScheduleError.
     """

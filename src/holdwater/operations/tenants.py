@@ -122,7 +122,7 @@ class DatabaseAdmin:
         self._display_url = _check_database_url(database_url)
 
     def create_tenant(self, config: TenantConfig) -> TenantCredentials:
-        """A schema with the tables of runs, and a role that may read and write them and nothing else.
+        """Create a schema with the tables of runs, and a role that may only read and write these tables.
 
         Raises TenantError for a name that cannot be used or is taken, for a database where every role may create things
         in `public`, and for want of rights; StoreUnavailable.  Then nothing was made.
@@ -195,7 +195,7 @@ class DatabaseAdmin:
 
 
 def _import_tenants_module() -> ModuleType:
-    """Imported here, so that a database without a server needs no psycopg."""
+    """Import psycopg's part on demand, so that SQLite does not need it."""
     try:
         from holdwater.storage.postgres import tenants
     except ModuleNotFoundError as error:
@@ -206,7 +206,7 @@ def _import_tenants_module() -> ModuleType:
 
 
 def _check_database_url(url: object) -> str:
-    """The URL to show.  Raises TenantError."""
+    """Check a URL; returns it without password, for messages.  Raises TenantError."""
     from holdwater.storage.urls import parse_url
 
     if not isinstance(url, str):

@@ -35,7 +35,7 @@ class RunEventReader:
         return self._stream.has_ended
 
     def read(self) -> list[RunEvent]:
-        """The events behind those that were read before.
+        """Read the events after those read before.
 
         Raises RunNotFound if the run was deleted since, StoreError, StoreUnavailable.
         """

@@ -56,7 +56,7 @@ class RunFollower:
         *,
         has_notifications: bool,
     ) -> None:
-        """Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable."""
+        """Prepare to follow a run.  Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable."""
         self._store, self._watchers, self._run_id = store, watchers, run_id
         self._waits = FIRST_WAITS_SECONDS if has_notifications else ()
         self._longest_wait = LONGEST_WAIT_SECONDS if has_notifications else UNTOLD_WAIT_SECONDS
@@ -110,7 +110,7 @@ class RunFollower:
 
 
 def check_position(after: int | EventPosition) -> int | EventPosition:
-    """A journal number, or the position of an event.  Raises InvalidArgument."""
+    """Check a journal number or the position of an event.  Raises InvalidArgument."""
     parts = (after,) if isinstance(after, int) else after
     whole = isinstance(parts, tuple) and all([isinstance(part, int) and not isinstance(part, bool) for part in parts])
     if not whole or len(parts) > 2 or min(parts, default=-1) < 0:

@@ -108,7 +108,7 @@ class _NodeHistory:
         self.notes += entry.observer_errors
 
     def next_attempt(self) -> tuple[int, int]:
-        """Number and iteration of an attempt that begins now."""
+        """Return number and iteration of the next attempt."""
         return (1, self.iterations + 1) if self.iteration_ended else (self.attempt_count + 1, self.iterations)
 
     def _end_attempt(
@@ -177,7 +177,7 @@ def _process(owner: str | None) -> str | None:
 
 
 def _find_reset_nodes(run: ActiveRun, journal: tuple[JournalEntry, ...]) -> dict[int, list[int]]:
-    """Number of an entry that resets nodes -> these nodes: earlier attempts count, their times and errors do not."""
+    """Map the number of each entry that resets nodes to these nodes, whose earlier times and errors are dropped."""
     found: dict[int, list[int]] = {}
     if run.machine.reset_count:
         machine = Machine(run.compiled_plan)

@@ -44,7 +44,7 @@ class RunInfo:
 
     @classmethod
     def from_row(cls, row: RunRow, activity: Activity | None = None) -> RunInfo:
-        """The facts of a row."""
+        """Create the facts of a row."""
         return cls(
             row.id, row.workflow, row.style, row.structure, row.code, RunStatus(row.status), row.created_at,
             row.finished_at, row.paused_at, row.deadline_at, row.error, row.reason, row.idempotency_key, row.parent_id,

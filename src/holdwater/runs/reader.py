@@ -32,36 +32,36 @@ class RunReader:
         self._loader = StoredRunLoader(store, STYLES)
 
     def row(self, run_id: str) -> RunRow:
-        """The row of a run.  Raises RunNotFound, InvalidArgument."""
+        """Read the row of a run.  Raises RunNotFound, InvalidArgument."""
         row = self.store.get_run(validation.check_search_text("the id of a run", run_id))
         if row is None:
             raise RunNotFound(f"there is no run {run_id!r} in {self.store.url}")
         return row
 
     def info(self, run_id: str) -> RunInfo:
-        """The facts of a run, with its activity.  Raises RunNotFound, InvalidArgument."""
+        """Read the facts of a run, with its activity.  Raises RunNotFound, InvalidArgument."""
         return self._with_activities([self.row(run_id)])[0]
 
     def find_info(self, run_id: str) -> RunInfo | None:
-        """The facts of a run, without its activity; None if there is none.  Raises InvalidArgument."""
+        """Find the facts of a run, without its activity.  Raises InvalidArgument."""
         row = self.store.get_run(validation.check_search_text("the id of a run", run_id))
         return None if row is None else RunInfo.from_row(row)
 
     def view(self, run_id: str) -> RunView:
-        """A run as it is recorded.  Raises RunNotFound, InvalidArgument, StoreError."""
+        """Read a run.  Raises RunNotFound, InvalidArgument, StoreError."""
         return self.view_of(self.fold(self.row(run_id)))
 
     def find(self, run_id: str) -> RunView | None:
-        """A run as it is recorded; None if there is none.  Raises InvalidArgument, StoreError."""
+        """Find a run.  Raises InvalidArgument, StoreError."""
         row = self.store.get_run(validation.check_search_text("the id of a run", run_id))
         return None if row is None else self.view_of(self.fold(row))
 
     def view_of(self, run: ActiveRun) -> RunView:
-        """The view of a run that is in memory."""
+        """Create the view of a run in memory."""
         return RunView.of(run, self)
 
     def fold(self, row: RunRow) -> ActiveRun:
-        """The run of a row, for the engine.  Raises StoreError."""
+        """Fold the journal of a run, for the engine.  Raises StoreError."""
         return self._loader.fold(row)
 
     def list_runs(self, run_filter: RunFilter) -> tuple[RunInfo, ...]:
@@ -84,7 +84,7 @@ class RunReader:
         return tuple([RunInfo.from_row(row, found[row.id]) for row in rows])
 
     def activity(self, run_id: str) -> Activity:
-        """The activity of a run now.  Raises RunNotFound, InvalidArgument."""
+        """Read the activity of a run.  Raises RunNotFound, InvalidArgument."""
         return self._activities([self.row(run_id)])[run_id]
 
     def _activities(self, rows: Sequence[RunRow]) -> dict[str, Activity]:
@@ -93,11 +93,11 @@ class RunReader:
     # -- questions
 
     def pauses(self, run_id: str) -> tuple[Pause, ...]:
-        """The open questions of a run and its children.  Raises RunNotFound, InvalidArgument, StoreError."""
+        """List the open questions of a run and its children.  Raises RunNotFound, InvalidArgument, StoreError."""
         return self.open_pauses(self.fold(self.row(run_id)))
 
     def find_pause(self, run_id: str, key: str | None) -> Pause:
-        """An open question, by its pause id or the name of its answer; None: the only one.
+        """Find an open question, by its pause id or the name of its answer; None: the only one.
 
         Raises PauseNotFound, RunNotFound, InvalidArgument, StoreError.
         """
@@ -108,11 +108,11 @@ class RunReader:
     # -- what a view looks up
 
     def activity_of(self, run: ActiveRun) -> Activity:
-        """The activity of a run now.  Raises StoreUnavailable."""
+        """Read the activity of a run in memory.  Raises StoreUnavailable."""
         return self._activities([run.row])[run.row.id]
 
     def open_pauses(self, run: ActiveRun) -> tuple[Pause, ...]:
-        """The open questions of a run and its children.  Raises StoreError."""
+        """List the open questions of a run in memory and its children.  Raises StoreError."""
         return tuple(pauses.find_open_pauses(run, self._find_run))
 
     def children_of(self, run_id: str) -> tuple[RunInfo, ...]:

@@ -51,7 +51,7 @@ class RunView:
 
     @classmethod
     def of(cls, run: ActiveRun, source: RunSource) -> RunView:
-        """The run as it is on disk now."""
+        """Create the view of a run as it is committed now."""
         return cls(RunInfo.from_row(run.row), run, source)
 
     @property
@@ -141,7 +141,7 @@ class RunView:
         return {name: machine.values[cell[name]] for name in self.plan.inputs if machine.versions[cell[name]]}
 
     def last_given(self, name: str) -> Any:
-        """The value that was given last for an input, None if there is none.
+        """Return the value that was given last for an input, None if there is none.
 
         Raises KeyError for a name that is no input.
         """

@@ -35,8 +35,9 @@ INITIAL_SAMPLES: Final = 3
 
 
 class SystemClock:
-    """Instants are microseconds since the epoch.  `now` never goes back, but when a reference that was set back is
-    followed.
+    """The clock of the machine, or of a database server it follows.  Instants are microseconds since the epoch.
+
+    `now` never goes back, unless the server's clock was set back.
     """
 
     def __init__(

@@ -131,8 +131,10 @@ class Driver:
     def submit_run(
         self, definition: WorkflowDefinition, inputs: dict[str, Any], row: RunRow
     ) -> tuple[Future[Accepted], Future[ActiveRun]]:
-        """Start a run.  The first future is set when it is on disk with its first work claimed, the second when it has
-        ended or is paused; that one only if it has no idempotency key.  Raises RunnerClosed.
+        """Start a run; returns two futures.  Raises RunnerClosed.
+
+        The first is set when the run is committed with its first work claimed; the second, only of a run without
+        idempotency key, when it has ended or paused.
         """
         acceptance: Future[Accepted] = Future()
         done_future: Future[ActiveRun] = Future()

@@ -106,7 +106,7 @@ class StepsRunData:
         return self._snapshot_view(2 * nodes + 1)
 
     def visible_names(self, node: int) -> Collection[str]:
-        """The params the step sees."""
+        """Return the names of the params the step sees."""
         return self.view(node).params.names()
 
     def rule_results(self, node: int) -> tuple[bool, ...]:

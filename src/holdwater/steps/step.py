@@ -223,7 +223,7 @@ class LambdaStep(Step):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunPipelineStep(Step):
-    """A step that runs a pipeline.  (`PipelineStep` is a step of a pipeline group.)"""
+    """A step that runs a pipeline; a step of a pipeline group is a `PipelineStep`."""
 
     step_type = StepType.PIPELINE
     has_children = True

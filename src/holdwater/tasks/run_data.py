@@ -51,7 +51,7 @@ class TaskRunData:
         return self._compute_views([node], {})[0]
 
     def visible_names(self, node: int) -> Collection[str]:
-        """The keys of the context the task sees."""
+        """Return the keys of the context the task sees."""
         return [key for key, _ in self.view(node).items()]
 
     def rule_results(self, node: int) -> tuple[bool, ...]:

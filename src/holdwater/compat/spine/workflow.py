@@ -18,7 +18,7 @@ class Workflow(steps.Workflow):
         return WorkflowBuilder(cls, name, options)
 
     def required_tier(self) -> str:
-        """The original's tier: "basic", "intermediate" with a choice, "advanced" with a map or a wait.
+        """Return the original's tier: "basic", "intermediate" with a choice, "advanced" with a map or a wait.
 
         Holdwater runs all of them.
         """

@@ -84,7 +84,7 @@ class WorkflowRunnerConfig:
             )
 
     def with_overrides(self, **overrides: Any) -> WorkflowRunnerConfig:
-        """These options, with those that are not None set."""
+        """Return a copy with the overrides that are not None."""
         return replace(self, **{name: value for name, value in overrides.items() if value is not None})
 
     def driver_config(self) -> DriverConfig:

@@ -86,7 +86,7 @@ class LazyEngine:
             self._store.acquire_run(run_id)
 
     def pause_if_long_wait(self, run_id: str, until: Micros) -> None:
-        """A step of the run sleeps until then: if that is too long to hold the run, it is put aside."""
+        """Pause a run whose step waits until an instant beyond `max_inline_wait_seconds`."""
         if self._exceeds_inline_wait(until):
             self.engine.driver.request_control_event(run_id, ev.Paused(f"it waits until {to_rfc3339(until)}"))
 

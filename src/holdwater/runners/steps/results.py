@@ -141,7 +141,7 @@ def _to_workflow_status(run_status: str, is_live: bool) -> RunStatus:
 
 
 def _failed_step(run: RunView) -> tuple[str | None, str | None, str | None]:
-    """The step that failed, its error and category."""
+    """Return the step that failed, its error and category."""
     if run.failure is not None:
         halted = next((node.name for node in run.nodes if node.is_halted), None)
         return halted, run.failure.message, run.failure.category
@@ -154,7 +154,7 @@ def _failed_step(run: RunView) -> tuple[str | None, str | None, str | None]:
 
 
 def _collect_step_metrics(run: RunView, workflow: Workflow | None, first_entry: int) -> list[StepMetrics]:
-    """Steps that ended in this execution, in the order of the workflow."""
+    """Collect the metrics of steps that ended in this execution, in the order of the workflow."""
     tried: dict[int, list[StepAttempt]] = {}
     for attempt in iter_attempts(run, first_entry):
         tried.setdefault(attempt.node_index, []).append(attempt)
@@ -194,7 +194,7 @@ def _metrics_from_attempts(name: str, step_type: str, step_attempts: list[StepAt
 
 
 def _skipped_nodes(run: RunView, first_entry: int) -> set[int]:
-    """Steps passed over by a decision of this execution."""
+    """Return the steps skipped by decisions of this execution."""
     index = {node.name: i for i, node in enumerate(run.plan.nodes)}
     found: set[int] = set()
     for entry in run.journal[first_entry:]:

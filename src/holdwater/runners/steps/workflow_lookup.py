@@ -14,12 +14,12 @@ _executed_workflows: Final[dict[str, Workflow]] = {}
 
 
 def remember_workflow(workflow: Workflow) -> None:
-    """The workflow is executed here."""
+    """Remember a workflow that is executed in this process."""
     _executed_workflows[workflow.name] = workflow
 
 
 def find_workflow(run: RunInfo) -> Workflow | None:
-    """The workflow of a run, with the steps the run was recorded under if there are several; None if there is none."""
+    """Find the workflow of a run, preferably with the structure the run was recorded under."""
     registered = registry.find(run.workflow)
     found = [
         _executed_workflows.get(run.workflow),
@@ -30,7 +30,7 @@ def find_workflow(run: RunInfo) -> Workflow | None:
 
 
 def require_workflow(run: RunInfo) -> Workflow:
-    """The workflow of a run.  Raises WorkflowNotFound."""
+    """Return the workflow of a run.  Raises WorkflowNotFound."""
     found = find_workflow(run)
     if found is None:
         raise WorkflowNotFound(
@@ -41,7 +41,7 @@ def require_workflow(run: RunInfo) -> Workflow:
 
 
 def structure_changed_error(run: RunInfo, workflow: Workflow) -> StructureChanged:
-    """The error for a workflow whose steps are others than when the run began."""
+    """Create the error for a workflow whose steps have changed since the run started."""
     return StructureChanged(
         f"the steps of workflow {run.workflow!r} changed: run {run.id} was recorded under {run.structure}, "
         f"this workflow has {workflow.structure}",

@@ -173,16 +173,16 @@ class WorkflowRunner(StepHooks):
     # -- looking
 
     def get_run(self, run_id: str) -> WorkflowResult:
-        """A run as recorded so far, all its executions together.  Raises RunNotFound."""
+        """Read a run as recorded so far, all its executions together.  Raises RunNotFound."""
         run = self._view_run(run_id)
         return WorkflowResult(run, workflow_lookup.find_workflow(run.info), is_live=True)
 
     def list_checkpoints(self, run_id: str) -> list[Checkpoint]:
-        """The checkpoints of a run, one for each step that has succeeded, in order.  Raises RunNotFound."""
+        """List the checkpoints of a run, one per successful step, in order.  Raises RunNotFound."""
         return build_checkpoints(self._view_run(run_id))
 
     def get_checkpoint(self, run_id: str, step: str | None = None) -> Checkpoint | None:
-        """The checkpoint of a step, by default the latest; None if there is none.  Raises RunNotFound."""
+        """Find the checkpoint of a step, by default the latest one.  Raises RunNotFound."""
         found = [c for c in self.list_checkpoints(run_id) if step in (None, c.step_name)]
         return found[-1] if found else None
 

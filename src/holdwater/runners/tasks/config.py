@@ -205,7 +205,7 @@ class DefaultRunnerConfig:
         return {name: self._values[option.canonical_name] for name, option in OPTIONS.items()}
 
     def copy(self) -> Self:
-        """The same options, independent of these."""
+        """Return an independent copy."""
         made = type(self)()
         made._values.update(self._values)
         made._explicitly_set.update(self._explicitly_set)

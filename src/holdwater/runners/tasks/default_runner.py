@@ -78,14 +78,14 @@ class DefaultRunner(ScheduleMethods):
 
     @classmethod
     def with_config(cls, database_url: str, config: DefaultRunnerConfig) -> DefaultRunner:
-        """A runner with these options."""
+        """Create a runner with these options.  Raises ConfigError."""
         if not isinstance(config, DefaultRunnerConfig):
             raise ConfigError(f"config must be a DefaultRunnerConfig, not {type(config).__name__}")
         return cls(database_url, config=config)
 
     @classmethod
     def with_schema(cls, database_url: str, schema: str) -> DefaultRunner:
-        """A runner of one tenant, in a PostgreSQL schema of its own.  Raises DatabaseURLError (a ValueError)."""
+        """Create a runner of a tenant, in a PostgreSQL schema of its own.  Raises DatabaseURLError (a ValueError)."""
         return cls(database_url, schema=schema)
 
     @property
@@ -132,7 +132,7 @@ class DefaultRunner(ScheduleMethods):
     # -- looking and steering
 
     def get_run(self, run_id: str) -> PipelineResult:
-        """A run with its tasks, as recorded so far.  Raises RunNotFound."""
+        """Read a run with its tasks, as recorded so far.  Raises RunNotFound."""
         return PipelineResult(self._engine.reader.view(run_id))
 
     def list_runs(
@@ -147,7 +147,7 @@ class DefaultRunner(ScheduleMethods):
         since: datetime | None = None,
         offset: int = 0,
     ) -> list[RunSummary]:
-        """Runs, newest first.  `status` as in results; `before`: a run id, for the next page; `limit` 1 to 1,000.
+        """List runs, newest first.  `status`: as in results.  `before`: run id for the next page.  `limit`: 1 to 1,000.
 
         `parent_run_id`: only children of this run; `top_level`: only runs without a parent; `since`: only runs created
         at this instant or later (an aware datetime); `offset`: so many are left out first.
@@ -167,15 +167,16 @@ class DefaultRunner(ScheduleMethods):
         return [RunSummary.from_info(run) for run in self._engine.reader.list_runs(which)]
 
     def find_run(self, reference: str) -> RunSummary:
-        """A run by its id, by the beginning or the end of its id, or the newest without a parent: `@last`.
+        """Find a run by its id, by the beginning or the end of its id, or by `@last`, the newest top-level run.
 
         Raises RunNotFound, AmbiguousRun.
         """
         return RunSummary.from_info(find_run(self._engine.reader, reference))
 
     def activity(self, run_id: str) -> Activity:
-        """The activity of a run right now: queued, running (on which host, in which process), waiting (until when),
-        orphaned; or its status.  Raises RunNotFound, StoreUnavailable.
+        """Read the activity of a run: queued, running (host and process), waiting (until), orphaned; or its status.
+
+        Raises RunNotFound, StoreUnavailable.
         """
         return self._engine.reader.activity(run_id)
 
@@ -189,7 +190,7 @@ class DefaultRunner(ScheduleMethods):
         return self._engine.follow(run_id, after)
 
     def handle(self, run_id: str) -> WorkflowHandle:
-        """A handle on an earlier run.  Raises RunNotFound."""
+        """Return a handle on an existing run.  Raises RunNotFound."""
         row = self._engine.reader.row(run_id)
         self._engine.driver.include_run(run_id)
         return WorkflowHandle(self, self._engine, row.workflow, self._engine.future(run_id))
@@ -207,7 +208,7 @@ class DefaultRunner(ScheduleMethods):
         self._engine.control.resume(run_id)
 
     def pauses(self, run_id: str) -> list[Pause]:
-        """The open questions of a run, those of the runs nested in it too, in the order of the workflow."""
+        """List the open questions of a run and its children, in the order of the workflow.  Raises RunNotFound."""
         return list(self._engine.reader.pauses(run_id))
 
     def answer(self, run_id: str, pause_id: str | None, value: Any) -> None:
@@ -242,7 +243,7 @@ class DefaultRunner(ScheduleMethods):
         remove: Collection[str] = (),
         idempotency_key: str | None = None,
     ) -> WorkflowHandle:
-        """A new run that takes over what succeeded in another one, and runs `from_task` and all that comes after it.
+        """Start a run with the results of another one, and execute `from_task` and all its descendants.
 
         The other run may be in any state, and stays as it is.  `context`: values as `from_task` will see them, added or
         overwritten, None being a value like any other; `remove`: keys it will not see.  What failed in the other run
@@ -288,7 +289,7 @@ class DefaultRunner(ScheduleMethods):
         return self._engine.driver.dispatcher.get_executor(executor).has_capacity()
 
     def internal_errors(self) -> tuple[InternalErrorRecord, ...]:
-        """The latest errors of the engine itself, and of code it calls beside the bodies; the oldest first.
+        """Return the latest errors of the engine and of user code other than tasks, oldest first.
 
         A run they concern is parked or refused; what was due is tried again.  All are logged to `holdwater.runner`.
         """

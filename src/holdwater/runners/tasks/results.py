@@ -20,7 +20,7 @@ def to_rfc3339_or_none(at: Micros | None) -> str | None:
 
 
 def describe_activity(activity: Activity) -> str:
-    """An activity in words."""
+    """Describe an activity in words."""
     where = "" if activity.pid is None else f"{activity.host}:{activity.pid}"
     match activity.state:
         case "running" if where:
@@ -183,7 +183,7 @@ class PipelineResult:
         return RunSummary.from_info(self._info)
 
     def to_dict(self) -> dict[str, Any]:
-        """The run as plain data: summary, tasks and final context."""
+        """Convert to plain data: summary, tasks and final context."""
         from dataclasses import asdict
 
         tasks = []

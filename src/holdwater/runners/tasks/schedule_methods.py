@@ -27,9 +27,9 @@ _FIRE_STATUS_LABELS: Final = {
 
 
 def schedule_to_dict(schedule: ScheduleInfo, render_context: Callable[[str], Any] | None = None) -> dict[str, Any]:
-    """A schedule or trigger as data.
+    """Convert a schedule or trigger to plain data.
 
-    `render_context`: what stands for the context, made of its JSON; None: its values.
+    `render_context`: renders the JSON of the context; None: its values are used.
     """
     common = {
         "id": schedule.id,
@@ -160,7 +160,7 @@ class ScheduleMethods:
         return [schedule_to_dict(schedule) for schedule in found]
 
     def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
-        """Raises ScheduleNotFound."""
+        """Stop or resume a schedule.  Raises ScheduleNotFound."""
         return schedule_to_dict(queries.get_schedule(self._database, schedule_id, "cron", config=self._schedule_config))
 
     def update_cron_schedule(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
@@ -169,8 +169,9 @@ class ScheduleMethods:
         self._on_schedules_changed()
 
     def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
-        """Stop it, or let it go on from now on.  Runs that were started go on; what waited for one of them (overlap
-        "queue") is given up.  Raises ScheduleNotFound.
+        """Disable a schedule, or enable it from now on.  Raises ScheduleNotFound.
+
+        Started runs continue; fires that wait for one of them (overlap "queue") are skipped when it is disabled.
         """
         operations.set_schedule_enabled(self._database, schedule_id, enabled, config=self._schedule_config)
         self._on_schedules_changed()

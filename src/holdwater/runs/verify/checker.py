@@ -241,7 +241,7 @@ class _RunCheck:
                 self._latest_issues[command.node] = (command.fence, self.seq, entry.recorded_at)
 
     def _check_start_time(self, machine: Machine, entry: JournalEntry) -> None:
-        """A body must not begin before what it waited for was on disk: a crash in between would change its past."""
+        """Check that a function started after its predecessors were committed: a crash would change its past."""
         event = entry.event
         if not entry.started_at or not isinstance(event, _ATTEMPT_END_EVENTS):
             return
@@ -255,7 +255,7 @@ class _RunCheck:
             )
 
     def _check_single_result(self, machine: Machine, event: ev.Succeeded) -> None:
-        """Counted apart from the machine, which must not be its own judge."""
+        """Check that a node has one result, independently of the machine."""
         compiled_plan, node = machine.compiled_plan, event.node
         if not 0 <= node < len(machine.node_states):
             return
@@ -282,7 +282,7 @@ class _RunCheck:
         self._failed_nodes -= failed
 
     def _check_inherited(self, machine: Machine, entry: Any) -> None:
-        """A fork made nothing itself before it was born."""
+        """Check that the inherited entries of a fork are in the journal of its source."""
         if self.source_facts is None or not forks.is_not_in_source(entry, self.source_facts):
             return
         what = f"entry {self.seq} ({entry[0]}), which it was born with, "
@@ -380,7 +380,7 @@ _ATTEMPT_END_EVENTS: Final = (
 
 
 def _keep_encoded(tree: Any) -> Any:
-    """The machine never looks at a value, so none is decoded."""
+    """Return the encoded value: the machine reads no values, so none is decoded."""
     return tree
 
 

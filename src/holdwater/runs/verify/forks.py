@@ -40,7 +40,7 @@ def is_not_in_source(entry: Any, source_facts: frozenset[str]) -> bool:
 
 
 def _inheritable_fact(entry: Any) -> str | None:
-    """An entry without its fence, which a fork issues anew; None for what a fork makes itself."""
+    """Return an entry without its fence, which a fork issues anew; None for an entry of the fork itself."""
     match entry[0]:
         case "started" | "rule_evaluated" | "timer_fired":
             return json.dumps(entry)

@@ -312,8 +312,7 @@ class Executor:
         self._on_deferral_changed(attempt, True)
 
     def reacquire_slot(self, attempt: Attempt, on_slot: Callable[[], None] | None) -> None:
-        """A call that waited goes on: `on_slot` is called when the task function has a slot, or needs none as others
-        wait.
+        """Continue a call that waited: `on_slot` is called when the function has a slot, or needs none as others wait.
 
         None: now, over the limit if need be; also for the call that has asked before.
         """

@@ -73,7 +73,7 @@ class CheckpointedStore(MemoryStore):
         return {run_id: head.seq for run_id in run_ids if (head := self.get_run(run_id)) is not None}
 
     def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
-        """The journal from entry `after` + 1 on."""
+        """Read the journal from entry `after` + 1 on."""
         return MemoryStore.read_journal(self._store_with_run(run_id), run_id, after_seq)
 
     def work_of_run(self, run_id: str) -> list[WorkRow]:

@@ -137,7 +137,7 @@ class Checkpointer:
     # -- what is recorded
 
     def get_workflow(self, workflow_id: str) -> WorkflowRecord | None:
-        """The head of a run, None if there is none of this id."""
+        """Find the record of a run by id."""
         run = self.engine.reader.find_info(workflow_id)
         return None if run is None else WorkflowRecord.from_info(run)
 
@@ -153,7 +153,7 @@ class Checkpointer:
     list_runs = list_workflows
 
     def get_state(self, workflow_id: str) -> dict[str, Any]:
-        """The latest value of every input and output of a run, by name.  Raises RunNotFound, DecodingError."""
+        """Read the latest value of every input and output of a run, by name.  Raises RunNotFound, DecodingError."""
         run = self.engine.reader.view(workflow_id)
         return {name: stored.copy() for name, stored in {**run.inputs, **run.result}.items()}
 
@@ -173,13 +173,13 @@ class Checkpointer:
         return self.engine.follow(workflow_id, after)
 
     def pauses(self, workflow_id: str) -> list[Pause]:
-        """The open questions of a run, those of nested graphs too.  Raises RunNotFound."""
+        """List the open questions of a run, those of nested graphs included.  Raises RunNotFound."""
         return list(self.engine.reader.pauses(workflow_id))
 
     def fork(
         self, workflow_id: str, from_node: str, values: Mapping[str, Any] | None = None, *, new_id: str | None = None
     ) -> str:
-        """A new run that takes over what a recorded one has, up to a node; returns its id.  It goes on when it is run.
+        """Create a run with the results of another one up to a node; returns its id.  It starts when it is run.
 
         `values`: inputs of that node, as it will see them.
         Raises RunNotFound, TaskNotFound, WorkflowError (a node in a loop), EncodingError.

@@ -68,7 +68,7 @@ class DurableGraphRuns:
 
     @contextmanager
     def attached(self, request: DurableRequest) -> Iterator[None]:
-        """This caller's bodies, listeners and handlers are those of the run.  Raises RunInProgress."""
+        """Attach the caller's functions, listeners and handlers to the run in this block.  Raises RunInProgress."""
         run_id = request.run_id
         if self._callers.setdefault(run_id, request.caller) is not request.caller:
             raise RunInProgress(
@@ -178,7 +178,7 @@ class DurableGraphRuns:
         self.engine.wait_for_run(run_id)
 
     async def wait_for_run_async(self, run_id: str) -> None:
-        """The same in a loop."""
+        """Wait as `wait_for_run` does, in an event loop."""
         await self.engine.wait_for_run_async(run_id)
 
     async def pause_on_cancel(self, request: DurableRequest) -> None:
@@ -187,7 +187,7 @@ class DurableGraphRuns:
             await wrap_future(self.engine.driver.interrupt_run(request.run_id, request.caller.cancel))
 
     def _get_definition(self, graph: GraphProtocol) -> GraphWorkflowDefinition:
-        """The graph keeps it, and it knows this recorder by a weak reference: neither keeps the other alive."""
+        """Return the definition of a graph, cached on the graph; it refers to this object weakly."""
         known: WeakKeyDictionary[DurableGraphRuns, GraphWorkflowDefinition] = graph.__dict__.setdefault(
             "_durable_definitions", WeakKeyDictionary()
         )
@@ -238,7 +238,7 @@ class DurableGraphRuns:
 
 
 def _recorded_error(run: RunView) -> GraphFailed:
-    """The error of a run whose exception another process had, with the tracebacks it left as notes."""
+    """Create the error of a run that failed in another process, with the recorded tracebacks as notes."""
     error = GraphFailed(run.info.error or "it failed")
     for node in run.nodes:
         if node.traceback:
@@ -247,13 +247,13 @@ def _recorded_error(run: RunView) -> GraphFailed:
 
 
 def _changed_inputs(run: RunView, inputs: Mapping[str, Any]) -> dict[str, Stored]:
-    """Inputs that are not what the run was given last.  Raises EncodingError."""
+    """Return the inputs that differ from those the run has.  Raises EncodingError."""
     given = {name: Stored.encode(value) for name, value in inputs.items() if run.has_cell(name)}
     return {name: stored for name, stored in given.items() if run.last_given(name) != stored}
 
 
 def _check_strict_resume(run: RunView, changed_inputs: Mapping[str, Stored]) -> None:
-    """Raises InvalidTransition."""
+    """Check that a strict resume has no changed inputs.  Raises InvalidTransition."""
     if run.status == RunStatus.COMPLETED:
         raise InvalidTransition(
             f"workflow {run.id!r} is completed", hint='use another id, or resume="merge" to give it new inputs'

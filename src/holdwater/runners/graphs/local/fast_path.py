@@ -43,8 +43,9 @@ _RowFunction = Callable[[_Cells, "RunContext"], None]
 
 
 class _CallRow(NamedTuple):
-    """`kind`: the number of arguments for a function called with 1 or 2 cells by position, 3 for more or none, 0 for
-    everything else.
+    """A call of a node.
+
+    `kind`: 1 or 2 for a function called with so many cells by position, 3 for more or none, 0 for all other calls.
     """
 
     kind: int

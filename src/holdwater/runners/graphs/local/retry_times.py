@@ -15,7 +15,7 @@ _CLOCK: Final = SystemClock()
 
 
 def retry_time(delay_seconds: float) -> Micros:
-    """The instant after a delay that begins now; UNSET where there is none, which is at once."""
+    """Return the instant after a delay; UNSET, at once, for no delay."""
     return add_seconds(_CLOCK.now(), delay_seconds) if delay_seconds else UNSET
 
 
