@@ -23,13 +23,13 @@ class WorkflowHandle:
     """A run that was started.  Awaitable: `await handle` gives its result.
 
     `is_new`: the run was started by the call that made this handle; False if it was there before (an idempotency key).
-    The methods raise what those of the same names of `DefaultRunner` raise.
+    Raised errors are documented at the methods of the same names of `DefaultRunner`.
     """
 
     def __init__(
         self, runner: object, engine: Engine, workflow_name: str, future: RunFuture, *, is_new: bool = False
     ) -> None:
-        """`runner`: kept open by this handle; `engine`: its engine."""
+        """Create a handle.  `runner`: kept alive by this handle.  `engine`: of the runner."""
         self._runner, self._engine, self._future = runner, engine, future
         self.run_id = future.run_id
         self.workflow_name = workflow_name
@@ -37,7 +37,7 @@ class WorkflowHandle:
 
     @classmethod
     def of(cls, runner: object, engine: Engine, started: StartedRun) -> WorkflowHandle:
-        """The handle of a run that is on disk."""
+        """Create the handle of a committed run."""
         return cls(runner, engine, started.info.workflow, started.future, is_new=started.is_new)
 
     @property
@@ -46,7 +46,7 @@ class WorkflowHandle:
         return STATUS_LABELS[self._engine.reader.row(self.run_id).status]
 
     def done(self) -> bool:
-        """The run has ended."""
+        """Return True if the run has ended."""
         return self.status in ("Completed", "Failed", "Cancelled")
 
     def result(self, timeout: float | None = None) -> PipelineResult:
@@ -62,7 +62,7 @@ class WorkflowHandle:
         return self._engine.follow(self.run_id, after)
 
     def info(self) -> PipelineResult:
-        """The run as recorded so far."""
+        """Read the run as recorded so far."""
         return PipelineResult(self._engine.reader.view(self.run_id))
 
     def is_executing_here(self) -> bool:
