@@ -23,6 +23,7 @@ from tests.kernel.conftest import case
 from tests.kernel.drivers import Chaos
 from tests.kernel.journal import decode
 from tests.kernel.programs import Case
+from tests.kernel.styles.graphs import Fn, graph
 from tests.kernel.styles.program import Program
 from tests.kernel.test_against_reference import dags, wild_graphs
 from tests.kernel.test_retry import Ailing
@@ -141,6 +142,22 @@ def test_a_failure_of_each_node_and_its_retry(case: Case) -> None:
             ailing.resume(chaos)
             chaos.run_to_end()
         assert_told(ailing.program.compiled_plan, map(decode, chaos.journal))
+
+
+def test_a_node_under_way_is_reset_by_new_inputs() -> None:
+    program = graph("g", [Fn("double", lambda x: 2 * x, ("x",), ("y",))])
+    plan = program.compiled_plan
+    row = RunRow("r", "g", "graphs", "", "", Micros(0))
+    stream = RunEventStream(row, plan, STYLES["graphs"])
+    told = [
+        [one.type for one in stream.append(JournalEntry(event))]
+        for event in (ev.Started({"x": 1}), ev.Paused(), ev.Resumed("", {"x": 2}))
+    ]
+    assert told == [
+        ["workflow_started", "task_marked_ready"],
+        ["workflow_paused"],
+        ["workflow_resumed", "task_reset", "task_marked_ready"],
+    ]
 
 
 def assert_told_through_a_retry(program: Program, inputs: dict[str, Any], seed: int) -> None:

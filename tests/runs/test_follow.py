@@ -99,7 +99,16 @@ RUNS: list[Run] = [run_tasks, run_steps, run_graph, run_answered, run_cancelled,
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_run_is_read_on_from_every_place(runner: DefaultRunner, run: Run) -> None:
-    handle = run(runner)
+    assert_read_on_from_every_place(runner, run(runner))
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_in_memory_is_read_on_from_every_place(run: Run) -> None:
+    with DefaultRunner("memory://") as runner:
+        assert_read_on_from_every_place(runner, run(runner))
+
+
+def assert_read_on_from_every_place(runner: DefaultRunner, handle: WorkflowHandle) -> None:
     whole = list(handle.events())
     assert whole[0].seq == 1
     assert whole[-1].seq == runner._engine.reader.row(handle.run_id).seq
