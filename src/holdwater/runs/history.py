@@ -41,7 +41,10 @@ def build_nodes(run: ActiveRun, journal: tuple[JournalEntry, ...]) -> tuple[Node
         node = getattr(entry.event, "node", None)
         if node is not None:
             histories[node].record(entry, number)
-    return tuple([_to_view(run, i, history) for i, history in enumerate(histories)])
+    halted, loops = frozenset(run.machine.halted_nodes), _loops_by_node(run)
+    return tuple(
+        [_to_view(run, i, history, is_halted=i in halted, loop=loops.get(i, ())) for i, history in enumerate(histories)]
+    )
 
 
 @dataclass(slots=True)
@@ -138,7 +141,7 @@ class _NodeHistory:
             self.error, self.traceback, self.category = failed.error, failed.traceback or None, failed.kind
 
 
-def _to_view(run: ActiveRun, i: int, history: _NodeHistory) -> NodeView:
+def _to_view(run: ActiveRun, i: int, history: _NodeHistory, *, is_halted: bool, loop: tuple[str, ...]) -> NodeView:
     machine, compiled = run.machine, run.compiled_plan
     node, state = compiled.plan.nodes[i], _NODE_STATES[machine.node_states[i]]
     row = run.work_rows.get(i)
@@ -147,7 +150,6 @@ def _to_view(run: ActiveRun, i: int, history: _NodeHistory) -> NodeView:
         state = NodeState.RUNNING
         attempts += (AttemptView(*history.next_attempt(), "running", worker=_process(row.owner)),)
     error = machine.errors.get(i)
-    loop = compiled.loop_of[compiled.unit_of[i]]
     return NodeView(
         node.name,
         node.kind,
@@ -166,9 +168,19 @@ def _to_view(run: ActiveRun, i: int, history: _NodeHistory) -> NodeView:
         machine.deferred_until.get(i),
         machine.run_counts[i],
         i in machine.todo or i in machine.pending_inputs,
-        i in machine.halted_nodes,
-        () if loop is None else tuple([compiled.plan.nodes[j].name for j in compiled.unit_members[loop.unit]]),
+        is_halted,
+        loop,
     )
+
+
+def _loops_by_node(run: ActiveRun) -> dict[int, tuple[str, ...]]:
+    """Node in a loop -> names of the nodes of that loop."""
+    compiled, found = run.compiled_plan, dict[int, tuple[str, ...]]()
+    for loop in compiled.loop_of:
+        if loop is not None:
+            members = compiled.unit_members[loop.unit]
+            found.update(dict.fromkeys(members, tuple([compiled.plan.nodes[j].name for j in members])))
+    return found
 
 
 def _process(owner: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from holdwater.model.child_ids import child_run_id
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports.definition import RunData
+from holdwater.model.records import RunRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.values import Stored
 from holdwater.runs.activity import Activity
@@ -36,7 +37,7 @@ class RunSource(Protocol):
     def children_of(self, run_id: str) -> tuple[RunInfo, ...]: ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunView:
     """One run, without the code of its workflow.  Read once; nothing here changes the run.
 
@@ -45,27 +46,32 @@ class RunView:
     open then.
     """
 
-    info: RunInfo
-    _run: ActiveRun = field(repr=False)
-    _source: RunSource = field(repr=False)
+    _row: RunRow
+    _run: ActiveRun
+    _source: RunSource
 
     @classmethod
     def of(cls, run: ActiveRun, source: RunSource) -> RunView:
         """Create the view of a run as it is committed now."""
-        return cls(RunInfo.from_row(run.row), run, source)
+        return cls(run.row, run, source)
+
+    @cached_property
+    def info(self) -> RunInfo:
+        """The facts of its row."""
+        return RunInfo.from_row(self._row)
 
     @property
     def id(self) -> str:
-        return self.info.id
+        return self._row.id
 
     @property
     def status(self) -> RunStatus:
-        return self.info.status
+        return RunStatus(self._row.status)
 
     @property
     def ended(self) -> bool:
         """The run is completed, failed or cancelled."""
-        return self.info.ended
+        return self._row.finished_at is not None
 
     @property
     def plan(self) -> Plan:
@@ -75,13 +81,16 @@ class RunView:
     @cached_property
     def journal(self) -> tuple[JournalEntry, ...]:
         """The entries of its journal, in order."""
-        return tuple(self._run.entries[: self.info.journal_length])
+        return tuple(self._run.entries[: self._row.seq])
 
     @cached_property
     def events(self) -> tuple[RunEvent, ...]:
         """The same as events, in the terms of nodes and attempts."""
         run = self._run
         return tuple(run_events(run.row, run.compiled_plan, self.journal, run.style))
+
+    def __repr__(self) -> str:
+        return f"RunView({self._row.workflow!r}, {self.id!r}, status={self._row.status!r})"
 
     # -- nodes
 

@@ -107,39 +107,38 @@ class PipelineResult:
 
     def __init__(self, run: RunView) -> None:
         self._run = run
-        self._info = run.info
 
     @property
     def run_id(self) -> str:
-        return self._info.id
+        return self._run.info.id
 
     execution_id = run_id
 
     @property
     def workflow_name(self) -> str:
-        return self._info.workflow
+        return self._run.info.workflow
 
     @property
     def status(self) -> str:
-        return STATUS_LABELS[self._info.status]
+        return STATUS_LABELS[self._run.status]
 
     @property
     def start_time(self) -> str:
-        return to_rfc3339_or_none(self._info.created_at) or ""
+        return to_rfc3339_or_none(self._run.info.created_at) or ""
 
     @property
     def end_time(self) -> str | None:
-        return to_rfc3339_or_none(self._info.finished_at)
+        return to_rfc3339_or_none(self._run.info.finished_at)
 
     @property
     def duration(self) -> timedelta | None:
-        finished = self._info.finished_at
-        return None if finished is None else timedelta(microseconds=finished - self._info.created_at)
+        finished = self._run.info.finished_at
+        return None if finished is None else timedelta(microseconds=finished - self._run.info.created_at)
 
     @property
     def error_message(self) -> str | None:
         """The failed task, the exception type and the message; None on success."""
-        return self._info.error
+        return self._run.info.error
 
     @property
     def traceback(self) -> str | None:
@@ -151,17 +150,17 @@ class PipelineResult:
     @property
     def reason(self) -> str | None:
         """The reason given with a pause or a cancel; None if none was given."""
-        return self._info.reason
+        return self._run.info.reason
 
     @property
     def forked_from(self) -> str | None:
         """The run this one took its beginning from."""
-        return self._info.forked_from
+        return self._run.info.forked_from
 
     @property
     def parent_run_id(self) -> str | None:
         """The run that started this one."""
-        return self._info.parent_id
+        return self._run.info.parent_id
 
     @property
     def final_context(self) -> Context:
@@ -180,7 +179,7 @@ class PipelineResult:
 
     @property
     def summary(self) -> RunSummary:
-        return RunSummary.from_info(self._info)
+        return RunSummary.from_info(self._run.info)
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain data: summary, tasks and final context."""
