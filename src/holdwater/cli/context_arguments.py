@@ -17,7 +17,7 @@ _HINT: Final = """write a JSON object ('{"day": "monday"}'), a file that has one
 
 
 def read_context(argument: str | None) -> Context | None:
-    """The context of `--context`: a JSON object, a file with one (`@` before its name is optional), `-` for stdin.
+    """Parse the argument of `--context`: a JSON object, a file with one (with or without `@`), `-` for stdin.
 
     Raises CommandError for what cannot be read, or is no JSON object.
     """

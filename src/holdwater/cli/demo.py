@@ -78,7 +78,7 @@ def demo(directory: Path, pace: float, fresh: bool) -> int:
 
 
 def _make_directory(directory: Path) -> Path:
-    """The directory, made if need be; absolute, so that a run may be finished from anywhere."""
+    """Create the directory if it does not exist; returns its absolute path, valid for later processes."""
     if "?" in str(directory.absolute()):
         raise CommandError(f"{directory}: a database URL has no room for '?' in a path", hint="choose another --dir")
     try:
@@ -89,6 +89,6 @@ def _make_directory(directory: Path) -> Path:
 
 
 def _next_key(key: str | None) -> str:
-    """A directory has one run at a time: the first is demo-1, `--fresh` counts on."""
+    """Return the next id of a run of the directory, demo-1, demo-2...; `key`: the latest one."""
     found = _KEY_PATTERN.fullmatch(key or "")
     return f"demo-{int(found[1]) + 1 if found else 1}"

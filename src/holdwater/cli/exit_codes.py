@@ -40,7 +40,7 @@ class CommandError(Exception):
 
 
 def exit_code_for(error: Exception) -> int:
-    """The exit code for an error of Holdwater."""
+    """Return the exit code for an error of Holdwater."""
     from holdwater import errors
 
     match error:

@@ -134,7 +134,7 @@ def _drain(runner: DefaultRunner, grace_seconds: float, verb: str) -> bool:
 
 
 def exit_after_interrupt(interrupted: Interrupted) -> int:
-    """The exit code after a signal; after a second one, the end: the interpreter would wait for running tasks."""
+    """Return the exit code after a signal; after a second one exit at once, without waiting for running tasks."""
     if interrupted.is_forced:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -251,7 +251,7 @@ def print_tracebacks(result: PipelineResult, *, err: bool = False) -> None:
 
 
 def print_traceback_hint(result: PipelineResult, database: str) -> None:
-    """The command that shows the tracebacks, if there are any and the database outlives this process."""
+    """Return the command that shows the tracebacks, if there are any and the database outlives this process."""
     if result.end_time is None or not any(task.traceback for task in result.task_results):
         return
     if not is_persistent(database):
@@ -261,7 +261,7 @@ def print_traceback_hint(result: PipelineResult, database: str) -> None:
 
 
 def print_context(result: PipelineResult, max_lines: int = MAX_CONTEXT_LINES) -> None:
-    """The keys of the final context, with the beginnings of their values."""
+    """Print the keys of the final context, with the beginnings of their values."""
     from holdwater.model.value_types.display import as_text
 
     values = result.final_context.stored_values()
@@ -283,7 +283,7 @@ def describe_progress(result: PipelineResult) -> str:
 
 
 def reload_result(database: str, run_id: str) -> PipelineResult | None:
-    """A run as it is recorded, without a runner; None if that cannot be said (any more)."""
+    """Read a recorded run without a runner; None if it cannot be read (any more)."""
     from holdwater.errors import HoldwaterError
     from holdwater.operations.databases import open_for_reading
     from holdwater.runners.tasks.results import PipelineResult

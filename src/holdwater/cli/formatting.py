@@ -15,25 +15,25 @@ _GENERATED_ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]
 
 
 def escape_unsafe(text: object) -> str:
-    """The text on one line and without power over a terminal: what could have any is shown as an escape."""
+    """Escape line breaks and control characters, which could control a terminal."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
 def truncate(text: object, limit: int = 100) -> str:
-    """The text, clean and at most `limit` characters long."""
+    """Escape a text and cut it to `limit` characters."""
     whole = str(text)
     shown = escape_unsafe(whole[: limit + 1])  # a value may have megabytes: only what may be shown is looked at
     return shown if len(whole) <= limit and len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def first_line(text: object, limit: int = 100) -> str:
-    """The first line of a text, clean and at most `limit` characters long; an ellipsis stands for further lines."""
+    """Return the first line of a text, escaped and cut to `limit` characters; an ellipsis stands for further lines."""
     first, *more = str(text).strip().splitlines() or [""]
     return truncate(f"{first} …" if more else first, limit)
 
 
 def truncate_lines(text: object, limit: int = 500) -> list[str]:
-    """The lines of a text, clean and at most `limit` characters long each, without their indentation."""
+    """Return the lines of a text without indentation, each escaped and cut to `limit` characters."""
     return [truncate(line.strip(), limit) for line in str(text).splitlines() if line.strip()]
 
 
@@ -59,7 +59,7 @@ def format_duration(value: timedelta | float | None) -> str:
 
 
 def format_instant(text: str | None) -> str:
-    """An RFC 3339 instant to the second, in UTC; empty for None."""
+    """Format an instant as RFC 3339 in UTC, to the second; empty for None."""
     return "" if not text else text[:19].replace("T", " ") + "Z"
 
 

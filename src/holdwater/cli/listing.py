@@ -23,7 +23,7 @@ _CLEAR_SCREEN: Final = "\x1b[H\x1b[2J\x1b[3J"
 
 
 def list_summaries(runs: RunReader, run_filter: RunFilter, limit: int) -> list[RunSummary]:
-    """Runs with their activities, newest first."""
+    """List runs with their activities, newest first."""
     from holdwater.operations.runs import list_runs
     from holdwater.runners.tasks.results import RunSummary
 
@@ -31,7 +31,7 @@ def list_summaries(runs: RunReader, run_filter: RunFilter, limit: int) -> list[R
 
 
 def table_lines(runs: RunReader, run_filter: RunFilter, limit: int) -> list[str]:
-    """The table, and a line of totals."""
+    """Return the lines of the table, and a line of totals."""
     from holdwater.operations.runs import count_runs
 
     found = list_summaries(runs, run_filter, limit)

@@ -56,12 +56,12 @@ class ProgressView(Protocol):
     ) -> None: ...
 
     def show(self, run: PipelineResult) -> None:
-        """The run as it is now."""
+        """Show the current state of the run."""
         ...
 
 
 def choose_view() -> ProgressView:
-    """The view that suits standard output."""
+    """Create the view that suits standard output."""
     if sys.stdout.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
         return TableView()
     return LineView()

@@ -64,7 +64,7 @@ def load_target(target: str, *, require_choice: bool = True) -> str:
 
 
 def registered_workflow(name: str) -> DrawableWorkflow:
-    """The workflow or graph behind a registered name."""
+    """Return the workflow or graph registered under a name."""
     from holdwater.model.registry import registry
 
     program: Any = registry.get(name)
@@ -73,7 +73,7 @@ def registered_workflow(name: str) -> DrawableWorkflow:
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """Module and workflow; a path may have a colon of its own, a workflow's full name too."""
+    """Split into module and workflow; a path and a workflow's full name may contain colons."""
     head, suffix, tail = target.partition(".py:")
     if suffix:
         return f"{head}.py", tail
@@ -84,7 +84,7 @@ def split_target(target: str) -> tuple[str, str]:
 
 
 def _register_attribute(module: ModuleType, attribute: str) -> str:
-    """A workflow or graph the module has under this name, registered under its own name if it has one."""
+    """Find a workflow or graph of a module by name; it is registered under its own name, if it has one."""
     from holdwater.model.registry import registry
 
     found = getattr(module, attribute, None)

@@ -39,7 +39,7 @@ database_option = click.option(
 
 
 def json_option(subject: str) -> Callable[[_Function], _Function]:
-    """The option `--json`; read first, because other options depend on it."""
+    """Declare the option `--json`; it is eager, because other options depend on it."""
     return click.option("--json", "as_json", is_flag=True, is_eager=True, help=f"Print {subject} as JSON.")
 
 

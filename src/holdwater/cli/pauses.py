@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def pauses_to_json(pauses: Sequence[Pause], *, typed: bool) -> list[dict[str, Any]]:
-    """The open questions as JSON data.  `typed`: values exactly as they are stored."""
+    """Convert open questions to JSON data.  `typed`: values exactly as they are stored."""
     from holdwater.model.value_types.plain_json import as_json
 
     return [
@@ -41,7 +41,7 @@ def print_pauses(pauses: Sequence[Pause]) -> None:
 
 
 def print_answer_command(run_id: str, pauses: Sequence[Pause], database: str) -> None:
-    """The command that answers them; which question is to be said only where there are several."""
+    """Print the command that answers them; it names the question only if there are several."""
     which = ["--pause", pauses[0].pause_id] if len(pauses) > 1 else []
     answer = format_command("runs", "answer", run_id, *which, database=database)
     click.echo(f"  answer with `{answer} ANSWER`, in JSON or as text")

@@ -90,7 +90,7 @@ def run(
 
 
 def result_to_json(result: PipelineResult, pauses: Sequence[Pause], *, typed: bool) -> dict[str, Any]:
-    """The run as JSON data, with its final context and open pauses.  `typed`: values exactly as they are stored."""
+    """Convert a run to JSON data, with final context and open pauses.  `typed`: values exactly as they are stored."""
     from holdwater.model.value_types.plain_json import as_json
 
     trees = {key: value.tree for key, value in result.final_context.stored_values().items()}
@@ -124,7 +124,7 @@ class _RunStarter:
         return handle
 
     def announcement(self, handle: WorkflowHandle) -> str:
-        """The line that names the run."""
+        """Return the line that names the run."""
         earlier = "" if self._resume is not None or handle.is_new else ", an earlier run with this key"
         return f"run {escape_unsafe(handle.run_id)} of {escape_unsafe(handle.workflow_name)}{earlier}"
 

@@ -139,7 +139,7 @@ def _header_lines(result: PipelineResult, activity: str | None) -> Iterator[str]
 
 
 def _status_text(status: str, activity: str | None) -> str:
-    """`Running on HOST:PID`, `Running: queued`, `Paused`."""
+    """Return `Running on HOST:PID`, `Running: queued`, `Paused`."""
     if activity is None:
         return status
     is_said = activity.startswith(status.lower())
@@ -147,7 +147,7 @@ def _status_text(status: str, activity: str | None) -> str:
 
 
 def _multiline_rows(name: str, text: str | None) -> Iterator[tuple[str, str]]:
-    """The rows of a text that may have several lines; its name stands before the first."""
+    """Return the rows of a text that may have several lines, the first with its name."""
     for k, line in enumerate(truncate_lines(text or "")):
         yield (name if k == 0 else "", line)
 

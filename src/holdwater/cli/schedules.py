@@ -56,7 +56,7 @@ _HEADING_FIELDS: Final = (
 
 
 def _detail_rows(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """A schedule for people: what it fires, when and whether it does, then its options."""
+    """Yield (label, text) of a schedule: its workflow, times and state, then its options."""
     yield "schedule", escape_unsafe(row["id"])
     yield "workflow", truncate(row["workflow_name"], 300)
     yield "when", _describe_timing(row)
@@ -73,7 +73,7 @@ def _detail_rows(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _plain_context(context: str) -> Any:
-    """A context as plain JSON, whether its classes are known here or not."""
+    """Render a context as plain JSON, also with classes this process does not know."""
     from holdwater.model.value_types.plain_json import as_json
 
     return {key: as_json(tree) for key, tree in json.loads(context).items()}

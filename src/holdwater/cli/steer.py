@@ -31,7 +31,10 @@ PICKUP_WAIT_SECONDS: Final = 1.0
 
 @contextmanager
 def _open_run(url: str, run: str) -> Iterator[tuple[Engine, str]]:
-    """An engine that executes nothing, and the id of the run.  Raises RunNotFound, AmbiguousRun, StoreUnavailable."""
+    """Open an engine that executes nothing, and find the id of the run.
+
+    Raises RunNotFound, AmbiguousRun, StoreUnavailable.
+    """
     from holdwater.operations.databases import open_for_control
     from holdwater.operations.runs import find_run
 
@@ -208,7 +211,7 @@ def fork(
 
 
 def _parse_values(context: str | None, sets: tuple[str, ...]) -> Any:
-    """The edited values.  Raises CommandError, and DecodingError for what cannot be a context."""
+    """Parse the edited values.  Raises CommandError, and DecodingError for what cannot be a context."""
     from holdwater.tasks import Context
 
     values = context_arguments.read_context(context) or Context()

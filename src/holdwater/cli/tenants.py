@@ -118,7 +118,7 @@ def upgrade(database: str, as_json: bool) -> None:
 
 
 def _read_password(name: str) -> str:
-    """The first line of a file.  Raises CommandError."""
+    """Read the first line of a file.  Raises CommandError."""
     try:
         text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -132,7 +132,7 @@ def _read_password(name: str) -> str:
 
 
 def _print_credentials(credentials: TenantCredentials, as_json: bool, *, generated: bool) -> None:
-    """`generated`: the password is nowhere else, so it is shown; one that was given is not."""
+    """Print the credentials.  `generated`: the password is shown, because it is stored nowhere; a given one is not."""
     data = {"schema_name": credentials.schema_name, "username": credentials.username}
     if generated:
         data |= {"password": credentials.password, "connection_string": credentials.connection_string}

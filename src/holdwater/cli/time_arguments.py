@@ -15,7 +15,7 @@ _DURATION_PATTERN: Final = re.compile(r"\s*[0-9]+\s*(ms|s|m|h|d)\s*")
 
 
 def parse_duration(text: str, option: str) -> int:
-    """A duration with its unit (`90m`, `12h`, `30d`), in microseconds.
+    """Parse a duration with its unit (`90m`, `12h`, `30d`) to microseconds.
 
     Raises CommandError, and ScheduleError for one of 0 or over 100 years.
     """
@@ -28,7 +28,7 @@ def parse_duration(text: str, option: str) -> int:
 
 
 def parse_since(text: str) -> Micros:
-    """An instant in microseconds since the epoch: so long ago (`2h`, `7d`), a date, or an ISO 8601 instant.
+    """Parse an instant to microseconds since the epoch: an age (`2h`, `7d`), a date, or an ISO 8601 instant.
 
     What names no zone is in the zone of this machine.  Raises CommandError.
     """
@@ -46,7 +46,7 @@ def parse_since(text: str) -> Micros:
 
 
 def parse_instant(text: str | None, option: str) -> datetime | None:
-    """A date, or an ISO 8601 instant; what names no zone is in the zone of this machine.  Raises CommandError."""
+    """Parse a date or an ISO 8601 instant; without a zone it is local time.  Raises CommandError."""
     if text is None:
         return None
     try:
@@ -56,7 +56,7 @@ def parse_instant(text: str | None, option: str) -> datetime | None:
 
 
 def check_seconds(value: float, option: str) -> float:
-    """A number of seconds that a schedule may have.  Raises CommandError."""
+    """Parse a number of seconds of a schedule option.  Raises CommandError."""
     if not 0 <= value <= MAX_SECONDS:
         raise CommandError(f"{option} {value:g} is not between 0 and {MAX_SECONDS:,.0f} seconds")
     return value

@@ -45,7 +45,7 @@ class EventBuilder:
         )
 
     def is_inherited(self, entry: JournalEntry) -> bool:
-        """True for an attempt that a fork took over from the run it began with."""
+        """Return True for an attempt that a fork inherited from its source."""
         return self.run.forked_from is not None and 0 < entry.ended_at < self.run.created_at
 
 
@@ -62,7 +62,7 @@ class AttemptInfo:
     inherited: bool
 
     def fields(self) -> dict[str, Any]:
-        """The fields of every event that ends an attempt."""
+        """Build the common fields of events that end an attempt."""
         return {
             "at": self.ended_at,
             "node": self.node,
@@ -83,7 +83,7 @@ ATTEMPT_EVENTS: Final = (
 
 
 def add_entry_events(builder: EventBuilder, machine: Machine, entry: JournalEntry, style: AuthoringStyle) -> None:
-    """The entry's own events.  `machine`: before the entry is applied."""
+    """Build the events of an entry.  `machine`: before the entry is applied."""
     event, nodes = entry.event, machine.compiled_plan.plan.nodes
     if isinstance(event, ATTEMPT_EVENTS):
         _add_attempt(builder, machine, entry, event, style)
@@ -131,19 +131,19 @@ def add_entry_events(builder: EventBuilder, machine: Machine, entry: JournalEntr
 
 
 def skipped_nodes(plan: CompiledPlan, ranges: tuple[str, ...]) -> Iterator[int]:
-    """The nodes of a sequence that a decision passes over."""
+    """Return the nodes of a sequence that a decision skips."""
     for span in plan.node_ranges(ranges):
         yield from span
 
 
 def answer_name_of(plan: CompiledPlan, node: int) -> str:
-    """The name of the answer to a node's question."""
+    """Return the name of the answer to a node's question."""
     writes = plan.plan.nodes[node].writes
     return writes[0].rpartition("/")[2] if writes else plan.plan.nodes[node].name
 
 
 def _targets(machine: Machine, node: int, decision: tuple[str, ...]) -> tuple[str, ...]:
-    """The nodes a decision leads to: in a sequence the next one that is not passed over."""
+    """Return the nodes a decision leads to: in a sequence the next one that is not skipped."""
     plan = machine.compiled_plan
     if not plan.plan.sequence:
         return decision or (END,)

@@ -44,7 +44,7 @@ class OpenSpans(Generic[RunT, NodeT]):
         return self._nodes.get(event.parent_span_id or "")
 
     def end_run(self, event: RunEndEvent) -> tuple[RunT | None, list[NodeT]]:
-        """The run, and what is left of nodes that never said they ended: they were given up."""
+        """End the span of the run, and those of nodes without an end, which were abandoned."""
         self._maps.pop(event.span_id, None)
         self._by_span.pop(event.span_id, None)
         run, spans = self._runs.pop(event.scope, (None, set[str]()))

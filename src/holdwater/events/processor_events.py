@@ -36,7 +36,7 @@ class RecordedError(Exception):
 
     @classmethod
     def of(cls, kind: str, text: str, traceback: str = "") -> RecordedError:
-        """An instance of a subclass of this name."""
+        """Create an instance of the subclass of this name."""
         name = kind.rpartition(".")[2]
         made: RecordedError = type(name or cls.__name__, (cls,), {"__module__": cls.__module__})(
             text.removeprefix(f"{kind}: ")
@@ -46,12 +46,12 @@ class RecordedError(Exception):
 
 
 def run_span_id(run_id: str) -> str:
-    """16 hex digits."""
+    """Return the span id of a run, 16 hex digits."""
     return _span_id(run_id)
 
 
 def node_span_id(run_id: str, node: str, fence: int) -> str:
-    """The span of an attempt, and of those that go on with it after a wait or after child runs."""
+    """Return the span id of an attempt, shared by its calls after a wait or after child runs."""
     return _span_id(f"{run_id}\0{node}\0{fence}")
 
 
@@ -99,7 +99,7 @@ class RunTranslator:
         self._open.clear()
 
     def span_of(self, node: str) -> str | None:
-        """The open span of a node."""
+        """Return the open span of a node."""
         return self._open.get(node)
 
     def start_node(self, node: str, fence: int, at: Micros) -> list[BaseEvent]:
@@ -159,7 +159,7 @@ class RunTranslator:
         return []
 
     def _complete_node(self, event: journal.AttemptEnded) -> list[BaseEvent]:
-        """A node without a function (an answer, a timer) starts and ends at once."""
+        """Build the end of a node, and its start if it has no function (an answer, a timer)."""
         start = self.start_node(event.node, event.fence or 0, event.at)
         span = self._open.pop(event.node)
         duration_ms = event.duration_us / 1000
@@ -192,7 +192,7 @@ class RunTranslator:
         return [] if self.is_open else self._start_run(at, is_resume=True)
 
     def _end_pausing(self, at: Micros) -> list[BaseEvent]:
-        """The end of a run that pauses, as soon as nothing of it runs."""
+        """Build the end of a paused run, as soon as no function of it runs."""
         if not self._pausing or self._open or self._started_at is None:
             return []
         self._pausing = False

@@ -19,15 +19,15 @@ class EventProcessor:
         return True
 
     def on_event(self, event: BaseEvent) -> None:
-        """Called with each event, in order."""
+        """Handle an event; called with each one, in order."""
 
     def shutdown(self) -> None:
-        """Called once when the outermost run is over, also after a failure."""
+        """Release resources; called once after the outermost run, also after a failure."""
 
     def enter_node(self, span_id: str) -> None:
-        """The body of the node whose start had this span is about to be called, in this very context.
+        """Prepare the context of a node's function; called right before it, with the span of its start event.
 
-        The context is the body's own copy: a context variable set here is seen by the body and by nothing else.
+        The context is a copy of the function's own: a context variable set here is visible to this function only.
         """
 
     def force_flush(self) -> None:
@@ -35,7 +35,7 @@ class EventProcessor:
 
 
 def check_processors(processors: Sequence[EventProcessor]) -> tuple[EventProcessor, ...]:
-    """The processors of a runner.  Raises ConfigError for anything else in the list."""
+    """Check the processors of a runner.  Raises ConfigError for anything else in the list."""
     wrong = [one for one in processors if not isinstance(one, EventProcessor)]
     if wrong:
         raise ConfigError(

@@ -180,7 +180,7 @@ def _node_stats(steps: Iterator[NodeRecord] | list[NodeRecord]) -> dict[str, Nod
 
 
 def _iter_with_depth(log: RunLog) -> Iterator[tuple[int, NodeRecord]]:
-    """The steps of a run with those of its nested runs below them; a nested map is not unfolded."""
+    """List the steps of a run with those of its nested runs below them; a nested map is not unfolded."""
     stack = [(0, step) for step in reversed(log.steps)]
     while stack:
         depth, step = stack.pop()

@@ -7,7 +7,7 @@ from holdwater.model.rules import FAILED, UPSTREAM_FAILED
 
 
 def skip_reason(state: MachineState, node: int) -> str:
-    """The reason of a node that was skipped, or not run because of a failure."""
+    """Return the reason of a node that was skipped, or not run because of a failure."""
     if state.node_states[node] == UPSTREAM_FAILED:
         return _upstream_failure(state, node)
     return "a jump passed it over" if node in state.skipped_nodes else "its trigger rule did not hold"

@@ -31,7 +31,7 @@ def run_events(
     *,
     after: int | out.EventPosition = 0,
 ) -> list[out.RunEvent]:
-    """The events of a run behind a journal number or a position.
+    """Build the events of a run behind a journal number or a position.
 
     `journal`: from its first entry on.  Raises IllegalEvent for a journal that is
     not one of this plan.
@@ -41,7 +41,7 @@ def run_events(
 
 
 def is_behind(event: out.RunEvent, after: int | out.EventPosition) -> bool:
-    """True if the event comes after this entry, or after this event of an entry."""
+    """Return True if the event comes after an entry, or after an event of an entry."""
     return event.seq > after if isinstance(after, int) else event.position > after
 
 
@@ -84,7 +84,7 @@ class RunEventStream:
         return self._machine.ended
 
     def append(self, entry: JournalEntry) -> list[out.RunEvent]:
-        """The events of the next entry.  Raises IllegalEvent if it does not fit the run."""
+        """Build the events of the next entry.  Raises IllegalEvent if it does not fit the run."""
         machine, event = self._machine, entry.event
         self.seq += 1
         builder = EventBuilder(self._row, self.seq, entry.recorded_at)
@@ -106,7 +106,7 @@ class RunEventStream:
     # -- what follows from an entry
 
     def _add_passed_over(self, builder: EventBuilder, event: ev.Event) -> None:
-        """The nodes of a sequence that are passed over from now on."""
+        """Build the events of the nodes of a sequence that are skipped from now on."""
         match event:
             case ev.Started(skipped_ranges=ranges) if ranges:
                 self._add_skips(builder, ranges, "not requested")
@@ -169,7 +169,7 @@ class RunEventStream:
                 builder.add(out.NodeScheduled, node=name, attempt=command.attempt, fence=command.fence)
 
     def _add_status(self, builder: EventBuilder, event: ev.Event, before: str) -> None:
-        """The run pauses by itself, goes on, or ends."""
+        """Build the events of a run that pauses by itself, resumes, or ends."""
         machine, status = self._machine, self._machine.status
         if status == before and type(event) is not ev.Resumed:
             return

@@ -58,11 +58,11 @@ class OpenTelemetryProcessor(TypedEventProcessor):
         return self._provider or self._trace.get_tracer_provider()
 
     def run_span_name(self, event: RunStartEvent) -> str:
-        """The name of the span of a run or a map."""
+        """Return the name of the span of a run or a map."""
         return f"{'map' if event.is_map else 'run'} {event.graph_name or 'graph'}"
 
     def node_span_name(self, event: NodeStartEvent) -> str:
-        """The name of the span of a node."""
+        """Return the name of the span of a node."""
         return f"node {event.node_name}"
 
     def on_event(self, event: BaseEvent) -> None:
