@@ -18,6 +18,7 @@ from typing import Any
 
 import holdwater.engine.engine
 from holdwater import DefaultRunner, DefaultRunnerConfig
+from holdwater.model.ports.store import Store
 from holdwater.model.schedules import ScheduleRow
 from holdwater.model.time import Micros
 from holdwater.storage import open_store
@@ -26,14 +27,15 @@ from tests.crash import graph_shapes, runners_under_test, shapes, step_shapes
 FIRST_TICK_US = 1_700_000_000_000_000
 WRITE_METHODS = (
     "commit",
-    "claim",
-    "release",
+    "claim_work",
+    "release_work",
     "reclaim_expired",
-    "fire",
+    "commit_firings",
     "put_schedule",
-    "register_workflow",
+    "register_workflows",
     "expire_fires",
 )
+assert all([hasattr(Store, name) for name in WRITE_METHODS])
 
 
 class KillingStore:
