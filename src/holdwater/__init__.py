@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from holdwater.runners.tasks.default_runner import DefaultRunner
     from holdwater.runners.tasks.results import PipelineResult, RunSummary, TaskResult
     from holdwater.runners.tasks.workflow_handle import WorkflowHandle
-    from holdwater.runs.pauses import Pause
+    from holdwater.runs.open_pauses import Pause
     from holdwater.runtime.handle import TaskHandle
     from holdwater.steps import (
         ErrorCategory,
@@ -137,7 +137,7 @@ _EXPORTS = {
         "TaskResult",
     ),
     "holdwater.runners.tasks.workflow_handle": ("WorkflowHandle",),
-    "holdwater.runs.pauses": ("Pause",),
+    "holdwater.runs.open_pauses": ("Pause",),
     "holdwater.runtime.handle": ("TaskHandle",),
     "holdwater.steps": (
         "ErrorCategory",

@@ -134,7 +134,7 @@ def main(url: str, mode: str) -> None:
             all_there.wait(60)
             os.kill(os.getpid(), signal.SIGKILL)
         wanted = all_values()
-        differ = [k for k, (a, b) in enumerate(zip(given, wanted, strict=True)) if not sample_values.same(a, b)]
+        differ = [k for k, (a, b) in enumerate(zip(given, wanted, strict=True)) if not sample_values.is_same(a, b)]
         said.append(f"{style} " + ("ok" if not differ else str([(wanted[k], given[k]) for k in differ])))
 
     def make() -> Any:

@@ -18,7 +18,7 @@ from holdwater.errors import (
     TaskNotFound,
 )
 from holdwater.model import events as ev
-from holdwater.model.journal import JournalEntry, encode
+from holdwater.model.journal import JournalEntry, encode_entry
 from holdwater.model.records import RunRow
 from holdwater.model.registry import Registry, registry
 from holdwater.model.time import Micros
@@ -214,7 +214,7 @@ def tamper_with_journal(
         node = run.compiled_plan.node_index["third"]
         work = [WorkRow(head.id, node, 1, "execute", "nobody's", now)]
         plan = run.compiled_plan.plan.to_data()
-        engine.store.commit([RunUpdate(head, 0, [encode(e) for e in run.unsaved_entries], now, True, plan, work)])
+        engine.store.commit([RunUpdate(head, 0, [encode_entry(e) for e in run.unsaved_entries], now, True, plan, work)])
         return [str(v) for v in StoreChecker(engine.store, engine.clock.now).find_violations()]
     finally:
         engine.close(1.0)

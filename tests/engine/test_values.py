@@ -92,7 +92,7 @@ def assert_round_trip(url: str, style: str, value: Any) -> None:
         assert "the first time" in said
         assert ROUND_TRIPS[style](url, lambda: pytest.fail("it is made already"), look, key, retry_failed=True) == ""
     assert len(seen) == 2
-    assert all([sample_values.same(given, value) for given in seen])
+    assert all([sample_values.is_same(given, value) for given in seen])
 
 
 def is_preserved(value: Any) -> bool:

@@ -20,14 +20,14 @@ from holdwater.model.rules import CANCELLED, FAILED, SETTLED_OUTCOMES, SKIPPED, 
 from holdwater.model.time import Micros
 from holdwater.runs.authoring_styles import STYLES
 from tests.kernel.conftest import case
-from tests.kernel.drivers import Chaos
+from tests.kernel.drivers import ChaosDriver
 from tests.kernel.journal import decode
 from tests.kernel.programs import Case
 from tests.kernel.styles.graphs import Fn, graph
 from tests.kernel.styles.program import Program
 from tests.kernel.test_against_reference import dags, wild_graphs
-from tests.kernel.test_retry import Ailing
-from tests.kernel.test_sequences import Walk, sequence
+from tests.kernel.test_retry import FailingProgram
+from tests.kernel.test_sequences import SequenceRun, sequence
 from tests.suite.effort import property_test
 
 __all__ = ["case"]
@@ -107,7 +107,7 @@ def assert_told(plan: CompiledPlan, journal: Iterable[ev.Event], *, forked_from:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_every_program_in_every_order_and_through_crashes(case: Case, seed: int) -> None:
-    chaos = Chaos(case.program, case.inputs, case.answers, seed=seed, crash_probability=0.1)
+    chaos = ChaosDriver(case.program, case.inputs, case.answers, seed=seed, crash_probability=0.1)
     chaos.run_to_end()
     assert_told(case.program.compiled_plan, map(decode, chaos.journal))
 
@@ -116,7 +116,7 @@ def test_every_program_in_every_order_and_through_crashes(case: Case, seed: int)
 def test_a_halt_at_every_moment_and_the_way_back(case: Case, halt: Any) -> None:
     k = 1
     while True:
-        chaos = Chaos(case.program, case.inputs, case.answers, seed=k)
+        chaos = ChaosDriver(case.program, case.inputs, case.answers, seed=k)
         while len(chaos.journal) < k and chaos.step():
             pass
         if len(chaos.journal) < k:
@@ -136,8 +136,8 @@ def test_a_failure_of_each_node_and_its_retry(case: Case) -> None:
     for node, body in enumerate(case.program.functions):
         if body is None:
             continue
-        ailing = Ailing(case.program, {node: 1}, {node: "fail"})
-        chaos = Chaos(ailing.program, case.inputs, case.answers, seed=node)
+        ailing = FailingProgram(case.program, {node: 1}, {node: "fail"})
+        chaos = ChaosDriver(ailing.program, case.inputs, case.answers, seed=node)
         if chaos.run_to_end().status == "failed":
             ailing.resume(chaos)
             chaos.run_to_end()
@@ -161,7 +161,7 @@ def test_a_node_under_way_is_reset_by_new_inputs() -> None:
 
 
 def assert_told_through_a_retry(program: Program, inputs: dict[str, Any], seed: int) -> None:
-    chaos = Chaos(program, inputs, seed=seed, crash_probability=0.05)
+    chaos = ChaosDriver(program, inputs, seed=seed, crash_probability=0.05)
     chaos.run_to_end()
     if chaos.machine.accepts(ev.Resumed()):
         chaos.commit(ev.Resumed())
@@ -186,7 +186,7 @@ def test_graphs(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
 def test_a_sequence_that_jumps_and_begins_anywhere(
     passed: tuple[str, ...], decision: tuple[str, ...], ill: tuple[int, ...], start: int | None
 ) -> None:
-    walk = Walk(sequence(6), {1: decision})
+    walk = SequenceRun(sequence(6), {1: decision})
     walk.start(passed)
     walk.run_to_end(ill)
     if walk.machine.accepts(ev.Resumed("", {}, start)):

@@ -15,14 +15,14 @@ from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.rules import evaluate_predicate
 from holdwater.model.time import UNSET, Micros, add_seconds
 from tests.kernel.journal import encode, fold
-from tests.kernel.styles.program import ONCE, Call, Given, Later, Program, Question
+from tests.kernel.styles.program import ONCE, ChildInputs, Defer, NodeCall, Program, Question
 
-SECOND = 1_000_000
+SECOND_US = 1_000_000
 Answers = Mapping[str, Sequence[Any]]
 """ask node -> its answers, in the order of its questions"""
 
 
-def attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
+def run_attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
     """Call the body, and say how it ended."""
     node = program.plan.nodes[c.node]
     body = program.functions[c.node]
@@ -30,13 +30,13 @@ def attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
     fan = m.fan_outs.get(c.node)
     outcomes = fan.results() if fan is not None else None
     try:
-        result = body(Call(program.view(m, c.node), c.attempt, Micros(now), outcomes))
+        result = body(NodeCall(program.view(m, c.node), c.attempt, Micros(now), outcomes))
     except Exception as error:
         retry = program.retries.get(node.name, ONCE)
         again = c.attempt < retry.attempts
         at = add_seconds(Micros(now), retry.delay_seconds) if retry.delay_seconds else UNSET
         return ev.Failed(c.node, c.fence, type(error).__name__, str(error), at if again else None)
-    if isinstance(result, Later):
+    if isinstance(result, Defer):
         return ev.Deferred(c.node, c.fence, add_seconds(Micros(now), result.seconds))
     if isinstance(result, Question):
         return ev.InputRequested(c.node, c.fence, result.prompt)
@@ -45,8 +45,8 @@ def attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
     return ev.Succeeded(c.node, c.fence, result.values, result.decision)
 
 
-def child_ended(
-    program: Program, node: int, generation: int, index: int, inputs: Given, start_count: int
+def run_child(
+    program: Program, node: int, generation: int, index: int, inputs: ChildInputs, start_count: int
 ) -> ev.ChildStatusChanged:
     """Let a child run to its end."""
     try:
@@ -56,29 +56,29 @@ def child_ended(
     return ev.ChildStatusChanged(node, generation, index, "completed", {"result": value})
 
 
-def grown_up(program: Program, m: Machine, c: AwaitChildren, index: int) -> ev.ChildStatusChanged:
+def finish_child(program: Program, m: Machine, c: AwaitChildren, index: int) -> ev.ChildStatusChanged:
     """The end of a child that nobody disturbs."""
     fan = m.fan_outs[c.node]
-    return child_ended(program, c.node, c.generation, index, fan.inputs[index], fan.start_counts[index])
+    return run_child(program, c.node, c.generation, index, fan.inputs[index], fan.start_counts[index])
 
 
-def evaluate(program: Program, m: Machine, c: Evaluate) -> Event:
+def evaluate_rule(program: Program, m: Machine, c: Evaluate) -> Event:
     rules = m.compiled_plan.value_predicates[c.node]
     return ev.RuleEvaluated(c.node, tuple(evaluate_predicate(r, program.lookup(m, c.node, r.name)) for r in rules))
 
 
-def child_moves(
+def possible_child_events(
     program: Program, m: Machine, c: AwaitChildren, *, allow_pauses: bool = False
 ) -> Iterator[ev.ChildStatusChanged]:
     """All that may happen next to the children of a node."""
     fan = m.fan_outs[c.node]
     for k in sorted(fan.running | fan.paused):
-        yield grown_up(program, m, c, k)
+        yield finish_child(program, m, c, k)
         if allow_pauses:
             yield ev.ChildStatusChanged(c.node, c.generation, k, "paused" if k in fan.running else "running")
 
 
-def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None) -> Machine:
+def run_to_end(program: Program, inputs: dict[str, Any], answers: Answers | None = None) -> Machine:
     """First in, first out, everything succeeds in the order it was issued; waits move the clock."""
     m = Machine(program.compiled_plan)
     now = 0
@@ -94,14 +94,14 @@ def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None
                 case _ if m.todo.get(c.node) is not c:
                     pass  # the run has halted since
                 case Execute():
-                    m.apply(ev.Cancelled(c.node, c.fence) if m.halted else attempt(program, m, c, now))
+                    m.apply(ev.Cancelled(c.node, c.fence) if m.halted else run_attempt(program, m, c, now))
                 case Evaluate():
-                    m.apply(evaluate(program, m, c))
+                    m.apply(evaluate_rule(program, m, c))
                 case StartTimer():
-                    now = max(now, c.at) if c.at is not None else now + int(c.after_seconds * SECOND)
+                    now = max(now, c.at) if c.at is not None else now + int(c.after_seconds * SECOND_US)
                     m.apply(ev.TimerFired(c.node))
                 case AwaitChildren():
-                    m.apply(grown_up(program, m, c, min(m.fan_outs[c.node].running)))
+                    m.apply(finish_child(program, m, c, min(m.fan_outs[c.node].running)))
     return m
 
 
@@ -109,7 +109,7 @@ def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None
 class ChildRun:
     """A run of its own: it survives the process of its parent, and only hears from it when it is tended."""
 
-    inputs: Given
+    inputs: ChildInputs
     start_count: int
     pauses_left: int
     status: str = "running"
@@ -121,7 +121,7 @@ class ChildRun:
             self.status, self.unreported_end = "cancelled", ev.ChildStatusChanged(*child_key, "cancelled")
 
 
-class Chaos:
+class ChaosDriver:
     """One run under a fake clock.  With a seed: bodies begin and end in random order, and the process may die.
 
     A body has two moments, its beginning (when it looks at its inputs) and its end (when the journal hears of it).  So
@@ -241,7 +241,7 @@ class Chaos:
             child.status = "paused"
             self.commit(ev.ChildStatusChanged(*place, "paused"))
         elif child.unreported_end is None:
-            child.unreported_end = child_ended(self.program, *place, child.inputs, child.start_count)
+            child.unreported_end = run_child(self.program, *place, child.inputs, child.start_count)
             child.status = child.unreported_end.status
             if self.rng is None:
                 self.commit(child.unreported_end)
@@ -273,10 +273,10 @@ class Chaos:
             case StartTimer(node, after_seconds, None):
                 self.commit(ev.TimerSet(node, add_seconds(Micros(self.now), after_seconds)))
             case StartTimer(node):
-                self.fired_timers.append((self.program.plan.nodes[node].name, self.now / SECOND))
+                self.fired_timers.append((self.program.plan.nodes[node].name, self.now / SECOND_US))
                 self.commit(ev.TimerFired(node))
             case Evaluate():
-                self.commit(evaluate(self.program, m, c))
+                self.commit(evaluate_rule(self.program, m, c))
             case AwaitChildren():
                 can = self.actionable_children(c)
                 self.advance_child(c, can[0] if self.rng is None else self.rng.choice(can))
@@ -285,7 +285,7 @@ class Chaos:
                     self.commit(ev.Cancelled(node, fence))
                     return
                 self.executed.append(self.program.plan.nodes[i].name)
-                self.pending_results[i] = attempt(self.program, m, c, self.now)
+                self.pending_results[i] = run_attempt(self.program, m, c, self.now)
                 if self.rng is None:
                     self.commit(self.pending_results.pop(i))
             case _:
@@ -297,7 +297,7 @@ class Chaos:
         given: dict[str, int] = {}
         for line in self.journal:
             if line.startswith('["InputProvided"'):
-                name = self.program.plan.nodes[_node_of(line)].name
+                name = self.program.plan.nodes[_node_in_line(line)].name
                 given[name] = given.get(name, 0) + 1
         early = self.rng is not None and self.rng.random() < 0.2
         for name, values in self.answers.items():
@@ -342,12 +342,12 @@ class Chaos:
                 return self.machine
 
 
-def _node_of(line: str) -> int:
+def _node_in_line(line: str) -> int:
     start = line.index('"node": ') + len('"node": ')
     return int(line[start : line.index(",", start)])
 
 
-def outcome(program: Program, m: Machine) -> dict[str, Any]:
+def run_outcome(program: Program, m: Machine) -> dict[str, Any]:
     """Everything about a run that no order and no crash may change."""
     return {
         "status": m.status,

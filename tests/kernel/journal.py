@@ -40,6 +40,6 @@ def fold(compiled_plan: CompiledPlan, lines: Iterable[str]) -> Machine:
     return m
 
 
-def same(a: Machine, b: Machine) -> bool:
+def is_same_state(a: Machine, b: Machine) -> bool:
     """Whether two machines are in the same state, down to what is outstanding."""
     return a.snapshot() == b.snapshot()

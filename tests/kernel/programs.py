@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdwater.model.rules import AllOf, AnyOf, ValuePredicate
-from tests.kernel.styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, graph
-from tests.kernel.styles.program import Call, Children, Later, Program, Question, Retry, results
+from tests.kernel.styles.graphs import END, Ask, FanOutNode, Fn, Gate, Interrupt, graph
+from tests.kernel.styles.program import Defer, FanOutFunctions, NodeCall, Program, Question, Retry, gather_results
 from tests.kernel.styles.steps import Choice, Jump, Map, Step, Wait, steps
-from tests.kernel.styles.tasks import Context, Task, TaskBody, failed, none_of, skipped, succeeded, tasks
+from tests.kernel.styles.tasks import Context, Task, TaskFunction, failed, none_of, skipped, succeeded, tasks
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class Case:
 # -- bodies of tasks
 
 
-def put(**values: Any) -> TaskBody:
+def set_values(**values: Any) -> TaskFunction:
     return lambda context, call: context.update(values)
 
 
-def boom(context: Any, call: Call) -> None:
+def raise_error(context: Any, call: NodeCall) -> None:
     raise ValueError("boom")
 
 
-def flaky(failures: int, **values: Any) -> TaskBody:
+def flaky(failures: int, **values: Any) -> TaskFunction:
     """Fails on its first attempts: a function of the attempt, so that a crash does not count."""
 
-    def body(context: Context, call: Call) -> None:
+    def body(context: Context, call: NodeCall) -> None:
         if call.attempt <= failures:
             raise ConnectionError(f"attempt {call.attempt}")
         context.update(values)
@@ -42,25 +42,25 @@ def flaky(failures: int, **values: Any) -> TaskBody:
     return body
 
 
-def append(key: str, value: Any) -> TaskBody:
+def append_value(key: str, value: Any) -> TaskFunction:
     return lambda context, call: context.update({key: [*context.get(key, []), value]})
 
 
-def polled(context: Context, call: Call) -> Later | None:
+def poll_until_ready(context: Context, call: NodeCall) -> Defer | None:
     if call.now < 12_000_000:
-        return Later(5.0)
+        return Defer(5.0)
     context["polled"] = True
     return None
 
 
-def drop(key: str) -> TaskBody:
-    def body(context: Context, call: Call) -> None:
+def delete_key(key: str) -> TaskFunction:
+    def body(context: Context, call: NodeCall) -> None:
         del context[key]
 
     return body
 
 
-def count_peers(key: str) -> TaskBody:
+def count_peers(key: str) -> TaskFunction:
     """Writes down how many keys it saw: siblings must be invisible."""
     return lambda context, call: context.update({key: len(context)})
 
@@ -69,11 +69,11 @@ def _diamond() -> Program:
     return tasks(
         "diamond",
         [
-            Task("top", put(log=["top"], old=1, n=1)),
-            Task("left", append("log", "left"), ("top",)),
-            Task("right", append("log", "right"), ("top",)),
-            Task("drop", drop("old"), ("top",)),
-            Task("join", append("log", "join"), ("right", "left", "drop")),
+            Task("top", set_values(log=["top"], old=1, n=1)),
+            Task("left", append_value("log", "left"), ("top",)),
+            Task("right", append_value("log", "right"), ("top",)),
+            Task("drop", delete_key("old"), ("top",)),
+            Task("join", append_value("log", "join"), ("right", "left", "drop")),
         ],
     )
 
@@ -82,24 +82,24 @@ def _peers() -> Program:
     peers = [Task(f"peer{k}", count_peers(f"k{k}"), ("source",)) for k in range(5)]
     return tasks(
         "peers",
-        [Task("source", put(a=1)), *peers, Task("sum", count_peers("all"), tuple(p.name for p in peers))],
+        [Task("source", set_values(a=1)), *peers, Task("sum", count_peers("all"), tuple(p.name for p in peers))],
     )
 
 
-def _rules(first: TaskBody) -> Program:
+def _rules(first: TaskFunction) -> Program:
     return tasks(
         "rules",
         [
             Task("a", first),
-            Task("big", put(big=1), ("a",), ValuePredicate("a", "greater_than", 5)),
-            Task("after_big", put(after=1), ("big",)),
-            Task("alarm", put(alarm=1), ("a", "big"), AnyOf((failed("a"), ValuePredicate("a", "less_than", 0)))),
-            Task("quiet", put(quiet=1), ("a",), none_of(failed("a"), ValuePredicate("a", "equals", 9))),
-            Task("tidy", put(tidy=1), ("alarm", "quiet"), AllOf()),
-            Task("sure", put(sure=1), ("a",), AllOf((succeeded("a"), ValuePredicate("a", "exists")))),
-            Task("cut1", put(cut=1), ("a",)),
-            Task("cut2", put(cut=2), ("cut1",)),
-            Task("rescue", put(rescue=1), ("cut2",), skipped("cut2")),
+            Task("big", set_values(big=1), ("a",), ValuePredicate("a", "greater_than", 5)),
+            Task("after_big", set_values(after=1), ("big",)),
+            Task("alarm", set_values(alarm=1), ("a", "big"), AnyOf((failed("a"), ValuePredicate("a", "less_than", 0)))),
+            Task("quiet", set_values(quiet=1), ("a",), none_of(failed("a"), ValuePredicate("a", "equals", 9))),
+            Task("tidy", set_values(tidy=1), ("alarm", "quiet"), AllOf()),
+            Task("sure", set_values(sure=1), ("a",), AllOf((succeeded("a"), ValuePredicate("a", "exists")))),
+            Task("cut1", set_values(cut=1), ("a",)),
+            Task("cut2", set_values(cut=2), ("cut1",)),
+            Task("rescue", set_values(rescue=1), ("cut2",), skipped("cut2")),
         ],
     )
 
@@ -110,16 +110,19 @@ def _retries() -> Program:
         [
             Task("slow", flaky(2, a=1), retry=Retry(5, 7.0)),
             Task("quick", flaky(1, b=2), retry=Retry(2)),
-            Task("spent", boom, retry=Retry(3, 1.0)),
-            Task("ignored", boom, on_error="ignore"),
-            Task("join", put(c=3), ("slow", "quick")),
-            Task("lost", put(d=4), ("spent",)),
+            Task("spent", raise_error, retry=Retry(3, 1.0)),
+            Task("ignored", raise_error, on_error="ignore"),
+            Task("join", set_values(c=3), ("slow", "quick")),
+            Task("lost", set_values(d=4), ("spent",)),
         ],
     )
 
 
 def _deferred() -> Program:
-    return tasks("deferred", [Task("poll", polled), Task("x", put(x=1)), Task("y", put(y=1), ("poll", "x"))])
+    return tasks(
+        "deferred",
+        [Task("poll", poll_until_ready), Task("x", set_values(x=1)), Task("y", set_values(y=1), ("poll", "x"))],
+    )
 
 
 # -- steps
@@ -146,7 +149,7 @@ def _sequence(limit: int, join: str | None) -> Program:
 
 
 def _broken_step(**kw: Any) -> Program:
-    def sometimes(view: Any, call: Call) -> int:
+    def sometimes(view: Any, call: NodeCall) -> int:
         if call.attempt < 3:
             raise OSError("not yet")
         return call.attempt
@@ -160,8 +163,8 @@ def _broken_step(**kw: Any) -> Program:
 def _batch(**kw: Any) -> Program:
     """A step with children in the middle of jumps, behind a sleep whose length a body has decided."""
 
-    def doze(view: Any, call: Call) -> Any:
-        return "rested" if call.now >= 9_000_000 else Later(9.0)
+    def doze(view: Any, call: NodeCall) -> Any:
+        return "rested" if call.now >= 9_000_000 else Defer(9.0)
 
     return steps(
         "batch",
@@ -170,7 +173,12 @@ def _batch(**kw: Any) -> Program:
             Step("list", lambda v, c: list(range(v["given"]))),
             Step("doze", doze),
             Choice("many", lambda v: bool(v["given"] > 2), "map", "one", "tell"),
-            Map("map", Children(lambda v: [{"n": n} for n in v["out"]["list"]], double, results, max_concurrency=2)),
+            Map(
+                "map",
+                FanOutFunctions(
+                    lambda v: [{"n": n} for n in v["out"]["list"]], double_input, gather_results, max_concurrency=2
+                ),
+            ),
             Step("more", lambda v, c: Jump(sum(v["out"]["map"]), "tell")),
             Step("one", lambda v, c: "one"),
             Step("two", lambda v, c: "two"),
@@ -185,43 +193,50 @@ def _batch(**kw: Any) -> Program:
 # -- graphs
 
 
-def double(inputs: Any, start_count: int) -> Any:
+def double_input(inputs: Any, start_count: int) -> Any:
     """A child's whole work."""
     return 2 * inputs["n"]
 
 
-def odd_ones_fail(inputs: Any, start_count: int) -> Any:
+def fail_if_odd(inputs: Any, start_count: int) -> Any:
     if inputs["n"] % 2:
         raise ValueError(f"{inputs['n']} is odd")
     return inputs["n"]
 
 
-def told(child_results: Any) -> list[Any]:
+def results_or_errors(child_results: Any) -> list[Any]:
     """What became of each, failures too."""
     return [None if o is None else o.values["result"] if o.status == "completed" else o.error for o in child_results]
 
 
-def _spread(count: int, children: Children | None = None, **kw: Any) -> Program:
+def _fan_out(count: int, children: FanOutFunctions | None = None, **kw: Any) -> Program:
     """A fan between two functions, with another one beside it."""
-    children = children or Children(lambda n: [{"n": n + k} for k in range(count)], double, results, max_concurrency=2)
+    children = children or FanOutFunctions(
+        lambda n: [{"n": n + k} for k in range(count)], double_input, gather_results, max_concurrency=2
+    )
     return graph(
         "spread",
         [
             Fn("start", lambda x: x + 1, ("x",), ("n",)),
-            Fan("fan", children, ("n",), "all", **kw),
-            Fan("aside", Children(lambda x: [{"n": x}], double, results), ("x",), "one"),
+            FanOutNode("fan", children, ("n",), "all", **kw),
+            FanOutNode("aside", FanOutFunctions(lambda x: [{"n": x}], double_input, gather_results), ("x",), "one"),
             Fn("end", lambda all, one: [*all, *one], ("all", "one"), ("z",)),
         ],
     )
 
 
-def _spread_in_loop() -> Program:
+def _fan_out_in_loop() -> Program:
     """Other children in each superstep, beside a node that takes its own time."""
     return graph(
         "turns",
         [
             Fn("head", lambda n: n + 1, ("n",), ("m",)),
-            Fan("fan", Children(lambda m: [{"n": m + k} for k in range(m % 3)], double, results), ("m",), "all"),
+            FanOutNode(
+                "fan",
+                FanOutFunctions(lambda m: [{"n": m + k} for k in range(m % 3)], double_input, gather_results),
+                ("m",),
+                "all",
+            ),
             Fn("beside", lambda m: -m, ("m",), ("b",)),
             Fn("join", lambda all, b: 1 + sum(all) % 3 - b, ("all", "b"), ("n",)),
             Gate("again", lambda n: "head" if n < 12 else END, ("head", END), ("n",)),
@@ -359,7 +374,7 @@ def _retry_in_loop() -> Program:
     program = _refine()
     score = program.compiled_plan.node_index["score"]
 
-    def shaky(call: Call) -> Any:
+    def shaky(call: NodeCall) -> Any:
         if call.attempt < 3:
             raise ConnectionError("again")
         body = program.functions[score]
@@ -375,9 +390,9 @@ _TOPIC = {"topic": "t", "note": "n"}
 CASES: dict[str, Case] = {
     "tasks: diamond": Case(_diamond(), {"given": {"seed": 1}}),
     "tasks: peers": Case(_peers(), {"given": {}}),
-    "tasks: rules, low": Case(_rules(put(a=1)), {"given": {}}),
-    "tasks: rules, high": Case(_rules(put(a=9)), {"given": {}}),
-    "tasks: rules, failed": Case(_rules(boom), {"given": {}}),
+    "tasks: rules, low": Case(_rules(set_values(a=1)), {"given": {}}),
+    "tasks: rules, high": Case(_rules(set_values(a=9)), {"given": {}}),
+    "tasks: rules, failed": Case(_rules(raise_error), {"given": {}}),
     "tasks: retries": Case(_retries(), {"given": {}}),
     "tasks: deferred": Case(_deferred(), {"given": {}}),
     "steps: then": Case(_sequence(2, "meet"), {"given": [1, 2, 3]}),
@@ -389,21 +404,27 @@ CASES: dict[str, Case] = {
     "steps: map": Case(_batch(), {"given": 3}),
     "steps: no map": Case(_batch(), {"given": 2}),
     "steps: from the middle": Case(_batch(start="doze"), {"given": 2}),
-    "graphs: fan": Case(_spread(5), {"x": 1}),
-    "graphs: fan with nobody": Case(_spread(0), {"x": 1}),
+    "graphs: fan": Case(_fan_out(5), {"x": 1}),
+    "graphs: fan with nobody": Case(_fan_out(0), {"x": 1}),
     "graphs: fan that tells failures": Case(
-        _spread(5, Children(lambda n: [{"n": n + k} for k in range(5)], odd_ones_fail, told, fail_fast=False)), {"x": 1}
+        _fan_out(
+            5,
+            FanOutFunctions(
+                lambda n: [{"n": n + k} for k in range(5)], fail_if_odd, results_or_errors, fail_fast=False
+            ),
+        ),
+        {"x": 1},
     ),
     "graphs: fan that fails": Case(
-        _spread(
+        _fan_out(
             4,
-            Children(lambda n: [{"n": n + k} for k in range(4)], odd_ones_fail, results, max_concurrency=3),
+            FanOutFunctions(lambda n: [{"n": n + k} for k in range(4)], fail_if_odd, gather_results, max_concurrency=3),
             retry=Retry(2, 3.0),
             on_error="fail",
         ),
         {"x": 1},
     ),
-    "graphs: fans in a loop": Case(_spread_in_loop(), {"n": 0}),
+    "graphs: fans in a loop": Case(_fan_out_in_loop(), {"n": 0}),
     "graphs: interrupts": Case(_interrupted(), {"topic": "t"}, {"legal": ["ann"], "brand": ["bob"]}),
     "graphs: interrupts in a loop": Case(_interview(), {"said": []}, {"person": ["hi", "hm", "bye"]}),
     "graphs: loop": Case(_refine(), _TOPIC),

@@ -12,12 +12,12 @@ from typing import Any
 
 from holdwater.model.plan import Plan, PlanNode
 from holdwater.model.rules import After, AllOf, AnyOf, GateOpen, HasRun, Not, Rule, ValuePredicate
-from tests.kernel.styles.program import Done
+from tests.kernel.styles.program import NodeOutput
 
 END = "END"
-Work = Callable[[str, dict[str, Any]], Done | None]
+NodeFunction = Callable[[str, dict[str, Any]], NodeOutput | None]
 """(node, its inputs) -> what it made; None: it failed for good"""
-Truth = Callable[["Reference", str, ValuePredicate], bool]
+RuleEvaluator = Callable[["Reference", str, ValuePredicate], bool]
 
 
 class Reference:
@@ -30,14 +30,14 @@ class Reference:
         self,
         plan: Plan,
         inputs: Mapping[str, Any],
-        run_node: Work,
-        evaluate_rule: Truth,
-        replayed: Mapping[str, list[Done | None]] | None = None,
+        run_node: NodeFunction,
+        evaluate_rule: RuleEvaluator,
+        replayed: Mapping[str, list[NodeOutput | None]] | None = None,
     ) -> None:
         self.plan, self.inputs, self.evaluate_rule = plan, inputs, evaluate_rule
         self._run_node = run_node
         self.replayed = {name: list(made) for name, made in (replayed or {}).items()}
-        self.outputs_by_node: dict[str, list[Done | None]] = {}
+        self.outputs_by_node: dict[str, list[NodeOutput | None]] = {}
         self.executed: list[str] = []
         self.upstream: dict[str, set[str]] = {}
         self.nodes = {n.name: n for n in plan.nodes}
@@ -57,7 +57,7 @@ class Reference:
             if self.status != "halted":
                 self._run_single(unit[0]) if len(unit) == 1 else self._run_loop(unit)
 
-    def retry(self, run_node: Work) -> Reference:
+    def retry(self, run_node: NodeFunction) -> Reference:
         """The failed run tried once more: from the start, but what no failure that counts has touched stands."""
         failed = {
             n for n, state in self.node_states.items() if state == "failed" and self.nodes[n].on_error != "ignore"
@@ -67,7 +67,7 @@ class Reference:
         }
         return Reference(self.plan, self.inputs, run_node, self.evaluate_rule, stands)
 
-    def run_node(self, name: str, inputs: dict[str, Any]) -> Done | None:
+    def run_node(self, name: str, inputs: dict[str, Any]) -> NodeOutput | None:
         if name in self.replayed:
             done = self.replayed[name].pop(0)
         else:
@@ -84,7 +84,7 @@ class Reference:
             n.name: {
                 *n.after,
                 *n.gates,
-                *_named(n.ready),
+                *_nodes_in_rule(n.ready),
                 *(makers[c] for r in n.reads for c in r.cells if c in makers),
             }
             for n in self.plan.nodes
@@ -260,7 +260,7 @@ class Reference:
         self.write_count += 1
         self.cells[cell] = (self.write_count, value)
 
-    def _commit_output(self, name: str, done: Done) -> None:
+    def _commit_output(self, name: str, done: NodeOutput) -> None:
         self.run_counts[name] += 1
         for cell, value in zip(self.nodes[name].writes, done.values, strict=False):
             self._write(cell, value)
@@ -294,13 +294,13 @@ class Reference:
         return {name: value for name, (stamp, value) in latest.items() if stamp}
 
 
-def _named(rule: Rule | None) -> set[str]:
+def _nodes_in_rule(rule: Rule | None) -> set[str]:
     match rule:
         case After(node) | HasRun(node) | GateOpen(node):
             return {node}
         case Not(inner):
-            return _named(inner)
+            return _nodes_in_rule(inner)
         case AllOf(rules) | AnyOf(rules):
-            return {name for r in rules for name in _named(r)}
+            return {name for r in rules for name in _nodes_in_rule(r)}
         case _:
             return set()

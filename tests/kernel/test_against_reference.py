@@ -25,19 +25,19 @@ from holdwater.model.rules import (
     evaluate_predicate,
 )
 from holdwater.model.time import Micros
-from tests.kernel.drivers import Chaos, run
+from tests.kernel.drivers import ChaosDriver, run_to_end
 from tests.kernel.reference import Reference
 from tests.kernel.styles.graphs import END, Fn, Gate, Part, graph
-from tests.kernel.styles.program import Body, Call, Done, Program, Retry
-from tests.kernel.styles.tasks import Context, Task, TaskBody, tasks
+from tests.kernel.styles.program import NodeCall, NodeFunction, NodeOutput, Program, Retry
+from tests.kernel.styles.tasks import Context, Task, TaskFunction, tasks
 from tests.suite.effort import property_test
 
 
-def _agree(program: Program, inputs: dict[str, Any], seed: int) -> None:
+def _check_agreement(program: Program, inputs: dict[str, Any], seed: int) -> None:
     plan = program.plan
-    reference = Reference(plan, inputs, _work(program), _truth(program))
-    machine = Chaos(program, inputs, seed=seed, crash_probability=0.05).run_to_end()
-    plain = run(program, inputs)
+    reference = Reference(plan, inputs, _reference_functions(program), _reference_rule_evaluator(program))
+    machine = ChaosDriver(program, inputs, seed=seed, crash_probability=0.05).run_to_end()
+    plain = run_to_end(program, inputs)
     if reference.status == "halted":  # how far the other units came before that depends on the order
         assert machine.status == plain.status == "failed"
         return
@@ -61,8 +61,8 @@ def _agree(program: Program, inputs: dict[str, Any], seed: int) -> None:
 # -- DAGs of tasks
 
 
-def _body(name: str, failures: int) -> TaskBody:
-    def body(context: Context, call: Call) -> None:
+def _task_function(name: str, failures: int) -> TaskFunction:
+    def body(context: Context, call: NodeCall) -> None:
         if call.attempt <= failures:
             raise OSError(f"{name}, attempt {call.attempt}")
         context[name] = 1
@@ -90,7 +90,7 @@ def dags(draw: st.DrawFn) -> Program:
         specs.append(
             Task(
                 name,
-                _body(name, failures),
+                _task_function(name, failures),
                 tuple(deps),
                 rule=draw(st.none() | _rules(deps)),
                 on_error=draw(st.sampled_from(["fail", "fail", "ignore"])),
@@ -101,27 +101,27 @@ def dags(draw: st.DrawFn) -> Program:
     return tasks("dag", order)
 
 
-def _work(program: Program) -> Any:
+def _reference_functions(program: Program) -> Any:
     """Bodies for the reference: the attempts in a row, given up when the policy says so."""
 
-    def work(name: str, inputs: dict[str, Any]) -> Done | None:
+    def work(name: str, inputs: dict[str, Any]) -> NodeOutput | None:
         i = program.compiled_plan.node_index[name]
         body = program.functions[i]
         assert body is not None
         view: Any = {} if program.plan.style == "tasks" else [inputs.get(r.name) for r in program.plan.nodes[i].reads]
         for k in range(1, program.retries.get(name, Retry()).attempts + 1):
             try:
-                done = body(Call(view, k, Micros(0)))
+                done = body(NodeCall(view, k, Micros(0)))
             except OSError:
                 continue
-            assert isinstance(done, Done)
+            assert isinstance(done, NodeOutput)
             return done
         return None
 
     return work
 
 
-def _truth(program: Program) -> Any:
+def _reference_rule_evaluator(program: Program) -> Any:
     """A key is in a task's context if its writer stands upstream and succeeded."""
     after = {n.name: n.after for n in program.plan.nodes}
 
@@ -137,7 +137,7 @@ def _truth(program: Program) -> Any:
 
 @property_test(dags(), st.integers(0, 9), quick_examples=80, long_examples=6000)
 def test_tasks(program: Program, seed: int) -> None:
-    _agree(program, {"given": {}}, seed)
+    _check_agreement(program, {"given": {}}, seed)
 
 
 # -- graphs: names at random, so that loops, gates and rivals arise by themselves
@@ -145,12 +145,12 @@ def test_tasks(program: Program, seed: int) -> None:
 NAMES = ["p", "q", "r", "s"]
 
 
-def _mix(salt: int) -> Any:
+def _mixing_function(salt: int) -> Any:
     """A body that depends on all it sees."""
     return lambda *seen: (sum(seen) * 31 + salt) % 10_007
 
 
-def _choice(salt: int, options: list[list[str]]) -> Any:
+def _gate_function(salt: int, options: list[list[str]]) -> Any:
     return lambda *seen: options[(sum(seen) * 17 + salt) % len(options)]
 
 
@@ -162,12 +162,12 @@ def wild_graphs(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
     parts: list[Part] = []
     for k, name in enumerate(functions):
         outs = tuple(draw(st.lists(st.sampled_from(NAMES), max_size=1)))
-        parts.append(Fn(name, _mix(k), draw(params), outs))
+        parts.append(Fn(name, _mixing_function(k), draw(params), outs))
     for k, name in enumerate(gates):
         others = [n for n in (*functions, *gates) if n != name]
         targets = draw(st.lists(st.sampled_from(others), min_size=1, max_size=3, unique=True))
         options = [[t] for t in targets] + [[END], []] + ([targets] if draw(st.booleans()) else [])
-        parts.append(Gate(name, _choice(k, options), (*targets, END), draw(params), draw(st.booleans())))
+        parts.append(Gate(name, _gate_function(k, options), (*targets, END), draw(params), draw(st.booleans())))
     entry = draw(st.lists(st.sampled_from(functions), max_size=2, unique=True))
     program = graph("wild", draw(st.permutations(parts)), entry=entry, max_iterations=25)
     seeded = draw(st.lists(st.sampled_from(NAMES), unique=True))
@@ -176,17 +176,19 @@ def wild_graphs(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
 
 @property_test(wild_graphs(), st.integers(0, 9), quick_examples=80, long_examples=6000)
 def test_graphs(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
-    _agree(*wild, seed)
+    _check_agreement(*wild, seed)
 
 
 # -- mostly gates: over work, over each other, in circles
 
 
 @st.composite
-def mazes(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
-    functions = [Fn(f"f{k}", _mix(k), (name,), (name,)) for k, name in enumerate(NAMES[: draw(st.integers(1, 2))])]
+def gated_graphs(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
+    functions = [
+        Fn(f"f{k}", _mixing_function(k), (name,), (name,)) for k, name in enumerate(NAMES[: draw(st.integers(1, 2))])
+    ]
     gates = [f"g{k}" for k in range(draw(st.integers(2, 5)))]
-    sinks = [Fn(f"z{k}", _mix(k), functions[0].params) for k in range(draw(st.integers(0, 2)))]
+    sinks = [Fn(f"z{k}", _mixing_function(k), functions[0].params) for k in range(draw(st.integers(0, 2)))]
     parts: list[Part] = [*functions, *sinks]
     everybody = [*(p.name for p in parts), *gates]
     for k, name in enumerate(gates):
@@ -195,16 +197,16 @@ def mazes(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
         options = [targets, *([t] for t in targets), *([t, END] for t in targets), [END]]
         reads = (draw(st.sampled_from(functions)).params[0],)
         parts.append(
-            Gate(name, _choice(k, options), (*targets, END), reads, draw(st.sampled_from([True, True, False])))
+            Gate(name, _gate_function(k, options), (*targets, END), reads, draw(st.sampled_from([True, True, False])))
         )
     entry = draw(st.lists(st.sampled_from(everybody), max_size=2, unique=True))
     program = graph("maze", draw(st.permutations(parts)), entry=entry, max_iterations=25)
     return program, {n: draw(st.integers(0, 9)) for n in program.plan.inputs}
 
 
-@property_test(mazes(), st.integers(0, 9), quick_examples=80, long_examples=6000)
+@property_test(gated_graphs(), st.integers(0, 9), quick_examples=80, long_examples=6000)
 def test_mazes(maze: tuple[Program, dict[str, Any]], seed: int) -> None:
-    _agree(*maze, seed)
+    _check_agreement(*maze, seed)
 
 
 # -- plans that no style writes: every kind of read, and rules over any node
@@ -245,17 +247,17 @@ def wild_plans(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
             )
         )
         options = [[t] for t in targets.get(name, ())] + [[END], []]
-        bodies.append(_raw_body(k, options if name in targets else None))
+        bodies.append(_node_function(k, options if name in targets else None))
     plan = Plan("raw", tuple(nodes), style="graphs", inputs=("x", "y"), max_iterations=25)
     program = Program(plan, tuple(bodies), view=_raw_view, outputs=lambda m: list(m.values))
     return program, {n: k for k, n in enumerate(draw(st.lists(st.sampled_from(["x", "y"]), unique=True)))}
 
 
-def _raw_body(salt: int, options: list[list[str]] | None) -> Body:
-    def body(call: Call) -> Done:
+def _node_function(salt: int, options: list[list[str]] | None) -> NodeFunction:
+    def body(call: NodeCall) -> NodeOutput:
         seen = sum(value * (k + 3) for k, value in enumerate(call.view) if value is not None)
         decision = tuple(options[(seen * 17 + salt) % len(options)]) if options else None
-        return Done(((seen * 31 + salt) % 10_007,), decision)
+        return NodeOutput(((seen * 31 + salt) % 10_007,), decision)
 
     return body
 
@@ -267,4 +269,4 @@ def _raw_view(m: Machine, i: int) -> list[Any]:
 
 @property_test(wild_plans(), st.integers(0, 9), quick_examples=80, long_examples=6000)
 def test_plans(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
-    _agree(*wild, seed)
+    _check_agreement(*wild, seed)

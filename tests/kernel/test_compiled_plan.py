@@ -123,7 +123,7 @@ def test_every_part_of_a_node_is_in_the_structure(change: dict[str, Any]) -> Non
 # -- compiled plans
 
 
-def _lay_out(*nodes: PlanNode, **kw: Any) -> Any:
+def _compile_nodes(*nodes: PlanNode, **kw: Any) -> Any:
     return compile_plan(Plan("p", nodes, **kw))
 
 
@@ -148,7 +148,7 @@ LOOP = (PlanNode("a", after=("b",)), PlanNode("b", after=("a",)))
 )
 def test_compiling_refuses(nodes: tuple[PlanNode, ...], kw: dict[str, Any], complaint: str) -> None:
     with pytest.raises(WorkflowError, match=complaint):
-        _lay_out(*nodes, **kw)
+        _compile_nodes(*nodes, **kw)
 
 
 def test_units_stand_in_an_order_of_their_edges(case: Case) -> None:
@@ -170,6 +170,6 @@ def test_a_loop_is_one_unit() -> None:
 
 
 def test_an_empty_plan_completes() -> None:
-    m = Machine(_lay_out())
+    m = Machine(_compile_nodes())
     m.apply(Started({}))
     assert m.status == "completed"

@@ -17,17 +17,17 @@ from holdwater.model.events import Event
 from holdwater.model.fanout import ChildResult
 from holdwater.model.plan import OnError, Plan, PlanNode
 from holdwater.model.time import Micros
-from tests.kernel.drivers import Chaos, outcome
-from tests.kernel.journal import decode, fold, same
-from tests.kernel.programs import CASES, double, odd_ones_fail, told
-from tests.kernel.styles.graphs import Fan, Fn, graph
-from tests.kernel.styles.program import Children, Program, Retry, results
-from tests.kernel.test_fence import refused
+from tests.kernel.drivers import ChaosDriver, run_outcome
+from tests.kernel.journal import decode, fold, is_same_state
+from tests.kernel.programs import CASES, double_input, fail_if_odd, results_or_errors
+from tests.kernel.styles.graphs import FanOutNode, Fn, graph
+from tests.kernel.styles.program import FanOutFunctions, Program, Retry, gather_results
+from tests.kernel.test_fence import assert_refused
 from tests.kernel.test_snapshots import Opaque
 from tests.suite.effort import property_test
 
 
-def begun(on_error: OnError = "stop", beside: bool = False) -> Machine:
+def start_fan_out_run(on_error: OnError = "stop", beside: bool = False) -> Machine:
     """A run whose only node, or one of two, is a fan that is about to ask for children."""
     nodes = [PlanNode("fan", kind="fan_out", writes=("all",), on_error=on_error)]
     nodes += [PlanNode("beside", writes=("b",), on_error="stop")] if beside else []
@@ -36,14 +36,14 @@ def begun(on_error: OnError = "stop", beside: bool = False) -> Machine:
     return m
 
 
-def spread(m: Machine, count: int, max_concurrency: int | None = None, *, fail_fast: bool = True) -> int:
+def request_children(m: Machine, count: int, max_concurrency: int | None = None, *, fail_fast: bool = True) -> int:
     """The fan asks for children.  Returns their turn."""
     turn = m.fences[0]
     m.apply(ev.ChildRunsRequested(0, turn, tuple({"n": k} for k in range(count)), max_concurrency, fail_fast))
     return turn
 
 
-def moved(m: Machine, index: int, status: str, **kw: Any) -> ev.ChildStatusChanged:
+def child_status_changed(m: Machine, index: int, status: str, **kw: Any) -> ev.ChildStatusChanged:
     e = ev.ChildStatusChanged(0, m.fan_outs[0].generation, index, status, **kw)
     m.apply(e)
     return e
@@ -61,31 +61,31 @@ def states(m: Machine) -> Sequence[str]:
 
 
 def test_no_more_run_at_once_than_there_is_room_for() -> None:
-    m = begun()
-    spread(m, 4, max_concurrency=2)
+    m = start_fan_out_run()
+    request_children(m, 4, max_concurrency=2)
     assert states(m) == ["running", "running", "waiting", "waiting"]
     assert type(m.todo[0]) is AwaitChildren
-    moved(m, 1, "completed")
+    child_status_changed(m, 1, "completed")
     assert states(m) == ["running", "completed", "running", "waiting"]
-    moved(m, 0, "paused")
+    child_status_changed(m, 0, "paused")
     assert states(m) == ["paused", "completed", "running", "running"], "who rests leaves room"
-    moved(m, 2, "failed")
-    moved(m, 3, "completed")
+    child_status_changed(m, 2, "failed")
+    child_status_changed(m, 3, "completed")
     assert type(m.todo[0]) is AwaitChildren, "one of them still lives"
-    moved(m, 0, "completed")
+    child_status_changed(m, 0, "completed")
     assert m.todo == {0: Execute(0, 2, 1)}
 
 
 @pytest.mark.parametrize(("stop", "then"), [(True, "waiting"), (False, "running")])
 @pytest.mark.parametrize("how", ["failed", "cancelled"])
 def test_after_a_failure(how: str, stop: bool, then: str) -> None:
-    m = begun()
-    spread(m, 3, max_concurrency=2, fail_fast=stop)
-    moved(m, 0, how, error="why")
+    m = start_fan_out_run()
+    request_children(m, 3, max_concurrency=2, fail_fast=stop)
+    child_status_changed(m, 0, how, error="why")
     assert states(m) == [how, "running", then]
-    moved(m, 1, "completed", values={"result": 1})
+    child_status_changed(m, 1, "completed", values={"result": 1})
     if not stop:
-        moved(m, 2, "completed", values={"result": 2})
+        child_status_changed(m, 2, "completed", values={"result": 2})
     assert m.fan_outs[0].results() == (
         ChildResult(how, {}, "why"),  # type: ignore[arg-type]
         ChildResult("completed", {"result": 1}),
@@ -95,8 +95,8 @@ def test_after_a_failure(how: str, stop: bool, then: str) -> None:
 
 
 def test_nobody_to_wait_for() -> None:
-    m = begun()
-    spread(m, 0)
+    m = start_fan_out_run()
+    request_children(m, 0)
     assert m.todo == {0: Execute(0, 2, 1)}
     assert m.fan_outs[0].results() == ()
     m.apply(ev.Succeeded(0, 2, ([],)))
@@ -105,25 +105,25 @@ def test_nobody_to_wait_for() -> None:
 
 
 def test_results_stand_in_the_order_of_the_children() -> None:
-    m = begun()
-    spread(m, 3)
+    m = start_fan_out_run()
+    request_children(m, 3)
     for k in (2, 0, 1):
-        moved(m, k, "completed", values={"result": k})
+        child_status_changed(m, k, "completed", values={"result": k})
     assert [o.values["result"] for o in m.fan_outs[0].results() if o] == [0, 1, 2]
 
 
 def test_a_body_may_ask_again_for_others() -> None:
-    m = begun()
-    first = spread(m, 1)
-    late = moved(m, 0, "completed")
-    second = spread(m, 2)
+    m = start_fan_out_run()
+    first = request_children(m, 1)
+    late = child_status_changed(m, 0, "completed")
+    second = request_children(m, 2)
     assert second > first
-    refused(m, late)
+    assert_refused(m, late)
     assert states(m) == ["running", "running"]
 
 
 def test_a_body_may_do_without() -> None:
-    m = begun()
+    m = start_fan_out_run()
     m.apply(ev.Succeeded(0, 1, ("alone",)))
     assert m.status == "completed"
 
@@ -132,9 +132,9 @@ def test_a_body_may_do_without() -> None:
 
 
 def test_news_of_children_that_do_not_fit() -> None:
-    m = begun()
-    refused(m, ev.ChildStatusChanged(0, 1, 0, "completed"))
-    turn = spread(m, 3, max_concurrency=2)
+    m = start_fan_out_run()
+    assert_refused(m, ev.ChildStatusChanged(0, 1, 0, "completed"))
+    turn = request_children(m, 3, max_concurrency=2)
     wrong: list[Event] = [
         ev.ChildStatusChanged(0, turn, 2, "completed"),  # has not begun
         ev.ChildStatusChanged(0, turn, 3, "completed"),  # is nobody's
@@ -155,79 +155,79 @@ def test_news_of_children_that_do_not_fit() -> None:
         ev.TimerSet(0, Micros(1)),
     ]
     for e in wrong:
-        refused(m, e)
-    done = moved(m, 0, "completed")
-    refused(m, done)
-    refused(m, replace(done, status="failed"))
-    rest = moved(m, 1, "paused")
-    refused(m, rest)
-    moved(m, 2, "completed")
-    last = moved(m, 1, "completed")
+        assert_refused(m, e)
+    done = child_status_changed(m, 0, "completed")
+    assert_refused(m, done)
+    assert_refused(m, replace(done, status="failed"))
+    rest = child_status_changed(m, 1, "paused")
+    assert_refused(m, rest)
+    child_status_changed(m, 2, "completed")
+    last = child_status_changed(m, 1, "completed")
     for e in (last, *wrong):
-        refused(m, e)
+        assert_refused(m, e)
 
 
 @pytest.mark.parametrize("width", [0, -1])
 def test_a_width_that_lets_nobody_run_is_refused(width: int) -> None:
-    refused(begun(), ev.ChildRunsRequested(0, 1, ({"n": 1},), width))
+    assert_refused(start_fan_out_run(), ev.ChildRunsRequested(0, 1, ({"n": 1},), width))
 
 
 def test_only_fans_have_children() -> None:
     case = CASES["tasks: diamond"]
     m = Machine(case.program.compiled_plan)
     m.apply(ev.Started(case.inputs))
-    refused(m, ev.ChildRunsRequested(0, 1, ({"n": 1},)))
-    refused(m, ev.InputRequested(0, 1, "?"))
+    assert_refused(m, ev.ChildRunsRequested(0, 1, ({"n": 1},)))
+    assert_refused(m, ev.InputRequested(0, 1, "?"))
 
 
 # -- pauses
 
 
 def test_a_run_rests_when_all_its_children_do() -> None:
-    m = begun()
-    spread(m, 2)
-    moved(m, 0, "paused")
+    m = start_fan_out_run()
+    request_children(m, 2)
+    child_status_changed(m, 0, "paused")
     assert status(m) == "running"
-    moved(m, 1, "paused")
+    child_status_changed(m, 1, "paused")
     assert status(m) == "paused"
-    refused(m, ev.Resumed())
-    moved(m, 0, "running")
+    assert_refused(m, ev.Resumed())
+    child_status_changed(m, 0, "running")
     assert status(m) == "running"
-    moved(m, 0, "paused")
+    child_status_changed(m, 0, "paused")
     assert status(m) == "paused"
 
 
 @pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
 def test_a_run_that_rested_goes_on_when_its_last_child_has_ended(end: str) -> None:
-    m = begun()
-    spread(m, 1)
-    moved(m, 0, "paused")
+    m = start_fan_out_run()
+    request_children(m, 1)
+    child_status_changed(m, 0, "paused")
     assert status(m) == "paused"
-    moved(m, 0, end)
+    child_status_changed(m, 0, end)
     assert (m.status, m.todo) == ("running", {0: Execute(0, 2, 1)})
 
 
 def test_a_run_does_not_rest_while_anything_else_goes_on() -> None:
-    m = begun(beside=True)
-    spread(m, 1)
-    moved(m, 0, "paused")
+    m = start_fan_out_run(beside=True)
+    request_children(m, 1)
+    child_status_changed(m, 0, "paused")
     assert status(m) == "running"
     m.apply(ev.Succeeded(1, 1, (1,)))
     assert status(m) == "paused"
 
 
 def test_children_and_a_person_pause_a_run_apart() -> None:
-    m = begun()
-    spread(m, 2, max_concurrency=1)
+    m = start_fan_out_run()
+    request_children(m, 2, max_concurrency=1)
     m.apply(ev.Paused())
-    moved(m, 0, "paused")
-    moved(m, 0, "running")
+    child_status_changed(m, 0, "paused")
+    child_status_changed(m, 0, "running")
     assert status(m) == "paused", "a person said so"
-    moved(m, 0, "completed")
-    moved(m, 1, "paused")
+    child_status_changed(m, 0, "completed")
+    child_status_changed(m, 1, "paused")
     m.apply(ev.Resumed())
     assert status(m) == "paused", "the other child still rests"
-    moved(m, 1, "completed")
+    child_status_changed(m, 1, "completed")
     assert status(m) == "running"
     m.apply(ev.Paused())
     m.apply(ev.Resumed())
@@ -258,25 +258,25 @@ def test_an_early_word_does_not_wake_a_run_whose_children_rest() -> None:
 
 
 def test_a_retry_runs_those_that_did_not_complete() -> None:
-    m = begun()
-    turn = spread(m, 4, max_concurrency=2)
-    moved(m, 0, "completed", values={"result": 0})
-    moved(m, 1, "failed", error="ill")
-    moved(m, 2, "completed")
+    m = start_fan_out_run()
+    turn = request_children(m, 4, max_concurrency=2)
+    child_status_changed(m, 0, "completed", values={"result": 0})
+    child_status_changed(m, 1, "failed", error="ill")
+    child_status_changed(m, 2, "completed")
     m.apply(ev.Failed(0, 2, "E", "a child failed", Micros(0)))
     assert m.fan_outs[0].generation == turn
     assert states(m) == ["completed", "running", "completed", "running"]
     assert m.fan_outs[0].start_counts == [1, 2, 1, 1]
     assert m.fan_outs[0].results()[0] == ChildResult("completed", {"result": 0})
-    moved(m, 3, "completed")
-    moved(m, 1, "completed")
+    child_status_changed(m, 3, "completed")
+    child_status_changed(m, 1, "completed")
     assert m.todo == {0: Execute(0, 3, 2)}
 
 
 def test_a_retry_after_a_delay_runs_children_first() -> None:
-    m = begun()
-    spread(m, 1)
-    moved(m, 0, "failed")
+    m = start_fan_out_run()
+    request_children(m, 1)
+    child_status_changed(m, 0, "failed")
     m.apply(ev.Failed(0, 2, "E", "e", Micros(99)))
     assert m.todo == {0: StartTimer(0, at=Micros(99))}
     m.apply(ev.TimerFired(0))
@@ -285,19 +285,19 @@ def test_a_retry_after_a_delay_runs_children_first() -> None:
 
 
 def test_a_retry_of_one_whose_children_have_all_completed() -> None:
-    m = begun()
-    spread(m, 1)
-    moved(m, 0, "completed")
+    m = start_fan_out_run()
+    request_children(m, 1)
+    child_status_changed(m, 0, "completed")
     m.apply(ev.Failed(0, 2, "E", "e", Micros(0)))
     assert m.todo == {0: Execute(0, 3, 2)}
 
 
 @pytest.mark.parametrize("on_error", ["stop", "fail"])
 def test_a_run_that_failed_and_is_resumed_keeps_what_children_have_done(on_error: OnError) -> None:
-    m = begun(on_error)
-    turn = spread(m, 2)
-    moved(m, 0, "completed")
-    moved(m, 1, "failed")
+    m = start_fan_out_run(on_error)
+    turn = request_children(m, 2)
+    child_status_changed(m, 0, "completed")
+    child_status_changed(m, 1, "failed")
     m.apply(ev.Failed(0, 2, "E", "e"))
     assert m.status == "failed"
     m.apply(ev.Resumed())
@@ -308,9 +308,9 @@ def test_a_run_that_failed_and_is_resumed_keeps_what_children_have_done(on_error
 
 def test_a_body_that_waits_with_what_its_children_did_finds_it_unchanged() -> None:
     """To be called again at an instant is no other try."""
-    m = begun()
-    spread(m, 1)
-    moved(m, 0, "failed", error="ill")
+    m = start_fan_out_run()
+    request_children(m, 1)
+    child_status_changed(m, 0, "failed", error="ill")
     m.apply(ev.Deferred(0, 2, Micros(99)))
     m.apply(ev.TimerFired(0))
     assert m.todo == {0: Execute(0, 3, 1)}
@@ -318,11 +318,11 @@ def test_a_body_that_waits_with_what_its_children_did_finds_it_unchanged() -> No
 
 
 def test_a_deferral_is_over_when_children_were_asked_for() -> None:
-    m = begun()
+    m = start_fan_out_run()
     m.apply(ev.Deferred(0, 1, Micros(99)))
     m.apply(ev.TimerFired(0))
     turn = m.fences[0]
-    spread(m, 1)
+    request_children(m, 1)
     m.apply(ev.CancelRequested())
     m.apply(ev.Resumed())
     assert m.todo == {0: AwaitChildren(0, turn)}
@@ -330,10 +330,10 @@ def test_a_deferral_is_over_when_children_were_asked_for() -> None:
 
 @pytest.mark.parametrize("counted", [True, False])
 def test_a_crash_before_and_after_the_children(counted: bool) -> None:
-    m = begun()
+    m = start_fan_out_run()
     m.apply(ev.AttemptLost(0, 1, counted))
-    assert spread(m, 1) == 2
-    moved(m, 0, "failed")
+    assert request_children(m, 1) == 2
+    child_status_changed(m, 0, "failed")
     m.apply(ev.AttemptLost(0, 3, counted))
     assert m.todo == {0: Execute(0, 4, 1, reissue_count=1)}, (
         "children are not begun again because their parent's process died"
@@ -346,17 +346,17 @@ def test_a_crash_before_and_after_the_children(counted: bool) -> None:
 
 @pytest.mark.parametrize("halt", [ev.CancelRequested(), ev.TimedOut("late")], ids=["cancelled", "timed out"])
 def test_a_halt_while_children_run(halt: Event) -> None:
-    m = begun()
-    turn = spread(m, 4, max_concurrency=2)
-    moved(m, 0, "completed")
-    moved(m, 1, "paused")
+    m = start_fan_out_run()
+    turn = request_children(m, 4, max_concurrency=2)
+    child_status_changed(m, 0, "completed")
+    child_status_changed(m, 1, "paused")
     m.apply(halt)
     assert m.ended
     assert m.halted_nodes == [0]
     for e in [
         ev.ChildStatusChanged(0, turn, k, s) for k in range(4) for s in ("completed", "cancelled", "running", "paused")
     ]:
-        refused(m, e)
+        assert_refused(m, e)
     m.apply(ev.Resumed())
     assert states(m) == ["completed", "running", "running", "waiting"]
     assert m.fan_outs[0].start_counts == [1, 2, 2, 1]
@@ -364,9 +364,9 @@ def test_a_halt_while_children_run(halt: Event) -> None:
 
 
 def test_another_failure_halts_the_children() -> None:
-    m = begun(beside=True)
-    spread(m, 2)
-    moved(m, 0, "completed")
+    m = start_fan_out_run(beside=True)
+    request_children(m, 2)
+    child_status_changed(m, 0, "completed")
     m.apply(ev.Failed(1, 1, "E", "e"))
     assert (m.status, m.halted_nodes) == ("failed", [1, 0])
     m.apply(ev.Resumed())
@@ -376,11 +376,11 @@ def test_another_failure_halts_the_children() -> None:
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_who_asks_for_children_when_the_run_has_halted_has_them_later(count: int) -> None:
-    m = begun()
+    m = start_fan_out_run()
     m.take_commands()
     m.apply(ev.CancelRequested())
     m.take_commands()
-    turn = spread(m, count)
+    turn = request_children(m, count)
     assert m.status == "cancelled"
     assert m.take_commands() == []
     assert m.fan_outs[0].start_counts == [0] * count, "nobody has begun"
@@ -389,10 +389,10 @@ def test_who_asks_for_children_when_the_run_has_halted_has_them_later(count: int
 
 
 def test_a_cancelled_second_execution_tries_again_who_failed() -> None:
-    m = begun()
-    spread(m, 2)
-    moved(m, 0, "completed")
-    moved(m, 1, "failed")
+    m = start_fan_out_run()
+    request_children(m, 2)
+    child_status_changed(m, 0, "completed")
+    child_status_changed(m, 1, "failed")
     m.apply(ev.CancelRequested())
     m.apply(ev.Cancelled(0, 2))
     m.apply(ev.Resumed())
@@ -405,7 +405,7 @@ def test_a_cancelled_second_execution_tries_again_who_failed() -> None:
 def test_each_superstep_has_children_of_its_own() -> None:
     case = CASES["graphs: fans in a loop"]
     for seed in (None, 1, 2, 3):
-        chaos = Chaos(case.program, case.inputs, seed=seed, crash_probability=0.1 if seed else 0.0)
+        chaos = ChaosDriver(case.program, case.inputs, seed=seed, crash_probability=0.1 if seed else 0.0)
         m = chaos.run_to_end()
         fan = m.compiled_plan.node_index["fan"]
         told = [decode(line) for line in chaos.journal]
@@ -416,9 +416,9 @@ def test_each_superstep_has_children_of_its_own() -> None:
 
 def test_a_failed_fan_in_a_loop_goes_on_where_it_was() -> None:
     case = CASES["graphs: fans in a loop"]
-    expected = outcome(case.program, Chaos(case.program, case.inputs).run_to_end())
+    expected = run_outcome(case.program, ChaosDriver(case.program, case.inputs).run_to_end())
     fan = case.program.compiled_plan.node_index["fan"]
-    chaos = Chaos(case.program, case.inputs)
+    chaos = ChaosDriver(case.program, case.inputs)
     while type(chaos.machine.todo.get(fan)) is not AwaitChildren or len(chaos.machine.fan_outs[fan].statuses) < 2:
         chaos.step()
     chaos.advance_node(fan)
@@ -429,7 +429,7 @@ def test_a_failed_fan_in_a_loop_goes_on_where_it_was() -> None:
     chaos.commit(ev.Resumed())
     assert chaos.machine.fan_outs[fan].statuses == ["completed", "running"]
     assert chaos.machine.fan_outs[fan].generation == turn
-    assert outcome(case.program, chaos.run_to_end()) == expected
+    assert run_outcome(case.program, chaos.run_to_end()) == expected
 
 
 def test_children_that_fail_in_their_first_lives() -> None:
@@ -439,15 +439,17 @@ def test_children_that_fail_in_their_first_lives() -> None:
         return given["n"]
 
     def program(attempts: int) -> Program:
-        children = Children(lambda x: [{"n": k} for k in range(x)], moody, results, max_concurrency=2, fail_fast=False)
-        return graph("moody", [Fan("fan", children, ("x",), "all", retry=Retry(attempts, 2.0))])
+        children = FanOutFunctions(
+            lambda x: [{"n": k} for k in range(x)], moody, gather_results, max_concurrency=2, fail_fast=False
+        )
+        return graph("moody", [FanOutNode("fan", children, ("x",), "all", retry=Retry(attempts, 2.0))])
 
     for seed in range(20):
-        chaos = Chaos(program(4), {"x": 4}, seed=seed, crash_probability=0.1)
+        chaos = ChaosDriver(program(4), {"x": 4}, seed=seed, crash_probability=0.1)
         assert chaos.run_to_end().status == "completed"
         assert program(4).outputs(chaos.machine) == {"all": [0, 1, 2, 3]}
         assert sorted(given["n"] for _, given in chaos.started_children) == [0, 1, 1, 2, 2, 2, 3, 3, 3, 3]
-    chaos = Chaos(program(3), {"x": 4})
+    chaos = ChaosDriver(program(3), {"x": 4})
     assert chaos.run_to_end().status == "failed"
     chaos.commit(ev.Resumed())
     assert chaos.run_to_end().status == "completed"
@@ -455,31 +457,31 @@ def test_children_that_fail_in_their_first_lives() -> None:
 
 
 @st.composite
-def families(draw: st.DrawFn) -> Program:
+def fan_out_graphs(draw: st.DrawFn) -> Program:
     """A few fans of every make, one after the other and side by side."""
-    parts: list[Fn | Fan] = [Fn("start", lambda x: [x], ("x",), ("o0",))]
+    parts: list[Fn | FanOutNode] = [Fn("start", lambda x: [x], ("x",), ("o0",))]
     for k in range(draw(st.integers(1, 4))):
         count, width = draw(st.integers(0, 4)), draw(st.none() | st.integers(1, 3))
         source = draw(st.integers(0, len(parts) - 1))
-        children = Children(
+        children = FanOutFunctions(
             lambda seen, count=count: [{"n": len(str(seen)) + j} for j in range(count)],
-            draw(st.sampled_from([double, odd_ones_fail])),
-            told,
+            draw(st.sampled_from([double_input, fail_if_odd])),
+            results_or_errors,
             width,
             fail_fast=False,
         )
-        parts.append(Fan(f"fan{k}", children, (f"o{source}",), f"o{len(parts)}"))
+        parts.append(FanOutNode(f"fan{k}", children, (f"o{source}",), f"o{len(parts)}"))
     return graph("families", parts)
 
 
 INTERRUPTIONS: list[Event] = [ev.CancelRequested(), ev.Paused(), ev.TimedOut("late")]
 
 
-@property_test(families(), st.integers(0, 99), st.data(), quick_examples=50, long_examples=3000)
+@property_test(fan_out_graphs(), st.integers(0, 99), st.data(), quick_examples=50, long_examples=3000)
 def test_families(program: Program, seed: int, data: st.DataObject) -> None:
     """Any order, pauses of children, crashes, halts and rests in between: one outcome."""
-    expected = outcome(program, Chaos(program, {"x": 1}).run_to_end())
-    chaos = Chaos(program, {"x": 1}, seed=seed, crash_probability=0.1, pauses=data.draw(st.integers(0, 3)))
+    expected = run_outcome(program, ChaosDriver(program, {"x": 1}).run_to_end())
+    chaos = ChaosDriver(program, {"x": 1}, seed=seed, crash_probability=0.1, pauses=data.draw(st.integers(0, 3)))
     for event in data.draw(st.lists(st.sampled_from(INTERRUPTIONS), max_size=3)):
         for _ in range(data.draw(st.integers(0, 12))):
             chaos.step()
@@ -489,8 +491,8 @@ def test_families(program: Program, seed: int, data: st.DataObject) -> None:
             chaos.restart()
             if chaos.machine.accepts(ev.Resumed()):
                 chaos.commit(ev.Resumed())
-    assert outcome(program, chaos.run_to_end()) == expected
-    assert same(fold(program.compiled_plan, chaos.journal), chaos.machine)
+    assert run_outcome(program, chaos.run_to_end()) == expected
+    assert is_same_state(fold(program.compiled_plan, chaos.journal), chaos.machine)
 
 
 def test_values_are_opaque() -> None:
@@ -518,14 +520,15 @@ def test_values_are_opaque() -> None:
 # -- take something away
 
 
-def _outcomes(name: str) -> set[str]:
+def _distinct_outcomes(name: str) -> set[str]:
     case, found = CASES[name], set()
     for seed in range(40):
         try:
             found.add(
                 str(
-                    outcome(
-                        case.program, Chaos(case.program, case.inputs, seed=seed, crash_probability=0.1).run_to_end()
+                    run_outcome(
+                        case.program,
+                        ChaosDriver(case.program, case.inputs, seed=seed, crash_probability=0.1).run_to_end(),
                     )
                 )
             )
@@ -535,24 +538,24 @@ def _outcomes(name: str) -> set[str]:
 
 
 def test_with_results_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(_outcomes("graphs: fan")) == 1
+    assert len(_distinct_outcomes("graphs: fan")) == 1
     monkeypatch.setattr(FanOut, "results", lambda self: tuple(self.results_by_index.values()))
-    assert len(_outcomes("graphs: fan")) > 5
+    assert len(_distinct_outcomes("graphs: fan")) > 5
 
 
 def test_with_children_of_an_earlier_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(_outcomes("graphs: fans in a loop")) == 1
+    assert len(_distinct_outcomes("graphs: fans in a loop")) == 1
     start = fanout.start_children
     monkeypatch.setattr(fanout, "start_children", lambda m, e: start(m, replace(e, fence=1)))
-    assert "AssertionError" in _outcomes("graphs: fans in a loop")
+    assert "AssertionError" in _distinct_outcomes("graphs: fans in a loop")
 
 
 # -- size
 
 
 def test_ten_thousand_children() -> None:
-    m = begun()
-    turn = spread(m, 10_000, max_concurrency=100)
+    m = start_fan_out_run()
+    turn = request_children(m, 10_000, max_concurrency=100)
     m.take_commands()
     for k in range(10_000):
         m.apply(ev.ChildStatusChanged(0, turn, k, "completed", {"result": k}))

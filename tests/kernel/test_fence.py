@@ -9,15 +9,23 @@ from holdwater.kernel import Machine
 from holdwater.model import events as ev
 from holdwater.model.events import Event
 from holdwater.model.time import Micros
-from tests.kernel.drivers import Chaos
+from tests.kernel.drivers import ChaosDriver
 from tests.kernel.journal import decode
 from tests.kernel.programs import CASES, Case
 
-ONCE = (ev.Started, ev.Succeeded, ev.Failed, ev.AttemptLost, ev.Deferred, ev.InputRequested, ev.ChildRunsRequested)
+ACCEPTED_ONCE = (
+    ev.Started,
+    ev.Succeeded,
+    ev.Failed,
+    ev.AttemptLost,
+    ev.Deferred,
+    ev.InputRequested,
+    ev.ChildRunsRequested,
+)
 REPEATABLE = (ev.InputProvided, ev.Paused, ev.Resumed)
 
 
-def refused(m: Machine, e: Event) -> None:
+def assert_refused(m: Machine, e: Event) -> None:
     before, fresh = m.snapshot(), list(m.new_commands)
     assert not m.accepts(e), f"{e} is accepted"
     with pytest.raises(IllegalEvent):
@@ -27,7 +35,7 @@ def refused(m: Machine, e: Event) -> None:
 
 
 def test_no_event_is_taken_twice(case: Case) -> None:
-    chaos = Chaos(case.program, case.inputs, case.answers, seed=2, crash_probability=0.15)
+    chaos = ChaosDriver(case.program, case.inputs, case.answers, seed=2, crash_probability=0.15)
     chaos.run_to_end()
     m = Machine(case.program.compiled_plan)
     past: list[Event] = []
@@ -36,14 +44,14 @@ def test_no_event_is_taken_twice(case: Case) -> None:
         m.apply(e)
         past.append(e)
         if not isinstance(e, REPEATABLE):
-            refused(m, e)
+            assert_refused(m, e)
         for old in past:  # nor ever later: the fence is unique in the run
-            if isinstance(old, ONCE):
+            if isinstance(old, ACCEPTED_ONCE):
                 assert not m.accepts(old)
 
 
 def test_what_was_never_issued_is_refused_everywhere(case: Case) -> None:
-    chaos = Chaos(case.program, case.inputs, case.answers)
+    chaos = ChaosDriver(case.program, case.inputs, case.answers)
     chaos.run_to_end()
     m = Machine(case.program.compiled_plan)
     nodes = len(case.program.plan.nodes)
@@ -66,29 +74,29 @@ def test_what_was_never_issued_is_refused_everywhere(case: Case) -> None:
                     ev.Succeeded(i, fence),
                     ev.Cancelled(i, fence),
                 ):
-                    refused(m, e)
-        refused(m, ev.InputProvided(-1, (1,)))
-        refused(m, ev.InputProvided(nodes, (1,)))
+                    assert_refused(m, e)
+        assert_refused(m, ev.InputProvided(-1, (1,)))
+        assert_refused(m, ev.InputProvided(nodes, (1,)))
 
 
 def test_an_ended_run_takes_nothing(case: Case) -> None:
-    m = Chaos(case.program, case.inputs, case.answers).run_to_end()
+    m = ChaosDriver(case.program, case.inputs, case.answers).run_to_end()
     events: list[Event] = [ev.Started(case.inputs), ev.Succeeded(0, m.fences[0]), ev.InputProvided(1, (1,))]
     events += [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused(), ev.InputsOverridden(0, 1)]
     for e in events:
-        refused(m, e)
+        assert_refused(m, e)
     assert m.accepts(ev.Resumed()) == (m.status != "completed")
 
 
 def test_data_is_edited_before_the_run_begins_or_never(case: Case) -> None:
     m = Machine(case.program.compiled_plan)
-    refused(m, ev.InputsOverridden(-1, 1))
-    refused(m, ev.InputsOverridden(len(case.program.plan.nodes), 1))
+    assert_refused(m, ev.InputsOverridden(-1, 1))
+    assert_refused(m, ev.InputsOverridden(len(case.program.plan.nodes), 1))
     m.apply(ev.InputsOverridden(0, 1))
     assert m.status == "new"
-    refused(m, ev.InputsOverridden(0, 2))
+    assert_refused(m, ev.InputsOverridden(0, 2))
     m.apply(ev.Started(case.inputs))
-    refused(m, ev.InputsOverridden(len(case.program.plan.nodes) - 1, 1))
+    assert_refused(m, ev.InputsOverridden(len(case.program.plan.nodes) - 1, 1))
     assert m.overrides == {0: 1}
 
 
@@ -97,12 +105,12 @@ def test_nothing_happens_to_a_run_that_has_not_started() -> None:
         nodes = case.program.plan.nodes
         early: list[Event] = [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused(), ev.Resumed(), ev.Succeeded(0, 1)]
         for e in early + [ev.InputProvided(i, (1,)) for i, n in enumerate(nodes) if n.kind in ("ask", "interrupt")]:
-            refused(Machine(case.program.compiled_plan), e)
+            assert_refused(Machine(case.program.compiled_plan), e)
 
 
 def test_an_input_the_plan_does_not_have_is_refused() -> None:
     m = Machine(CASES["tasks: diamond"].program.compiled_plan)
-    refused(m, ev.Started({"given": {}, "stranger": 1}))
+    assert_refused(m, ev.Started({"given": {}, "stranger": 1}))
 
 
 def test_the_wrong_number_of_truths_is_refused() -> None:
@@ -110,34 +118,34 @@ def test_the_wrong_number_of_truths_is_refused() -> None:
     m = Machine(case.program.compiled_plan)
     m.apply(ev.Started(case.inputs))
     m.apply(ev.Succeeded(0, 1, ({"set": {"a": 9}, "append": {}, "drop": []},)))
-    refused(m, ev.RuleEvaluated(1, ()))
-    refused(m, ev.RuleEvaluated(1, (True, True)))
+    assert_refused(m, ev.RuleEvaluated(1, ()))
+    assert_refused(m, ev.RuleEvaluated(1, (True, True)))
     m.apply(ev.RuleEvaluated(1, (True,)))
-    refused(m, ev.RuleEvaluated(1, (True,)))
+    assert_refused(m, ev.RuleEvaluated(1, (True,)))
 
 
 def test_a_timer_is_set_once() -> None:
     case = CASES["steps: then"]
-    chaos = Chaos(case.program, case.inputs)
+    chaos = ChaosDriver(case.program, case.inputs)
     while not any(isinstance(decode(line), ev.TimerSet) for line in chaos.journal):
         chaos.step()
     nap = case.program.compiled_plan.node_index["nap"]
-    refused(chaos.machine, ev.TimerSet(nap, Micros(99_000_000)))
-    refused(chaos.machine, ev.TimerSet(nap, Micros(30_000_000)))
+    assert_refused(chaos.machine, ev.TimerSet(nap, Micros(99_000_000)))
+    assert_refused(chaos.machine, ev.TimerSet(nap, Micros(30_000_000)))
 
 
 def test_a_question_is_answered_once_outside_a_loop() -> None:
     case = CASES["graphs: two questions"]
     legal, brand = (case.program.compiled_plan.node_index[n] for n in ("legal", "brand"))
-    chaos = Chaos(case.program, case.inputs)
+    chaos = ChaosDriver(case.program, case.inputs)
     chaos.commit(ev.InputProvided(legal, ("early",)))
-    refused(chaos.machine, ev.InputProvided(legal, ("doubled",)))
+    assert_refused(chaos.machine, ev.InputProvided(legal, ("doubled",)))
     chaos.run_to_end()
     assert chaos.machine.status == "paused"
-    refused(chaos.machine, ev.InputProvided(legal, ("late",)))
-    refused(chaos.machine, ev.InputProvided(0, ("no question",)))
+    assert_refused(chaos.machine, ev.InputProvided(legal, ("late",)))
+    assert_refused(chaos.machine, ev.InputProvided(0, ("no question",)))
     chaos.commit(ev.InputProvided(brand, ("b",)))
-    refused(chaos.machine, ev.InputProvided(brand, ("late",)))
+    assert_refused(chaos.machine, ev.InputProvided(brand, ("late",)))
     m = chaos.run_to_end()
     assert m.status == "completed"
     assert case.program.outputs(m)["url"] == ["about t", "early", "b"]
@@ -147,11 +155,11 @@ def test_a_cancelled_attempt_needs_a_halted_run() -> None:
     case = CASES["tasks: peers"]
     m = Machine(case.program.compiled_plan)
     m.apply(ev.Started(case.inputs))
-    refused(m, ev.Cancelled(0, 1))
+    assert_refused(m, ev.Cancelled(0, 1))
     m.apply(ev.CancelRequested())
-    refused(m, ev.CancelRequested())
-    refused(m, ev.TimedOut("x"))
-    refused(m, ev.Paused())
+    assert_refused(m, ev.CancelRequested())
+    assert_refused(m, ev.TimedOut("x"))
+    assert_refused(m, ev.Paused())
     m.apply(ev.Cancelled(0, 1))
     assert m.status == "cancelled"
 
@@ -161,6 +169,6 @@ def test_a_zombie_is_refused_and_its_successor_is_not() -> None:
     m = Machine(case.program.compiled_plan)
     m.apply(ev.Started(case.inputs))
     m.apply(ev.AttemptLost(0, 1))
-    refused(m, ev.Succeeded(0, 1, ({},)))
+    assert_refused(m, ev.Succeeded(0, 1, ({},)))
     m.apply(ev.Succeeded(0, 2, ({},)))
-    refused(m, ev.Succeeded(0, 2, ({},)))
+    assert_refused(m, ev.Succeeded(0, 2, ({},)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.kernel.drivers import run
+from tests.kernel.drivers import run_to_end
 from tests.kernel.styles.graphs import END, Fn, Gate, graph
 
 
@@ -18,7 +18,7 @@ def test_a_gate_cut_off_inside_a_loop_cuts_off_the_gates_behind_the_loop() -> No
             Fn("leaf", lambda x: x, ("x",), ("y",)),
         ],
     )
-    m = run(program, {"n": 0, "x": 1})
+    m = run_to_end(program, {"n": 0, "x": 1})
     assert m.status == "completed"
     assert dict(zip(program.compiled_plan.node_index, m.run_counts, strict=True)) == {
         "step": 3,
@@ -40,9 +40,9 @@ def test_one_gate_that_may_still_decide_is_enough() -> None:
             Fn("leaf", lambda x: x, ("x",), ("y",)),
         ],
     )
-    m = run(program, {"x": 1})
+    m = run_to_end(program, {"x": 1})
     assert m.run_counts == [1, 0, 0, 1]
-    assert run(program, {"x": 1, "missing": 1}).run_counts == [1, 0, 1, 1]
+    assert run_to_end(program, {"x": 1, "missing": 1}).run_counts == [1, 0, 1, 1]
 
 
 def test_a_gate_below_two_is_cut_off_only_by_both() -> None:
@@ -56,7 +56,7 @@ def test_a_gate_below_two_is_cut_off_only_by_both() -> None:
                 Fn("leaf", lambda x: x, ("x",), ("y",)),
             ],
         )
-        return run(program, {"x": 1}).run_counts
+        return run_to_end(program, {"x": 1}).run_counts
 
     assert fired(END, END) == [1, 1, 0, 0]
     assert fired("low", END) == fired(END, "low") == fired("low", "low") == [1, 1, 1, 1]

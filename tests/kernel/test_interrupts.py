@@ -12,14 +12,14 @@ from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.plan import Plan, PlanNode
 from holdwater.model.time import Micros
-from tests.kernel.drivers import Chaos, attempt, outcome, run
+from tests.kernel.drivers import ChaosDriver, run_attempt, run_outcome, run_to_end
 from tests.kernel.programs import CASES
 from tests.kernel.styles.graphs import END, Fn, Gate, Interrupt, graph
 from tests.kernel.styles.program import Program, Question
-from tests.kernel.test_fence import refused
+from tests.kernel.test_fence import assert_refused
 
 
-def begun() -> Machine:
+def start_interrupt_run() -> Machine:
     m = Machine(compile_plan(Plan("one", (PlanNode("who", kind="interrupt", writes=("who",)),))))
     m.apply(ev.Started({}))
     return m
@@ -30,26 +30,26 @@ def status(m: Machine) -> str:
 
 
 def test_a_question_is_put_and_answered() -> None:
-    m = begun()
+    m = start_interrupt_run()
     assert m.todo == {0: Execute(0, 1, 1)}
     m.apply(ev.InputRequested(0, 1, "who?"))
     assert (status(m), m.pending_inputs, m.todo) == ("paused", {0: "who?"}, {})
-    refused(m, ev.InputRequested(0, 1, "who?"))
-    refused(m, ev.Succeeded(0, 1, ("late",)))
+    assert_refused(m, ev.InputRequested(0, 1, "who?"))
+    assert_refused(m, ev.Succeeded(0, 1, ("late",)))
     m.apply(ev.InputProvided(0, ("ann",)))
     assert (status(m), m.pending_inputs, m.values) == ("completed", {}, ["ann"])
 
 
 def test_a_body_that_knows_asks_nobody() -> None:
-    m = begun()
+    m = start_interrupt_run()
     m.apply(ev.Succeeded(0, 1, ("known",)))
     assert (m.status, m.pending_inputs) == ("completed", {})
 
 
 def test_an_answer_before_the_question_is_kept() -> None:
-    m = begun()
+    m = start_interrupt_run()
     m.apply(ev.InputProvided(0, ("early",)))
-    refused(m, ev.InputProvided(0, ("doubled",)))
+    assert_refused(m, ev.InputProvided(0, ("doubled",)))
     m.apply(ev.InputRequested(0, 1, "who?"))
     assert (m.status, m.pending_inputs, m.values) == ("completed", {}, ["early"])
 
@@ -57,12 +57,12 @@ def test_an_answer_before_the_question_is_kept() -> None:
 def test_with_an_answer_the_body_is_not_called() -> None:
     case = CASES["graphs: interrupts"]
     legal, brand = (case.program.compiled_plan.node_index[n] for n in ("legal", "brand"))
-    chaos = Chaos(case.program, case.inputs)
+    chaos = ChaosDriver(case.program, case.inputs)
     chaos.commit(ev.InputProvided(legal, ("early",)))
     chaos.run_to_end()
     assert "legal" not in chaos.executed
     assert chaos.machine.pending_inputs == {brand: ["brand", "about t"]}
-    refused(chaos.machine, ev.InputProvided(legal, ("late",)))
+    assert_refused(chaos.machine, ev.InputProvided(legal, ("late",)))
     chaos.commit(ev.InputProvided(brand, ("b",)))
     assert chaos.run_to_end().status == "completed"
     assert case.program.outputs(chaos.machine)["url"] == ["about t", "early", "b", "known: about t"]
@@ -73,7 +73,7 @@ def test_several_at_once_are_answered_in_any_order(order: tuple[int, ...]) -> No
     names = ["a", "b", "c"]
     parts = [Interrupt(n, f"of {n}", lambda x, n=n: Question([n, x]), ("x",)) for n in names]
     program = graph("three", [*parts, Fn("join", lambda *seen: list(seen), ("of a", "of b", "of c"), ("z",))])
-    chaos = Chaos(program, {"x": 1})
+    chaos = ChaosDriver(program, {"x": 1})
     chaos.run_to_end()
     assert chaos.machine.pending_inputs == {k: [n, 1] for k, n in enumerate(names)}
     for k in order:
@@ -87,7 +87,7 @@ def test_several_at_once_are_answered_in_any_order(order: tuple[int, ...]) -> No
 def test_in_a_loop_it_asks_again_each_turn() -> None:
     case = CASES["graphs: interrupts in a loop"]
     person = case.program.compiled_plan.node_index["person"]
-    chaos = Chaos(case.program, case.inputs)
+    chaos = ChaosDriver(case.program, case.inputs)
     for k, word in enumerate(("hi", "hm", "bye")):
         assert chaos.run_to_end().pending_inputs == {person: k}, "it shows how much was said"
         chaos.commit(ev.InputProvided(person, (word,)))
@@ -106,35 +106,35 @@ def test_in_a_loop_it_asks_only_when_it_does_not_know() -> None:
         ],
         entry=["ask"],
     )
-    m = run(program, {"n": 1})
+    m = run_to_end(program, {"n": 1})
     asked: list[Any] = []
     while m.pending_inputs:
         asked += m.pending_inputs.values()
         m.apply(ev.InputProvided(0, ("said",)))
         while m.todo:
             i = next(iter(m.todo))
-            m.apply(_attempt(program, m, i))
+            m.apply(_run_attempt(program, m, i))
     assert asked == [2, 4]
     assert m.status == "completed"
 
 
-def _attempt(program: Program, m: Machine, i: int) -> Any:
+def _run_attempt(program: Program, m: Machine, i: int) -> Any:
     command = m.todo[i]
     assert isinstance(command, Execute)
-    return attempt(program, m, command, 0)
+    return run_attempt(program, m, command, 0)
 
 
 @pytest.mark.parametrize("early", [False, True])
 def test_a_halt_while_it_is_asked(early: bool) -> None:
     """It asks anew when the run is resumed: what it shows may have changed."""
-    m = begun()
+    m = start_interrupt_run()
     m.apply(ev.InputRequested(0, 1, "who?"))
     m.apply(ev.CancelRequested())
     assert (m.status, m.halted_nodes, m.pending_inputs) == ("cancelled", [0], {})
-    refused(m, ev.InputProvided(0, ("late",)))
+    assert_refused(m, ev.InputProvided(0, ("late",)))
     m.apply(ev.Resumed())
     assert m.todo == {0: Execute(0, 2, 1)}
-    refused(m, ev.InputRequested(0, 1, "who?"))
+    assert_refused(m, ev.InputRequested(0, 1, "who?"))
     if early:
         m.apply(ev.InputProvided(0, ("ann",)))
     m.apply(ev.InputRequested(0, 2, "who now?"))
@@ -142,7 +142,7 @@ def test_a_halt_while_it_is_asked(early: bool) -> None:
 
 
 def test_who_asks_in_a_run_that_has_halted_asks_later() -> None:
-    m = begun()
+    m = start_interrupt_run()
     m.apply(ev.CancelRequested())
     m.apply(ev.InputProvided(0, ("meanwhile",)))
     m.apply(ev.InputRequested(0, 1, "who?"))
@@ -152,7 +152,7 @@ def test_who_asks_in_a_run_that_has_halted_asks_later() -> None:
 
 
 def test_it_may_fail_and_be_tried_again_and_sleep_and_die() -> None:
-    m = begun()
+    m = start_interrupt_run()
     m.apply(ev.Failed(0, 1, "E", "e", Micros(0)))
     m.apply(ev.AttemptLost(0, 2))
     m.apply(ev.Deferred(0, 3, Micros(99)))
@@ -165,11 +165,11 @@ def test_it_may_fail_and_be_tried_again_and_sleep_and_die() -> None:
 
 def test_a_question_does_not_stop_what_runs_beside_it() -> None:
     case = CASES["graphs: interrupts"]
-    expected = outcome(case.program, Chaos(case.program, case.inputs, case.answers).run_to_end())
-    chaos = Chaos(case.program, case.inputs, case.answers)
+    expected = run_outcome(case.program, ChaosDriver(case.program, case.inputs, case.answers).run_to_end())
+    chaos = ChaosDriver(case.program, case.inputs, case.answers)
     chaos.step()
     legal = case.program.compiled_plan.node_index["legal"]
     chaos.advance_node(legal)
     assert chaos.machine.pending_inputs.keys() == {legal}
     assert chaos.machine.status == "running"
-    assert outcome(case.program, chaos.run_to_end()) == expected
+    assert run_outcome(case.program, chaos.run_to_end()) == expected

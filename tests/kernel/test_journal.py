@@ -13,9 +13,9 @@ from holdwater.errors import StoreError
 from holdwater.model import events as ev
 from holdwater.model.events import Event
 from holdwater.model.input_requests import Question
-from holdwater.model.journal import JournalEntry, decode, encode
+from holdwater.model.journal import JournalEntry, decode_entry, encode_entry
 from holdwater.model.time import Micros
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from tests.kernel.journal import decode as decode_plain
 from tests.kernel.journal import encode as encode_plain
 
@@ -28,7 +28,7 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-values = plain.map(Stored.encode)
+values = plain.map(StoredValue.encode)
 many = st.lists(values, max_size=3).map(tuple)
 named = st.dictionaries(st.text(max_size=5), values, max_size=3)
 names = st.lists(st.text(max_size=5), max_size=4).map(tuple)
@@ -71,10 +71,10 @@ untimed: dict[type, st.SearchStrategy[Event]] = {
 }
 
 
-def again(entry: JournalEntry) -> JournalEntry:
-    row = json.loads(encode(entry))
-    assert encode(entry).isprintable()
-    return decode(row, Stored.from_tree, recorded_at=entry.recorded_at)
+def round_trip(entry: JournalEntry) -> JournalEntry:
+    row = json.loads(encode_entry(entry))
+    assert encode_entry(entry).isprintable()
+    return decode_entry(row, StoredValue.from_tree, recorded_at=entry.recorded_at)
 
 
 def test_every_event_is_tried() -> None:
@@ -84,44 +84,46 @@ def test_every_event_is_tried() -> None:
 @given(st.one_of(*timed.values()), instant, instant, instant)
 def test_what_an_attempt_ends_with(event: Event, began: int, ended: int, at: int) -> None:
     entry = JournalEntry(event, Micros(began), Micros(ended), recorded_at=Micros(at))
-    assert again(entry) == entry
+    assert round_trip(entry) == entry
 
 
 @given(st.one_of(timed[ev.Succeeded], timed[ev.Failed]), names)
 def test_notes(event: Event, notes: tuple[str, ...]) -> None:
     entry = JournalEntry(event, Micros(1), Micros(2), notes, Micros(3))
-    assert again(entry) == entry
+    assert round_trip(entry) == entry
 
 
 @given(st.one_of(*untimed.values()), instant)
 def test_everything_else(event: Event, at: int) -> None:
     entry = JournalEntry(event, recorded_at=Micros(at))
-    assert again(entry) == entry
+    assert round_trip(entry) == entry
 
 
 @given(values)
-def test_values_are_private_to_whoever_reads_them(value: Stored) -> None:
-    entry = again(JournalEntry(ev.ChildStatusChanged(0, 1, 2, "completed", {"result": value})))
+def test_values_are_private_to_whoever_reads_them(value: StoredValue) -> None:
+    entry = round_trip(JournalEntry(ev.ChildStatusChanged(0, 1, 2, "completed", {"result": value})))
     assert isinstance(entry.event, ev.ChildStatusChanged)
-    assert isinstance(entry.event.values["result"], Stored)
+    assert isinstance(entry.event.values["result"], StoredValue)
     assert entry.event.values["result"].copy() == value.copy()
 
 
 def test_what_children_begin_with_is_read_as_it_is_stored_whatever_the_style() -> None:
-    row = json.loads(encode(JournalEntry(ev.ChildRunsRequested(0, 1, ({"n": Stored.encode([1])},), 2, False))))
-    entry = decode(row, lambda tree: ("of the style", tree))
+    row = json.loads(
+        encode_entry(JournalEntry(ev.ChildRunsRequested(0, 1, ({"n": StoredValue.encode([1])},), 2, False)))
+    )
+    entry = decode_entry(row, lambda tree: ("of the style", tree))
     assert isinstance(entry.event, ev.ChildRunsRequested)
-    assert entry.event == ev.ChildRunsRequested(0, 1, ({"n": Stored.encode([1])},), 2, False)
+    assert entry.event == ev.ChildRunsRequested(0, 1, ({"n": StoredValue.encode([1])},), 2, False)
 
 
 def test_rows_of_before_are_read() -> None:
     rows: list[tuple[list[Any], Event]] = [
-        (["started", {"x": 1}], ev.Started({"x": Stored.encode(1)})),
+        (["started", {"x": 1}], ev.Started({"x": StoredValue.encode(1)})),
         (["resumed", "why"], ev.Resumed("why")),
     ]
     for row, event in rows:
-        assert decode(row, Stored.from_tree).event == event
-        assert json.loads(encode(JournalEntry(event))) == row
+        assert decode_entry(row, StoredValue.from_tree).event == event
+        assert json.loads(encode_entry(JournalEntry(event))) == row
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_rows_of_before_are_read() -> None:
 )
 def test_a_row_nobody_can_read_is_refused(row: list[Any]) -> None:
     with pytest.raises(StoreError):
-        decode(row, Stored.from_tree)
+        decode_entry(row, StoredValue.from_tree)
 
 
 @given(st.integers(0, 3), st.none() | st.integers(1, 3), st.booleans())

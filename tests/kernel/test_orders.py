@@ -12,10 +12,19 @@ from holdwater.model import events as ev
 from holdwater.model.commands import AwaitChildren, Evaluate, Execute
 from holdwater.model.events import Event
 from holdwater.model.rules import AllOf, ValuePredicate
-from tests.kernel.drivers import attempt, child_moves, evaluate, outcome
-from tests.kernel.programs import CASES, boom, count_peers, double, flaky, odd_ones_fail, put, told
-from tests.kernel.styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, graph
-from tests.kernel.styles.program import Children, Program, Question, Retry
+from tests.kernel.drivers import evaluate_rule, possible_child_events, run_attempt, run_outcome
+from tests.kernel.programs import (
+    CASES,
+    count_peers,
+    double_input,
+    fail_if_odd,
+    flaky,
+    raise_error,
+    results_or_errors,
+    set_values,
+)
+from tests.kernel.styles.graphs import END, Ask, FanOutNode, Fn, Gate, Interrupt, graph
+from tests.kernel.styles.program import FanOutFunctions, Program, Question, Retry
 from tests.kernel.styles.tasks import Task, skipped, tasks
 
 LATE = 10**10
@@ -32,8 +41,8 @@ def _ladder() -> Program:
     return tasks(
         "ladder",
         [
-            Task("a1", put(x=1)),
-            Task("b1", put(x=2)),
+            Task("a1", set_values(x=1)),
+            Task("b1", set_values(x=2)),
             Task("a2", count_peers("a2"), ("a1",)),
             Task("b2", count_peers("b2"), ("b1", "a1")),
             Task("a3", count_peers("a3"), ("a2",)),
@@ -47,10 +56,10 @@ def _mixed() -> Program:
         "mixed",
         [
             Task("lame", flaky(1, x=1), retry=Retry(2, 5.0)),
-            Task("dead", boom),
-            Task("ruled", put(y=1), (), ValuePredicate("seed", "greater_than", 0)),
-            Task("rescue", put(z=1), ("dead", "ruled"), AllOf((ValuePredicate("y", "exists"),))),
-            Task("cut", put(c=1), ("dead", "lame")),
+            Task("dead", raise_error),
+            Task("ruled", set_values(y=1), (), ValuePredicate("seed", "greater_than", 0)),
+            Task("rescue", set_values(z=1), ("dead", "ruled"), AllOf((ValuePredicate("y", "exists"),))),
+            Task("cut", set_values(c=1), ("dead", "lame")),
             Task("last", count_peers("n"), ("cut", "rescue"), skipped("cut")),
         ],
     )
@@ -86,29 +95,32 @@ def _questions() -> Program:
     )
 
 
-def _families() -> Program:
+def _two_fan_outs() -> Program:
     """Two fans at once, one of them narrow and with a child that fails, and somebody who asks meanwhile."""
     return graph(
         "families",
         [
-            Fan(
-                "some", Children(lambda x: [{"n": x + k} for k in range(2)], odd_ones_fail, told, 1, False), ("x",), "a"
+            FanOutNode(
+                "some",
+                FanOutFunctions(lambda x: [{"n": x + k} for k in range(2)], fail_if_odd, results_or_errors, 1, False),
+                ("x",),
+                "a",
             ),
-            Fan("pair", Children(lambda x: [{"n": x}], double, told), ("x",), "b"),
+            FanOutNode("pair", FanOutFunctions(lambda x: [{"n": x}], double_input, results_or_errors), ("x",), "b"),
             Interrupt("who", "c", lambda x: Question(x), ("x",)),
             Fn("join", lambda a, b, c: [a, b, c], ("a", "b", "c"), ("z",)),
         ],
     )
 
 
-def _next(program: Program, m: Machine) -> Iterator[Event]:
+def _possible_events(program: Program, m: Machine) -> Iterator[Event]:
     for c in m.todo.values():
         if isinstance(c, Execute):
-            yield attempt(program, m, c, LATE)
+            yield run_attempt(program, m, c, LATE)
         elif isinstance(c, Evaluate):
-            yield evaluate(program, m, c)
+            yield evaluate_rule(program, m, c)
         elif isinstance(c, AwaitChildren):
-            yield from child_moves(program, m, c, allow_pauses=True)
+            yield from possible_child_events(program, m, c, allow_pauses=True)
         else:
             yield ev.TimerFired(c.node)
     for i, node in enumerate(program.plan.nodes):
@@ -128,14 +140,14 @@ def _every_order(program: Program, inputs: dict[str, object]) -> tuple[set[str],
     while stack:
         m = stack.pop()
         moment = repr({k: v for k, v in m.snapshot().items() if k not in ("version", "write_count")}) + repr(
-            _written(m)
+            _write_order(m)
         )
         if moment in seen:
             continue
         seen.add(moment)
-        events = list(_next(program, m))
+        events = list(_possible_events(program, m))
         if not events:
-            outcomes.add(json.dumps(outcome(program, m)))
+            outcomes.add(json.dumps(run_outcome(program, m)))
         for e in events:
             later = Machine.restore(program.compiled_plan, m.snapshot())
             later.apply(e)
@@ -143,7 +155,7 @@ def _every_order(program: Program, inputs: dict[str, object]) -> tuple[set[str],
     return outcomes, len(seen)
 
 
-def _written(m: Machine) -> list[int]:
+def _write_order(m: Machine) -> list[int]:
     """Which cell was written before which: all that a stamp says, and the same for every order."""
     order = sorted(range(len(m.versions)), key=m.versions.__getitem__)
     return [c for c in order if m.versions[c]]
@@ -158,7 +170,7 @@ def _written(m: Machine) -> list[int]:
         (_mixed(), {"given": {"seed": 0}}, 30),
         (_turns(), {"n": 0, "x": 7}, 20),
         (_questions(), {"x": 1}, 11),
-        (_families(), {"x": 2}, 100),
+        (_two_fan_outs(), {"x": 2}, 100),
         (CASES["graphs: fans in a loop"].program, {"n": 0}, 30),
         (CASES["steps: map"].program, {"given": 3}, 15),
     ],

@@ -26,7 +26,7 @@ def test_journal(path: Path) -> None:
     m = Machine(compile_plan(Plan.from_data(case["plan"])))
     for row in case["events"]:
         m.apply(from_row(row))
-    assert _summary(m) == case["expect"], case["about"]
+    assert _summarize(m) == case["expect"], case["about"]
     before = m.snapshot()
     for row in case["refused"]:
         assert not m.accepts(from_row(row)), case["about"]
@@ -35,7 +35,7 @@ def test_journal(path: Path) -> None:
         assert m.snapshot() == before
 
 
-def _summary(m: Machine) -> dict[str, Any]:
+def _summarize(m: Machine) -> dict[str, Any]:
     """`latest`: the cells that have been written, the latest write last."""
     stamps = {c: m.versions[k] for c, k in m.compiled_plan.cell_index.items() if m.versions[k]}
     return {

@@ -14,12 +14,12 @@ from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model.plan import Plan, PlanNode, Read
 from holdwater.model.rules import After, AllOf, AnyOf, GateOpen
-from tests.kernel.journal import encode, fold, same
+from tests.kernel.journal import encode, fold, is_same_state
 
 RING = 150
 
 
-def _finish(m: Machine, decision: Callable[[int], tuple[str, ...] | None] = lambda i: None) -> Machine:
+def _complete_all(m: Machine, decision: Callable[[int], tuple[str, ...] | None] = lambda i: None) -> Machine:
     """Everything succeeds, one at a time, in the order of issue."""
     while m.todo:
         i = next(iter(m.todo))
@@ -27,7 +27,7 @@ def _finish(m: Machine, decision: Callable[[int], tuple[str, ...] | None] = lamb
     return m
 
 
-def _started(plan: Plan, **inputs: Any) -> Machine:
+def _start(plan: Plan, **inputs: Any) -> Machine:
     m = Machine(compile_plan(plan))
     m.apply(ev.Started(inputs))
     return m
@@ -64,7 +64,7 @@ def _gates(n: int) -> Plan:
     return Plan("gates", tuple(nodes))
 
 
-def _ring_of_gates(n: int) -> Plan:
+def _gates_in_loop(n: int) -> Plan:
     """The same gates inside one loop: `f` leads back to the first of them."""
     *gates, last = _gates(n).nodes
     first = PlanNode(gates[0].name, reads=(Read("x", ("x", "f/x")),), targets=gates[0].targets)
@@ -72,7 +72,7 @@ def _ring_of_gates(n: int) -> Plan:
     return Plan("ring", (first, *gates[1:], last), inputs=("x",))
 
 
-def _operations(work: Callable[[], object]) -> int:
+def _count_lines_run(work: Callable[[], object]) -> int:
     """Lines run, each as often as a loop comes back to it; tracing of bytecodes begins late on 3.12 and 3.13."""
     count = 0
 
@@ -91,7 +91,7 @@ def _operations(work: Callable[[], object]) -> int:
 
 
 def test_a_chain_of_ten_thousand() -> None:
-    m = _finish(_started(_chain(10_000)))
+    m = _complete_all(_start(_chain(10_000)))
     assert m.status == "completed"
     assert sum(m.run_counts) == 10_000
 
@@ -102,7 +102,7 @@ def test_a_chain_that_is_cut_at_its_head() -> None:
         PlanNode(n.name, ready=n.ready, outcome_if_not_run="upstream_failed", writes=n.writes, on_error="fail")
         for n in plan.nodes
     )
-    m = _started(Plan("cut", nodes))
+    m = _start(Plan("cut", nodes))
     m.apply(ev.Failed(0, 1, "E", "e"))
     assert m.status == "failed"
     assert m.node_states == ["failed"] + ["upstream_failed"] * 9_999
@@ -113,8 +113,8 @@ def test_a_journal_of_ten_thousand_folds() -> None:
     journal = [encode(ev.Started({})), *(encode(ev.Succeeded(i, 1, (i,))) for i in range(10_000))]
     m = fold(compiled_plan, journal[:5_001])
     assert m.todo.keys() == {5_000}
-    assert same(
-        _finish(m),
+    assert is_same_state(
+        _complete_all(m),
         fold(compiled_plan, journal[:5_001] + [encode(ev.Succeeded(i, 1, (i,))) for i in range(5_000, 10_000)]),
     )
 
@@ -123,8 +123,8 @@ def test_a_journal_of_ten_thousand_folds() -> None:
 def test_three_thousand_chained_gates(verdict: str) -> None:
     """Cut off at the top nobody runs; let in at the top they all do."""
     names = [*(f"g{i}" for i in range(3_000)), "f"]
-    m = _finish(
-        _started(_gates(3_000)),
+    m = _complete_all(
+        _start(_gates(3_000)),
         lambda i: None if i == 3_000 else (verdict,) if i == 0 else (names[i + 1],),
     )
     assert m.status == "completed"
@@ -135,7 +135,7 @@ def test_three_thousand_chained_gates(verdict: str) -> None:
 @pytest.mark.parametrize("verdict", ["END", "g1"])
 def test_gates_in_a_ring(verdict: str) -> None:
     names = [*(f"g{i}" for i in range(RING)), "f", "END"]
-    m = _started(_ring_of_gates(RING), x=0)
+    m = _start(_gates_in_loop(RING), x=0)
     assert len(m.compiled_plan.unit_members) == 1
     turns = 0
 
@@ -146,7 +146,7 @@ def test_gates_in_a_ring(verdict: str) -> None:
         turns += i == 0
         return ((verdict,) if turns == 1 else ("END",)) if i == 0 else (names[i + 1],)
 
-    _finish(m, decide)
+    _complete_all(m, decide)
     assert m.run_counts[1] == (0 if verdict == "END" else 1)
 
 
@@ -155,8 +155,8 @@ def test_fan_in_is_linear() -> None:
 
     def cost(n: int) -> int:
         plan = _fan_in(n)
-        m = _started(plan)
-        spent = _operations(lambda: _finish(m))
+        m = _start(plan)
+        spent = _count_lines_run(lambda: _complete_all(m))
         assert m.status == "completed"
         assert m.run_counts[-1] == 1
         return spent
@@ -173,16 +173,16 @@ def test_the_join_is_tested_once() -> None:
             Counting.looked += 1
             return super().__getitem__(i)
 
-    m = _started(_fan_in(4_000))
+    m = _start(_fan_in(4_000))
     m.node_states = Counting(m.node_states)
-    _finish(m)
+    _complete_all(m)
     assert Counting.looked <= 2 * 4_000
 
 
 def test_compiling_is_linear() -> None:
     for shape in (_chain, _fan_in, _gates):
         small, big = shape(250), shape(2_000)
-        less, more = (_operations(partial(compile_plan, plan)) for plan in (small, big))
+        less, more = (_count_lines_run(partial(compile_plan, plan)) for plan in (small, big))
         assert more < 1.3 * 8 * less, shape.__name__
 
 
@@ -198,9 +198,9 @@ def test_a_turn_of_a_loop_costs_the_same_however_many_went_before() -> None:
     )
 
     def cost(turns: int) -> int:
-        m = _started(plan, n=0)
-        return _operations(
-            lambda: _finish(m, lambda i: None if i == 0 else ("inc",) if m.run_counts[0] < turns else ("END",))
+        m = _start(plan, n=0)
+        return _count_lines_run(
+            lambda: _complete_all(m, lambda i: None if i == 0 else ("inc",) if m.run_counts[0] < turns else ("END",))
         )
 
     assert cost(800) < 1.1 * 8 * cost(100)

@@ -13,9 +13,9 @@ from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.plan import OnError, Plan, PlanNode
-from tests.kernel.journal import encode, fold, same
-from tests.kernel.test_fence import refused
-from tests.kernel.test_scale import _operations
+from tests.kernel.journal import encode, fold, is_same_state
+from tests.kernel.test_fence import assert_refused
+from tests.kernel.test_scale import _count_lines_run
 from tests.suite.effort import property_test
 
 Pairs = tuple[str, ...]
@@ -35,7 +35,7 @@ def sequence(count: int, on_error: Mapping[int, OnError] | None = None) -> Plan:
 
 
 @dataclass
-class Walk:
+class SequenceRun:
     """Takes a sequence from one end to the other and writes down what happens."""
 
     plan: Plan
@@ -66,7 +66,7 @@ class Walk:
                 self.apply(ev.Failed(i, fence, "E", f"n{i}"))
             else:
                 self.apply(ev.Succeeded(i, fence, (f"by n{i}",), self.decisions.get(i)))
-        assert same(fold(m.compiled_plan, self.journal), m)
+        assert is_same_state(fold(m.compiled_plan, self.journal), m)
         return m
 
     def resume(self, start: int | None, failing_nodes: Sequence[int] = ()) -> list[int]:
@@ -104,7 +104,7 @@ def states(m: Machine) -> str:
     ],
 )
 def test_what_is_passed_over(decisions: Mapping[int, Pairs], ends: str) -> None:
-    walk = Walk(sequence(6), decisions)
+    walk = SequenceRun(sequence(6), decisions)
     walk.start()
     m = walk.run_to_end()
     assert m.status == "completed"
@@ -117,7 +117,7 @@ def test_what_is_passed_over(decisions: Mapping[int, Pairs], ends: str) -> None:
     [((), [0, 1, 2, 3]), (("n0", "n2"), [2, 3]), (("n0", ""), []), (("n0", "n1", "n2", "n3"), [1, 3])],
 )
 def test_a_run_may_begin_anywhere(passed: Pairs, executed: list[int]) -> None:
-    walk = Walk(sequence(4))
+    walk = SequenceRun(sequence(4))
     walk.start(passed)
     assert walk.run_to_end().status == "completed"
     assert walk.executed == executed
@@ -126,19 +126,19 @@ def test_a_run_may_begin_anywhere(passed: Pairs, executed: list[int]) -> None:
 @pytest.mark.parametrize("pairs", [("n1",), ("n1", "n9"), ("n9", ""), ("", "n2"), ("", ""), ("n1", "n2", "n3")])
 def test_a_decision_about_nobody_is_refused(pairs: Pairs) -> None:
     m = Machine(compile_plan(sequence(4)))
-    refused(m, ev.Started({}, pairs))
+    assert_refused(m, ev.Started({}, pairs))
     m.apply(ev.Started({}))
-    refused(m, ev.Succeeded(0, 1, (), pairs))
+    assert_refused(m, ev.Succeeded(0, 1, (), pairs))
     m.apply(ev.Succeeded(0, 1, (), ("n1", "")))
     assert m.status == "completed"
 
 
 def test_only_a_sequence_passes_over() -> None:
     m = Machine(compile_plan(replace(sequence(3), sequence=False)))
-    refused(m, ev.Started({}, ("n0", "n1")))
+    assert_refused(m, ev.Started({}, ("n0", "n1")))
     m.apply(ev.Started({}))
     m.apply(ev.Failed(0, 1, "E", "e"))
-    refused(m, ev.Resumed("", {}, 1))
+    assert_refused(m, ev.Resumed("", {}, 1))
     m.apply(ev.Resumed())
 
 
@@ -157,7 +157,7 @@ def test_only_a_sequence_passes_over() -> None:
     ],
 )
 def test_before_at_and_behind_the_failure(start: int | None, executed: list[int], ends: str) -> None:
-    walk = Walk(sequence(5))
+    walk = SequenceRun(sequence(5))
     walk.start()
     assert walk.run_to_end(failing_nodes=[2]).status == "failed"
     assert walk.resume(start) == executed
@@ -166,7 +166,7 @@ def test_before_at_and_behind_the_failure(start: int | None, executed: list[int]
 
 
 def test_what_was_done_before_the_start_keeps_its_values() -> None:
-    walk = Walk(sequence(4))
+    walk = SequenceRun(sequence(4))
     walk.start()
     walk.run_to_end(failing_nodes=[2])
     walk.resume(1)
@@ -177,9 +177,9 @@ def test_what_was_done_before_the_start_keeps_its_values() -> None:
 
 @pytest.mark.parametrize("start", [-1, 4])
 def test_a_start_outside_is_refused(start: int) -> None:
-    walk = Walk(sequence(4))
+    walk = SequenceRun(sequence(4))
     walk.start()
-    refused(walk.run_to_end(failing_nodes=[2]), ev.Resumed("", {}, start))
+    assert_refused(walk.run_to_end(failing_nodes=[2]), ev.Resumed("", {}, start))
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_start_outside_is_refused(start: int) -> None:
     ],
 )
 def test_earlier_choices_count(start: int, executed: list[int]) -> None:
-    walk = Walk(sequence(6), {0: ("n3", "n5"), 1: ("n2", "n3")})
+    walk = SequenceRun(sequence(6), {0: ("n3", "n5"), 1: ("n2", "n3")})
     walk.start()
     walk.run_to_end(failing_nodes=[5])
     assert walk.resume(start) == executed
@@ -201,7 +201,7 @@ def test_earlier_choices_count(start: int, executed: list[int]) -> None:
 
 
 def test_a_choice_that_is_done_again_may_decide_otherwise() -> None:
-    walk = Walk(sequence(5), {1: ("n2", "n4")})
+    walk = SequenceRun(sequence(5), {1: ("n2", "n4")})
     walk.start()
     walk.run_to_end(failing_nodes=[4])
     assert states(walk.machine) == "ssssf"
@@ -212,7 +212,7 @@ def test_a_choice_that_is_done_again_may_decide_otherwise() -> None:
 
 def test_a_choice_that_stands_counts_beside_what_was_left_out_from_the_start() -> None:
     """Both passed over the same node: that one of them counts no more does not bring it back."""
-    walk = Walk(sequence(5), {0: ("n2", "n4")})
+    walk = SequenceRun(sequence(5), {0: ("n2", "n4")})
     walk.start(skipped_ranges=("n3", "n4"))
     walk.run_to_end(failing_nodes=[4])
     assert walk.resume(1) == [1, 4]
@@ -220,7 +220,7 @@ def test_a_choice_that_stands_counts_beside_what_was_left_out_from_the_start() -
 
 
 def test_left_out_from_the_start_stays_left_out() -> None:
-    walk = Walk(sequence(4))
+    walk = SequenceRun(sequence(4))
     walk.start(skipped_ranges=("n0", "n2"))
     walk.run_to_end(failing_nodes=[3])
     assert walk.resume(None) == [3]
@@ -231,7 +231,7 @@ def test_left_out_from_the_start_stays_left_out() -> None:
 
 
 def test_resumed_twice() -> None:
-    walk = Walk(sequence(6))
+    walk = SequenceRun(sequence(6))
     walk.start()
     walk.run_to_end(failing_nodes=[1])
     assert walk.resume(3, failing_nodes=[4]) == [3, 4]
@@ -243,7 +243,7 @@ def test_resumed_twice() -> None:
 
 def test_a_failure_that_did_not_stop_the_run_and_stands_before_the_start() -> None:
     """It is not done, and will not be; what was done after it stands."""
-    walk = Walk(sequence(5, {1: "fail", 2: "ignore"}))
+    walk = SequenceRun(sequence(5, {1: "fail", 2: "ignore"}))
     walk.start()
     assert walk.run_to_end(failing_nodes=[1, 2]).status == "failed"
     assert walk.resume(4) == [4]
@@ -254,7 +254,7 @@ def test_a_failure_that_did_not_stop_the_run_and_stands_before_the_start() -> No
 @pytest.mark.parametrize("start", [0, 1, 2, 3])
 def test_a_run_that_was_halted(start: int) -> None:
     for done in (True, False):
-        walk = Walk(sequence(4))
+        walk = SequenceRun(sequence(4))
         m = walk.start()
         walk.apply(ev.Succeeded(0, 1, ("v",)))
         walk.apply(ev.CancelRequested())
@@ -269,21 +269,21 @@ def test_a_run_that_was_halted(start: int) -> None:
 @pytest.mark.parametrize("start", [0, 1, 2, 3])
 def test_a_run_that_somebody_has_paused(start: int) -> None:
     """What runs before the start is given up; its late result is refused."""
-    walk = Walk(sequence(4))
+    walk = SequenceRun(sequence(4))
     m = walk.start()
     walk.apply(ev.Succeeded(0, 1, ("v",)))
     walk.apply(ev.Paused())
     walk.apply(ev.Resumed("", {}, start))
-    refused(m, ev.Succeeded(1, 1, ("late",)))
+    assert_refused(m, ev.Succeeded(1, 1, ("late",)))
     walk.run_to_end()
     assert walk.executed == list(range(start, 4))
     assert m.status == "completed"
 
 
 def test_a_completed_run_from_somewhere() -> None:
-    walk = Walk(sequence(3))
+    walk = SequenceRun(sequence(3))
     walk.start()
-    refused(walk.run_to_end(), ev.Resumed())
+    assert_refused(walk.run_to_end(), ev.Resumed())
     assert walk.resume(1) == [1, 2]
 
 
@@ -313,7 +313,7 @@ def test_children_before_at_and_behind_the_start() -> None:
 # -- against a naive reading
 
 
-class Naive:
+class NaiveSequence:
     """What each node of a sequence has come to, said without a machine."""
 
     def __init__(self, count: int, on_error: Mapping[int, OnError]) -> None:
@@ -367,7 +367,9 @@ class Naive:
 
 
 @st.composite
-def courses(draw: st.DrawFn) -> tuple[int, dict[int, OnError], list[tuple[dict[int, Pairs], list[int], int | None]]]:
+def sequence_cases(
+    draw: st.DrawFn,
+) -> tuple[int, dict[int, OnError], list[tuple[dict[int, Pairs], list[int], int | None]]]:
     """How many nodes; how they fail; and per life what they decide, who is ill, and where the next life begins."""
     count = draw(st.integers(1, 8))
     node = st.integers(0, count - 1)
@@ -386,12 +388,12 @@ def courses(draw: st.DrawFn) -> tuple[int, dict[int, OnError], list[tuple[dict[i
     return count, on_error, lives
 
 
-Course = tuple[int, dict[int, OnError], list[tuple[dict[int, Pairs], list[int], int | None]]]
+SequenceCase = tuple[int, dict[int, OnError], list[tuple[dict[int, Pairs], list[int], int | None]]]
 
 
-def _agree(sequence_case: Course) -> None:
+def _check_agreement(sequence_case: SequenceCase) -> None:
     count, on_error, lives = sequence_case
-    walk, naive = Walk(sequence(count, on_error)), Naive(count, on_error)
+    walk, naive = SequenceRun(sequence(count, on_error)), NaiveSequence(count, on_error)
     walk.start()
     for decisions, ill, start in lives:
         walk.decisions = decisions
@@ -408,9 +410,9 @@ def _agree(sequence_case: Course) -> None:
         naive.resume(start)
 
 
-@property_test(courses(), quick_examples=120, long_examples=8000)
-def test_any_course(course: Course) -> None:
-    _agree(course)
+@property_test(sequence_cases(), quick_examples=120, long_examples=8000)
+def test_any_course(course: SequenceCase) -> None:
+    _check_agreement(course)
 
 
 # -- size
@@ -422,7 +424,7 @@ def test_ten_thousand_are_linear() -> None:
     def cost(count: int) -> int:
         plan = sequence(count)
         decisions: dict[int, Any] = {i: (f"n{i + 1}", f"n{i + 2}") for i in range(0, count - 2, 2)}
-        walk = Walk(plan, decisions)
+        walk = SequenceRun(plan, decisions)
         walk.start()
 
         def twice() -> None:
@@ -434,7 +436,7 @@ def test_ten_thousand_are_linear() -> None:
                 if m.start_count == 1:
                     m.apply(ev.Resumed("", {}, 1))
 
-        spent = _operations(twice)
+        spent = _count_lines_run(twice)
         assert walk.machine.status == "completed"
         return spent
 
@@ -442,7 +444,7 @@ def test_ten_thousand_are_linear() -> None:
 
 
 def test_ten_thousand_are_passed_over_at_once() -> None:
-    walk = Walk(sequence(10_000), {0: ("n1", "n9999")})
+    walk = SequenceRun(sequence(10_000), {0: ("n1", "n9999")})
     walk.start()
     walk.run_to_end()
     assert walk.executed == [0, 9_999]

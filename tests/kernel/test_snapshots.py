@@ -7,41 +7,41 @@ from typing import Any
 
 from holdwater.kernel import Machine
 from holdwater.model import events as ev
-from tests.kernel.drivers import Chaos
-from tests.kernel.journal import decode, fold, same
+from tests.kernel.drivers import ChaosDriver
+from tests.kernel.journal import decode, fold, is_same_state
 from tests.kernel.programs import CASES, Case
 from tests.kernel.test_halting import HALTS
 
 
 def test_restored_anywhere_equals_folded(case: Case) -> None:
     compiled_plan = case.program.compiled_plan
-    chaos = Chaos(case.program, case.inputs, case.answers, seed=4, crash_probability=0.1)
+    chaos = ChaosDriver(case.program, case.inputs, case.answers, seed=4, crash_probability=0.1)
     final = chaos.run_to_end()
     m = Machine(compiled_plan)
     for k, line in enumerate(chaos.journal):
         m = Machine.restore(compiled_plan, m.snapshot())
-        assert same(m, fold(compiled_plan, chaos.journal[:k]))
+        assert is_same_state(m, fold(compiled_plan, chaos.journal[:k]))
         assert m.take_commands() == []
         m.apply(decode(line))
-    assert same(m, final)
+    assert is_same_state(m, final)
 
 
 def test_restored_while_halted(case: Case) -> None:
     compiled_plan = case.program.compiled_plan
-    chaos = Chaos(case.program, case.inputs, case.answers)
+    chaos = ChaosDriver(case.program, case.inputs, case.answers)
     chaos.step()
     chaos.commit(HALTS[0])
     m = Machine.restore(compiled_plan, chaos.machine.snapshot())
     for e in [ev.Cancelled(i, m.fences[i]) for i in m.todo] + [ev.Resumed()]:
         m.apply(e)
         chaos.commit(e)
-    assert same(m, chaos.machine)
+    assert is_same_state(m, chaos.machine)
     assert {i: type(c) for i, c in m.todo.items()} == {i: type(c) for i, c in chaos.machine.todo.items()}
 
 
 def test_a_snapshot_does_not_move_with_its_machine(case: Case) -> None:
     compiled_plan = case.program.compiled_plan
-    chaos = Chaos(case.program, case.inputs, case.answers, seed=6)
+    chaos = ChaosDriver(case.program, case.inputs, case.answers, seed=6)
     chaos.run_to_end()
     for k in range(len(chaos.journal)):
         m = fold(compiled_plan, chaos.journal[:k])
@@ -52,7 +52,7 @@ def test_a_snapshot_does_not_move_with_its_machine(case: Case) -> None:
             m.apply(decode(line))
             restored.apply(decode(line))
         assert taken == twin, f"taken after {k} events"
-        assert same(m, restored)
+        assert is_same_state(m, restored)
 
 
 class Opaque:

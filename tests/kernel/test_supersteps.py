@@ -6,7 +6,7 @@ from holdwater.kernel import Machine
 from holdwater.kernel.compiled_plan import RUN_INDEX
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
-from tests.kernel.drivers import Chaos, attempt, outcome, run
+from tests.kernel.drivers import ChaosDriver, run_attempt, run_outcome, run_to_end
 from tests.kernel.programs import CASES
 from tests.kernel.styles.graphs import END, Fn, Gate, graph
 from tests.kernel.styles.program import Program
@@ -26,7 +26,7 @@ def _counter(stop: int, limit: int) -> Program:
 
 
 def test_a_loop_ends_at_its_limit() -> None:
-    m = run(_counter(10**9, limit=50), {"n": 0})
+    m = run_to_end(_counter(10**9, limit=50), {"n": 0})
     assert m.status == "failed"
     assert [kind for kind, _ in m.errors.values()] == ["loop"]
     assert sum(m.run_counts) == 50
@@ -34,13 +34,13 @@ def test_a_loop_ends_at_its_limit() -> None:
 
 
 def test_a_loop_may_use_all_its_iterations() -> None:
-    assert run(_counter(25, limit=50), {"n": 0}).status == "completed"
-    assert run(_counter(25, limit=49), {"n": 0}).status == "failed"
+    assert run_to_end(_counter(25, limit=50), {"n": 0}).status == "completed"
+    assert run_to_end(_counter(25, limit=49), {"n": 0}).status == "failed"
 
 
 def test_resumed_at_its_limit_a_loop_goes_on() -> None:
     program = _counter(60, limit=50)
-    chaos = Chaos(program, {"n": 0})
+    chaos = ChaosDriver(program, {"n": 0})
     resumed = 0
     while chaos.run_to_end().status == "failed":
         chaos.restart()
@@ -53,7 +53,7 @@ def test_resumed_at_its_limit_a_loop_goes_on() -> None:
 
 def test_a_consumer_of_a_loop_runs_once_with_its_last_value() -> None:
     program = _counter(7, limit=50)
-    m = run(program, {"n": 0})
+    m = run_to_end(program, {"n": 0})
     assert m.run_counts == [7, 7, 1]
     assert program.outputs(m)["m"] == -7
 
@@ -62,7 +62,7 @@ def test_nothing_is_published_before_the_barrier() -> None:
     """`short` and `long1` run together; what one of them wrote is invisible until the other is done."""
     program = CASES["graphs: forked loop"].program
     short, long1 = (program.compiled_plan.node_index[n] for n in ("short", "long1"))
-    chaos = Chaos(program, CASES["graphs: forked loop"].inputs)
+    chaos = ChaosDriver(program, CASES["graphs: forked loop"].inputs)
     chaos.step()
     m = chaos.machine
     assert set(m.todo) == {short, long1}
@@ -76,13 +76,13 @@ def test_nothing_is_published_before_the_barrier() -> None:
 
 def test_a_failure_behind_the_barrier_keeps_its_siblings_results() -> None:
     case = CASES["graphs: forked loop"]
-    expected = outcome(case.program, run(case.program, case.inputs))
+    expected = run_outcome(case.program, run_to_end(case.program, case.inputs))
     short, long1 = (case.program.compiled_plan.node_index[n] for n in ("short", "long1"))
-    chaos = Chaos(case.program, case.inputs)
+    chaos = ChaosDriver(case.program, case.inputs)
     chaos.step()
     in_flight = chaos.machine.todo[long1]
     assert isinstance(in_flight, Execute)
-    done = attempt(case.program, chaos.machine, in_flight, 0)
+    done = run_attempt(case.program, chaos.machine, in_flight, 0)
     chaos.commit(ev.Failed(short, chaos.machine.fences[short], "OSError", "broken"))
     assert chaos.machine.status == "running", "what runs may end"
     chaos.commit(done)
@@ -90,13 +90,13 @@ def test_a_failure_behind_the_barrier_keeps_its_siblings_results() -> None:
     assert chaos.machine.errors == {short: ("OSError", "broken")}
     chaos.commit(ev.Resumed())
     assert list(chaos.machine.todo) == [short]
-    assert outcome(case.program, chaos.run_to_end()) == expected
+    assert run_outcome(case.program, chaos.run_to_end()) == expected
 
 
 def test_answers_to_a_loop_are_used_in_the_order_they_came() -> None:
     case = CASES["graphs: questions in a loop"]
     person = case.program.compiled_plan.node_index["person"]
-    chaos = Chaos(case.program, case.inputs)
+    chaos = ChaosDriver(case.program, case.inputs)
     for word in ("a", "b", "bye"):
         chaos.commit(ev.InputProvided(person, (word,)))
     assert case.program.outputs(chaos.run_to_end()) == {"reply": "bye", "said": ["a", "b"]}
@@ -125,7 +125,7 @@ def test_two_gates_that_wait_for_each_other_are_a_deadlock() -> None:
         ],
         entry=["a"],
     )
-    m = run(program, {"x": 1, "n": 0})
+    m = run_to_end(program, {"x": 1, "n": 0})
     assert m.run_counts == [1, 0, 0]
     assert m.status == "failed"
     assert m.errors == {
@@ -142,7 +142,7 @@ def test_a_deadlock_of_many_names_some() -> None:
         for k, name in enumerate(names)
     ]
     program = graph("ring", [Gate("all", lambda x, o: names, tuple(names), ("x", "o0")), *ring], entry=["all"])
-    m = run(program, {"x": 1, "o0": 0})
+    m = run_to_end(program, {"x": 1, "o0": 0})
     assert m.status == "failed"
     ((kind, text),) = m.errors.values()
     assert kind == "deadlock"

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import pydantic
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 
-from tests.model.sample_values import Frozen, Plain, Right, made
+from tests.model.sample_values import Frozen, Plain, Right, build_with_attributes
 
 T = TypeVar("T")
 
@@ -157,5 +157,5 @@ def nested(leaf: Any) -> list[Any]:
         Zoo(anything=Plain(leaf)), private, Private(a=leaf), Open(a=leaf, more=leaf, b=1), Stiff(a=leaf), Whole(leaf),
         Holder(item=leaf), IntHolder(item=1), Holder[str](item="x"), wrong, _Dressed(leaf),
         OddTable(rows=[Frozen(leaf)]),
-        Zoo.model_construct(pets=leaf), made(lambda: Animal(name=leaf), name=[leaf]),
+        Zoo.model_construct(pets=leaf), build_with_attributes(lambda: Animal(name=leaf), name=[leaf]),
     ]  # fmt: skip

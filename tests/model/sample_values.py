@@ -209,7 +209,7 @@ class Unregistered:
     pass
 
 
-def made(build: Callable[[], Any], **attributes: Any) -> Any:
+def build_with_attributes(build: Callable[[], Any], **attributes: Any) -> Any:
     value = build()
     for name, attribute in attributes.items():
         object.__setattr__(value, name, attribute)
@@ -253,9 +253,11 @@ def nested(leaf: Any) -> list[Any]:
         [leaf], {"k": leaf}, {"$t": leaf}, {1: leaf, "1": leaf, None: 0}, (leaf,), (), deque([leaf], 3), deque([leaf]),
         OrderedDict(b=leaf, a=1), defaultdict(list, k=[leaf]), defaultdict(None, {2: leaf}), Counter("abca"),
         slice(1, None, leaf),
-        Point(leaf), Pair(leaf, (leaf,)), made(lambda: Loose(leaf), note=[leaf]), Movie(name="n", year=1), Plain(leaf),
-        made(lambda: Plain(leaf), extra=leaf), Frozen(leaf), Slotted(n=leaf), Sealed(leaf), Counted(leaf), Unset(),
-        made(Unset, n=leaf), lazy, Guarded(leaf), Box[Any](leaf), [Named(leaf)], Money(leaf),
+        Point(leaf), Pair(leaf, (leaf,)), build_with_attributes(lambda: Loose(leaf), note=[leaf]),
+        Movie(name="n", year=1), Plain(leaf),
+        build_with_attributes(lambda: Plain(leaf), extra=leaf), Frozen(leaf), Slotted(n=leaf), Sealed(leaf),
+        Counted(leaf), Unset(),
+        build_with_attributes(Unset, n=leaf), lazy, Guarded(leaf), Box[Any](leaf), [Named(leaf)], Money(leaf),
         {"x": [Money((leaf, Money(leaf)))]},
         {"a": [Plain({"b": (leaf, Frozen([leaf]))})]},
     ]  # fmt: skip
@@ -288,59 +290,59 @@ REFUSED: list[Any] = [
     object(), len, int, Plain, Colour, Unregistered(), Text("a"), memoryview(b"x"), iter([]), (x for x in (1,)),
     ValueError("x"), re,
     Trouble(), Table(), Rows(), Forgetful(1, 2), Unreadable(), lambda: 0, _local(), _shadowed(), defaultdict(lambda: 0),
-    dt.datetime(2026, 1, 1, tzinfo=ZoneInfo.no_cache("Europe/Berlin")), made(OrderedDict),
+    dt.datetime(2026, 1, 1, tzinfo=ZoneInfo.no_cache("Europe/Berlin")), build_with_attributes(OrderedDict),
     type("Decimal2", (Decimal,), {})(1),
 ]  # fmt: skip
 REFUSED[-2].note = 1
 
 
-def same(a: Any, b: Any) -> bool:
+def is_same(a: Any, b: Any) -> bool:
     """Of one type and equal, all the way down and beyond what `==` sees: order, sign of zero, hidden attributes."""
     kind = type(a)
     if kind is not type(b):
         return False
     if kind.__module__.partition(".")[0] in ("numpy", "pandas"):
-        return same_data(a, b)
+        return is_same_array(a, b)
     if kind is int:
         return bool(a == b)
     if kind is float:
         return struct.pack(">d", a) == struct.pack(">d", b)
     if kind is complex:
-        return same(a.real, b.real) and same(a.imag, b.imag)
+        return is_same(a.real, b.real) and is_same(a.imag, b.imag)
     if kind is Decimal:
         return bool(a.as_tuple() == b.as_tuple())
     if isinstance(a, enum.Enum):
         return a is b
     if isinstance(a, (dt.datetime, dt.time)):
         naive = a.replace(tzinfo=None) == b.replace(tzinfo=None) and a.fold == b.fold
-        return naive and same(a.tzinfo, b.tzinfo)
+        return naive and is_same(a.tzinfo, b.tzinfo)
     if isinstance(a, dt.tzinfo):
         return a == b and repr(a) == repr(b)
     if isinstance(a, (set, frozenset)):
         rest = list(b)
         for x in a:
-            match = next((k for k, y in enumerate(rest) if same(x, y)), None)
+            match = next((k for k, y in enumerate(rest) if is_same(x, y)), None)
             if match is None:
                 return False
             del rest[match]
         return not rest
     if isinstance(a, dict):
         factory = getattr(a, "default_factory", None) is getattr(b, "default_factory", None)
-        return factory and same(list(a.items()), list(b.items()))
+        return factory and is_same(list(a.items()), list(b.items()))
     if isinstance(a, (list, tuple, deque)):
-        inner = len(a) == len(b) and all(map(same, a, b))
+        inner = len(a) == len(b) and all(map(is_same, a, b))
         ends = getattr(a, "maxlen", None) == getattr(b, "maxlen", None)
-        return inner and ends and same(getattr(a, "__dict__", None), getattr(b, "__dict__", None))
+        return inner and ends and is_same(getattr(a, "__dict__", None), getattr(b, "__dict__", None))
     if kind is slice:
-        return same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
+        return is_same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
     if kind in (Money, Forgetful) or dataclasses.is_dataclass(kind) or hasattr(kind, "__pydantic_fields__"):
-        return same(state(a), state(b))
+        return is_same(instance_state(a), instance_state(b))
     if kind is uuid.UUID:
         return bool(a == b and a.is_safe is b.is_safe)
     return bool(a == b) and repr(a) == repr(b)
 
 
-def state(value: Any) -> Any:
+def instance_state(value: Any) -> Any:
     """All that an instance holds, as `pickle` sees it."""
     held: Any = object.__getstate__(value)  # type: ignore[attr-defined, unused-ignore]
     parts: list[dict[str, Any]] = [dict(part or {}) for part in held] if type(held) is tuple else [dict(held or {})]
@@ -349,7 +351,7 @@ def state(value: Any) -> Any:
     return [dict(sorted(part.items())) for part in parts]
 
 
-def same_data(a: Any, b: Any) -> bool:
+def is_same_array(a: Any, b: Any) -> bool:
     """Two values of numpy or pandas of one type."""
     if hasattr(a, "flags") and hasattr(a, "dtype") and hasattr(a, "strides"):
         spread = not all([x.flags.c_contiguous or x.flags.f_contiguous for x in (a, b)])  # comes back without gaps

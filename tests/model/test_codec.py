@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from holdwater.errors import DecodingError, EncodingError
 from holdwater.model import codec
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 
 class Colour(enum.Enum):
@@ -50,22 +50,22 @@ class Guarded:
         Guarded.made += 1
 
 
-def exact(a: Any, b: Any) -> bool:
+def is_exactly_equal(a: Any, b: Any) -> bool:
     """Equal, and of one type all the way down; 0.0 and -0.0 differ, and so do two orders of a dictionary."""
     if type(a) is not type(b):
         return False
     if isinstance(a, float):
         return math.copysign(1, a) == math.copysign(1, b) and a == b
     if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(exact, a, b))
+        return len(a) == len(b) and all(map(is_exactly_equal, a, b))
     if isinstance(a, dict):
-        return len(a) == len(b) and all(exact(x, y) for x, y in zip(a.items(), b.items(), strict=True))
+        return len(a) == len(b) and all(is_exactly_equal(x, y) for x, y in zip(a.items(), b.items(), strict=True))
     if isinstance(a, (set, frozenset)):
         return a == b and sorted(map(repr, a)) == sorted(map(repr, b))
     if isinstance(a, (dt.datetime, dt.time)):
         return a == b and (a.fold, a.utcoffset()) == (b.fold, b.utcoffset())
     if dataclasses.is_dataclass(a):
-        return exact(vars(a), vars(b))
+        return is_exactly_equal(vars(a), vars(b))
     if isinstance(a, Decimal):
         return bool(a.as_tuple() == b.as_tuple())
     return bool(a == b)
@@ -115,18 +115,18 @@ VALUES = st.recursive(HASHABLE, containers, max_leaves=10)
 def test_round_trip(value: Any) -> None:
     text = codec.encode(value)
     json.loads(text, parse_constant=pytest.fail)
-    assert exact(codec.decode(text), value)
+    assert is_exactly_equal(codec.decode(text), value)
     assert codec.encode(codec.decode(text)) == text
 
 
 @given(VALUES)
 def test_stored_round_trip_both_ways(value: Any) -> None:
-    stored = Stored.encode(value)
-    again = Stored.from_tree(json.loads(stored.text))
+    stored = StoredValue.encode(value)
+    again = StoredValue.from_tree(json.loads(stored.text))
     assert again == stored
     assert again.text == stored.text
     for one in (stored, again):
-        assert exact(one.copy(), value)
+        assert is_exactly_equal(one.copy(), value)
         assert one.is_unchanged(one.copy())
         assert one.is_unchanged(value)
 
@@ -134,8 +134,8 @@ def test_stored_round_trip_both_ways(value: Any) -> None:
 @given(VALUES, VALUES)
 def test_stored_values_are_equal_when_their_texts_are(a: Any, b: Any) -> None:
     same = codec.encode(a) == codec.encode(b)
-    for left in (Stored.encode(a), Stored.from_tree(json.loads(codec.encode(a)))):
-        for right in (Stored.encode(b), Stored.from_tree(json.loads(codec.encode(b)))):
+    for left in (StoredValue.encode(a), StoredValue.from_tree(json.loads(codec.encode(a)))):
+        for right in (StoredValue.encode(b), StoredValue.from_tree(json.loads(codec.encode(b)))):
             assert (left == right) is same
         assert left.is_unchanged(b) is same
 
@@ -152,7 +152,7 @@ def test_stored_values_are_equal_when_their_texts_are(a: Any, b: Any) -> None:
 )  # fmt: skip
 def test_corners(value: Any) -> None:
     back = codec.decode(codec.encode(value))
-    assert exact(back, value) or (isinstance(value, Decimal) and value.is_nan() and back.is_nan())
+    assert is_exactly_equal(back, value) or (isinstance(value, Decimal) and value.is_nan() and back.is_nan())
 
 
 @pytest.mark.parametrize(
@@ -215,10 +215,10 @@ def test_depth_below_the_limit_is_fine(wrap: Any) -> None:
     value: Any = 1
     for _ in range(codec.MAX_DEPTH):
         value = wrap(value)
-    assert exact(codec.decode(codec.encode(value)), value)
+    assert is_exactly_equal(codec.decode(codec.encode(value)), value)
 
 
-class Trap:
+class ForbiddenClass:
     """A class nobody should get hold of through a stored text."""
 
     def __class_getitem__(cls, item: Any) -> Any:
@@ -272,13 +272,13 @@ def test_a_class_that_is_gone_says_what_to_import() -> None:
 
 def test_every_reader_has_its_own_copy() -> None:
     for value in ([1, [2]], {"a": [1]}, ([1],), Point([1])):
-        stored = Stored.encode(value)
+        stored = StoredValue.encode(value)
         first, second = stored.copy(), stored.copy()
         inner = copy.deepcopy(second)
         (first[0] if isinstance(first, tuple) else first["a"] if isinstance(first, dict) else
          first.x if isinstance(first, Point) else first).append(9)  # fmt: skip
-        assert exact(second, inner)
-        assert exact(stored.copy(), inner)
+        assert is_exactly_equal(second, inner)
+        assert is_exactly_equal(stored.copy(), inner)
         assert not stored.is_unchanged(first)
 
 
@@ -286,11 +286,11 @@ def test_scalars_of_other_types_are_other_values() -> None:
     ones = [1, 1.0, True, "1", [1], [1.0], (1,)]
     for i, a in enumerate(ones):
         for k, b in enumerate(ones):
-            assert (Stored.encode(a) == Stored.encode(b)) is (i == k)
-            assert Stored.encode(a).is_unchanged(b) is (i == k)
-    assert Stored.encode(1) != 1
+            assert (StoredValue.encode(a) == StoredValue.encode(b)) is (i == k)
+            assert StoredValue.encode(a).is_unchanged(b) is (i == k)
+    assert StoredValue.encode(1) != 1
 
 
 @pytest.mark.parametrize("value", ["x" * 1000, ["x" * 1000], {"a": "x" * 1000}])
 def test_size_is_known_without_encoding_again(value: Any) -> None:
-    assert 1000 <= Stored.encode(value).size_bytes <= 1010
+    assert 1000 <= StoredValue.encode(value).size_bytes <= 1010

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from holdwater import Context
 from holdwater.errors import EncodingError
 from holdwater.model import codec
-from holdwater.model.value_types.display import as_text
-from holdwater.model.value_types.plain_json import as_json
+from holdwater.model.value_types.display import to_display_text
+from holdwater.model.value_types.plain_json import to_plain_json
 from tests.model import sample_values
 from tests.model.test_value_types import VALUES
 from tests.suite.effort import property_test
@@ -32,7 +32,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 LATER = dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN)
 
 
-def tree(value: Any) -> Any:
+def to_tree(value: Any) -> Any:
     return json.loads(codec.encode(value))
 
 
@@ -69,8 +69,8 @@ def tree(value: Any) -> Any:
     ],
 )  # fmt: skip
 def test_plain_and_text(value: Any, plain: Any, text: str) -> None:
-    assert as_json(tree(value)) == plain
-    assert as_text(tree(value)) == text
+    assert to_plain_json(to_tree(value)) == plain
+    assert to_display_text(to_tree(value)) == text
 
 
 def test_values_of_libraries() -> None:
@@ -101,32 +101,32 @@ def test_values_of_libraries() -> None:
             "DataFrame of 2 rows and 3 columns ['a', 'b', 't']",
         ),
     ):  # fmt: skip
-        assert as_json(tree(value)) == plain
-        assert as_text(tree(value), 100) == text
+        assert to_plain_json(to_tree(value)) == plain
+        assert to_display_text(to_tree(value), 100) == text
     for value in importlib.import_module("tests.model.sample_classes").KEPT:
-        assert "$t" not in json.dumps(as_json(tree(value)))
-        assert "$t" not in as_text(tree(value), 200)
+        assert "$t" not in json.dumps(to_plain_json(to_tree(value)))
+        assert "$t" not in to_display_text(to_tree(value), 200)
 
 
 def has_tag_as_key(value: Any) -> bool:
     """Whether the value itself has a key of that name."""
-    return "'$t'" in as_text(tree(value))
+    return "'$t'" in to_display_text(to_tree(value))
 
 
 @property_test(VALUES, st.integers(5, 60), quick_examples=40, long_examples=2000)
 def test_no_tag_is_shown_and_no_class_needed(value: Any, limit: int) -> None:
     try:
-        recorded = tree(value)
+        recorded = to_tree(value)
     except EncodingError:
         return
     elsewhere = json.loads(re.sub(r'"c": ?"[^"]*:', '"c":"not.imported.anywhere:', json.dumps(recorded)))
     for shown in (recorded, elsewhere):
-        plain = json.dumps(as_json(shown), allow_nan=False)
+        plain = json.dumps(to_plain_json(shown), allow_nan=False)
         assert has_tag_as_key(value) or "$t" not in plain
-        short = as_text(shown, limit)
+        short = to_display_text(shown, limit)
         assert len(short) <= limit
-        assert short.rstrip("…") == as_text(shown)[: len(short.rstrip("…"))] or "array" in short
-    assert as_json(recorded) == as_json(elsewhere)
+        assert short.rstrip("…") == to_display_text(shown)[: len(short.rstrip("…"))] or "array" in short
+    assert to_plain_json(recorded) == to_plain_json(elsewhere)
 
 
 def test_a_long_value_is_not_looked_at_beyond_what_is_shown() -> None:
@@ -138,17 +138,17 @@ def test_a_long_value_is_not_looked_at_beyond_what_is_shown() -> None:
             yield k
 
     big = {"$t": "set", "v": type("Lazily", (list,), {"__iter__": lambda self: items()})([1])}
-    assert as_text(big, 50).endswith("…")
+    assert to_display_text(big, 50).endswith("…")
     assert len(seen) < 100
-    assert as_text("x" * 10**6, 20) == "'" + "x" * 18 + "…"
+    assert to_display_text("x" * 10**6, 20) == "'" + "x" * 18 + "…"
 
 
 @pytest.mark.parametrize(
     "tree", [{"$t": "unheard"}, {"$t": 5}, {"$t": "enum"}, {"$t": "numpy"}, {"$t": "pandas", "k": "x"}, {"$t": "set"}]
 )
 def test_what_this_version_does_not_know_is_shown_all_the_same(tree: Any) -> None:
-    assert as_text(tree, 80).startswith("<") or as_text(tree)
-    assert "$t" not in as_text(tree)
+    assert to_display_text(tree, 80).startswith("<") or to_display_text(tree)
+    assert "$t" not in to_display_text(tree)
 
 
 def test_the_repr_of_a_context_has_no_tags() -> None:
@@ -157,4 +157,4 @@ def test_the_repr_of_a_context_has_no_tags() -> None:
 
 
 def test_members_of_the_enum_module_itself() -> None:
-    assert as_text(tree(enum.FlagBoundary.KEEP)) == "FlagBoundary.KEEP"
+    assert to_display_text(to_tree(enum.FlagBoundary.KEEP)) == "FlagBoundary.KEEP"

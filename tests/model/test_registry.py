@@ -12,24 +12,24 @@ from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.registry import Registry
 
 
-class Known:
+class FakeDefinition:
     def __init__(self, name: str) -> None:
         self.plan = Plan(name, (PlanNode("x"),))
 
 
-def known(name: str) -> WorkflowDefinition:
-    return cast(WorkflowDefinition, Known(name))
+def fake_definition(name: str) -> WorkflowDefinition:
+    return cast(WorkflowDefinition, FakeDefinition(name))
 
 
 def test_register_find_and_forget() -> None:
     r = Registry()
-    b, a = known("b"), known("a")
+    b, a = fake_definition("b"), fake_definition("a")
     r.register(b)
     r.register(a)
     r.register(a, "alias")
     assert r.names() == ("a", "alias", "b")
     assert r.get("a") is r.get("alias") is r.find("a") is a
-    again = known("a")
+    again = fake_definition("a")
     r.register(again)
     assert r.get("a") is again
     r.unregister("a")
@@ -48,7 +48,7 @@ def test_register_find_and_forget() -> None:
 def test_not_found_helps(names: list[str], wanted: str, says: str) -> None:
     r = Registry()
     for name in names:
-        r.register(known(name))
+        r.register(fake_definition(name))
     with pytest.raises(WorkflowNotFound, match=says) as caught:
         r.get(wanted)
     assert isinstance(caught.value, ValueError)
@@ -58,11 +58,11 @@ def test_not_found_helps(names: list[str], wanted: str, says: str) -> None:
 def test_listeners_hear_every_registration_until_they_stop() -> None:
     r = Registry()
     heard: list[Any] = []
-    r.register(known("before"))
+    r.register(fake_definition("before"))
     stop = r.add_listener(lambda name, program: heard.append((name, r.find(name) is program)))
-    r.register(known("a"))
-    r.register(known("b"), "c")
+    r.register(fake_definition("a"))
+    r.register(fake_definition("b"), "c")
     stop()
     stop()
-    r.register(known("d"))
+    r.register(fake_definition("d"))
     assert heard == [("a", True), ("c", True)]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from holdwater import RunStatus as TopRunStatus
-from holdwater.model.statuses import ACTIVE, FINAL_STATUSES, STATUS_LABELS, RunStatus
+from holdwater.model.statuses import ACTIVE_STATUSES, FINAL_STATUSES, STATUS_LABELS, RunStatus
 from holdwater.runners.graphs import RunStatus as GraphRunStatus
 from holdwater.runners.steps import WorkflowStatus
 
@@ -24,8 +24,8 @@ def test_each_equals_its_word(status: RunStatus) -> None:
 
 
 def test_what_a_store_keeps_is_active_or_ended_and_has_a_label() -> None:
-    kept = {*ACTIVE, *FINAL_STATUSES}
-    assert len(kept) == len(ACTIVE) + len(FINAL_STATUSES) == 5
+    kept = {*ACTIVE_STATUSES, *FINAL_STATUSES}
+    assert len(kept) == len(ACTIVE_STATUSES) + len(FINAL_STATUSES) == 5
     assert kept == set(STATUS_LABELS)
     assert all(label == word.capitalize() for word, label in STATUS_LABELS.items())
     assert {type(word) for word in STATUS_LABELS} == {str}  # they are parameters of statements

@@ -22,21 +22,21 @@ from holdwater import register_type
 from holdwater.errors import ConfigError, DecodingError, EncodingError
 from holdwater.model import codec
 from holdwater.model.value_types import class_names
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from tests.model import sample_values
-from tests.model.sample_values import HASHED, LEAVES, REFUSED, same
+from tests.model.sample_values import HASHED, LEAVES, REFUSED, is_same
 from tests.suite.effort import property_test
 
 
-def back(value: Any) -> Any:
+def round_trip(value: Any) -> Any:
     text = codec.encode(value)
     assert text.isascii()
     json.loads(text, parse_constant=pytest.fail)
     made = codec.decode(text)
     assert codec.encode(made) == text
-    stored = Stored.encode(value)
+    stored = StoredValue.encode(value)
     assert stored.is_unchanged(made)
-    again = Stored.from_tree(json.loads(stored.text))
+    again = StoredValue.from_tree(json.loads(stored.text))
     assert again == stored
     assert again.is_unchanged(value)
     return made
@@ -44,9 +44,9 @@ def back(value: Any) -> Any:
 
 @pytest.mark.parametrize("value", [*LEAVES, *HASHED], ids=lambda v: type(v).__name__)
 def test_values_come_back_exactly(value: Any) -> None:
-    assert same(back(value), value)
+    assert is_same(round_trip(value), value)
     for outer in ([value], {"k": value}, (value,), {"$t": value}):
-        assert same(back(outer), outer)
+        assert is_same(round_trip(outer), outer)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_values_come_back_exactly(value: Any) -> None:
 )
 def test_every_family_around_every_other(leaf: Any) -> None:
     for outer in sample_values.nested(leaf):
-        assert same(back(outer), outer), outer
+        assert is_same(round_trip(outer), outer), outer
         for outermost in sample_values.nested(outer):
-            assert same(back(outermost), outermost), outermost
+            assert is_same(round_trip(outermost), outermost), outermost
 
 
 @pytest.mark.parametrize("value", REFUSED, ids=lambda v: type(v).__name__)
@@ -85,9 +85,9 @@ def test_pydantic_models_come_back_exactly(leaf: Any) -> None:
     from tests.model import models
 
     for value in models.nested(leaf):
-        assert same(back(value), value), value
+        assert is_same(round_trip(value), value), value
         for outer in (*sample_values.nested(value), models.Zoo(anything=value), models.Open(a=1, more=[value])):
-            assert same(back(outer), outer), outer
+            assert is_same(round_trip(outer), outer), outer
 
 
 def test_no_validator_runs_when_a_model_is_stored_or_read() -> None:
@@ -96,7 +96,7 @@ def test_no_validator_runs_when_a_model_is_stored_or_read() -> None:
 
     value = models.Restless(parts="x")
     for _ in range(3):
-        value = back(value)
+        value = round_trip(value)
     assert value.parts == ["x", "after"]
 
 
@@ -111,8 +111,8 @@ def test_numpy_and_pandas(which: str) -> None:
             continue
         for outer in (value, [value], {"k": (value, 1)}, sample_values.Plain(value)):
             text = codec.encode(outer)
-            assert same(codec.decode(text), outer), outer
-            assert Stored.encode(outer).is_unchanged(codec.decode(text))
+            assert is_same(codec.decode(text), outer), outer
+            assert StoredValue.encode(outer).is_unchanged(codec.decode(text))
 
 
 def test_numpy_in_plain_data_is_no_plain_data() -> None:
@@ -121,8 +121,8 @@ def test_numpy_in_plain_data_is_no_plain_data() -> None:
     for value in (np.float64(1.5), np.str_("x")):
         for outer in ([value], {"k": [value]}):
             assert codec.encode_plain(outer) is None
-            assert same(Stored.encode(outer).copy(), outer)
-    assert not Stored.encode([1.5]).is_unchanged([np.float64(1.5)])
+            assert is_same(StoredValue.encode(outer).copy(), outer)
+    assert not StoredValue.encode([1.5]).is_unchanged([np.float64(1.5)])
 
 
 def test_libraries_are_imported_for_their_values_only() -> None:
@@ -144,7 +144,7 @@ def test_keys_of_any_kind_are_named_in_the_path() -> None:
     huge = 10**5000
     steps = {1: "1", (1, "a"): "(1, 'a')", sample_values.Colour.RED: "Colour.RED", huge: f"{hex(huge)[:39]}…"}
     for key, step in steps.items():
-        assert same(back({key: 1}), {key: 1})
+        assert is_same(round_trip({key: 1}), {key: 1})
         with pytest.raises(EncodingError) as caught:
             codec.encode({"a": {key: object()}})
         assert caught.value.path == f"a.{step}"
@@ -162,7 +162,7 @@ NAMES = st.lists(
 MODULE = sys.modules[__name__]
 
 
-def _known(cls: Any, name: str) -> Any:
+def _register_class(cls: Any, name: str) -> Any:
     cls.__module__, cls.__qualname__, cls.__name__ = __name__, name, name
     setattr(MODULE, name, cls)
     return cls
@@ -181,7 +181,7 @@ def dataclasses_(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Any:
     noisy = {"__post_init__": lambda self: 1 / 0} if draw(st.booleans()) else {}
     if base:
         options["kw_only"] = True
-    cls = _known(dataclasses.make_dataclass("Built", fields, bases=base, namespace=noisy, **options), "Built")
+    cls = _register_class(dataclasses.make_dataclass("Built", fields, bases=base, namespace=noisy, **options), "Built")
     value = object.__new__(cls)
     for field in dataclasses.fields(cls):
         if field.init or draw(st.booleans()):
@@ -196,7 +196,7 @@ def enums(draw: st.DrawFn) -> Any:
     names = draw(NAMES)
     kind = draw(st.sampled_from([enum.Enum, enum.IntEnum, enum.StrEnum, enum.Flag, enum.IntFlag]))
     values = names if kind is enum.StrEnum else [2**k for k in range(len(names))]
-    cls: Any = _known(kind("BuiltEnum", dict(zip((f"M{k}" for k in range(len(names))), values))), "BuiltEnum")
+    cls: Any = _register_class(kind("BuiltEnum", dict(zip((f"M{k}" for k in range(len(names))), values))), "BuiltEnum")
     members = draw(st.lists(st.sampled_from(list(cls)), min_size=1))
     if not issubclass(cls, enum.Flag):
         return members[0]
@@ -222,7 +222,7 @@ def models(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Any:
         frozen=draw(st.booleans()),
         arbitrary_types_allowed=True,
     )
-    cls = _known(pydantic.create_model("BuiltModel", __config__=config, **fields), "BuiltModel")
+    cls = _register_class(pydantic.create_model("BuiltModel", __config__=config, **fields), "BuiltModel")
     given = {name: draw(inner) for name in fields if draw(st.booleans())}
     return cls.model_construct(set(given), **given)
 
@@ -251,7 +251,7 @@ def test_built_classes_are_exact_or_refused(value: Any) -> None:
         if "another class now" not in str(error):  # the one reason there is here: two values with built classes
             raise
         return
-    assert same(codec.decode(text), value)
+    assert is_same(codec.decode(text), value)
     assert codec.encode(codec.decode(text)) == text
 
 
@@ -377,7 +377,7 @@ def test_registered_types_win_over_families_and_may_be_registered_again() -> Non
         sample_values.register()
         register_type(Owned, "tests.owned", lambda v: {"n": v.n}, lambda d: Owned(d["n"]))
     assert json.loads(codec.encode(Owned(3))) == {"$t": "type", "n": "tests.owned", "v": {"n": 3}}
-    assert same(back(Owned(3)), Owned(3))
+    assert is_same(round_trip(Owned(3)), Owned(3))
 
 
 def test_a_type_that_is_not_registered_here_says_so() -> None:
@@ -421,7 +421,7 @@ def test_no_hook_of_a_module_runs_for_a_stored_name() -> None:
     module.__getattr__ = lambda name: pytest.fail("asked")
     sys.modules["hooked"] = module
     try:
-        assert class_names.find("hooked:Anything") is None
+        assert class_names.find_class("hooked:Anything") is None
     finally:
         del sys.modules["hooked"]
 

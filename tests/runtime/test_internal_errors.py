@@ -26,13 +26,13 @@ from holdwater.runtime.executors.slots import Executor
 from holdwater.runtime.loop import Loop
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.services.claims import WorkClaimer
-from holdwater.runtime.services.control import RunControl
 from holdwater.runtime.services.deadlines import Deadlines
 from holdwater.runtime.services.leases import LeaseKeeper
 from holdwater.runtime.services.recovery import StaleClaimSweeper
 from holdwater.runtime.services.retention import Retention
+from holdwater.runtime.services.run_control import RunControl
 from holdwater.runtime.services.schedules import Scheduler
-from holdwater.runtime.work import Work
+from holdwater.runtime.work_starter import Work
 from holdwater.storage import open_store
 from holdwater.storage.sqlite.store import SQLiteStore
 from holdwater.tasks.definition import TaskWorkflowDefinition
@@ -48,7 +48,7 @@ PER_RUN_FUNCTIONS: list[tuple[Any, str]] = [
     (ActiveRun, "build_update"),
     (ActiveRun, "mark_saved"),
     (Machine, "apply"),
-    (journal, "encode"),
+    (journal, "encode_entry"),
     (TaskRunData, "view"),
     (TaskRunData, "rule_results"),
     (TaskWorkflowDefinition, "policy"),

@@ -56,8 +56,8 @@ class KernelRun:
         self.board: Any = self.program.style.run_data(self.machine)
 
     def apply(self, event: Event) -> None:
-        text = journal.encode(journal.JournalEntry(event))
-        assert journal.encode(journal.decode(json.loads(text), self.program.style.decode_value)) == text
+        text = journal.encode_entry(journal.JournalEntry(event))
+        assert journal.encode_entry(journal.decode_entry(json.loads(text), self.program.style.decode_value)) == text
         self.journal.append(text)
         self.machine.apply(event)
 
@@ -67,7 +67,7 @@ class KernelRun:
             if self.restart:
                 self._new_machine()
                 for text in self.journal:
-                    self.machine.apply(journal.decode(json.loads(text), self.program.style.decode_value).event)
+                    self.machine.apply(journal.decode_entry(json.loads(text), self.program.style.decode_value).event)
             self.execute_command(next(iter(self.machine.todo.values())))
         return self
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from holdwater.errors import EncodingError, ReadOnlyContext
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from holdwater.steps import QualityMetrics, Step, StepResult, WorkflowContext
 from tests.steps.driver import KernelRun, make_definition, run_steps
 
@@ -158,19 +158,19 @@ class Counter:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.copied = self.encoded = 0
-        copied, encoded = Stored.copy, Stored.encode.__func__  # type: ignore[attr-defined]
+        copied, encoded = StoredValue.copy, StoredValue.encode.__func__  # type: ignore[attr-defined]
 
-        def count_copy(stored: Stored) -> Any:
+        def count_copy(stored: StoredValue) -> Any:
             self.copied += 1
             return copied(stored)
 
-        def count_encoding(cls: type[Stored], value: Any) -> Stored:
+        def count_encoding(cls: type[StoredValue], value: Any) -> StoredValue:
             self.encoded += 1
-            made: Stored = encoded(cls, value)
+            made: StoredValue = encoded(cls, value)
             return made
 
-        monkeypatch.setattr(Stored, "copy", count_copy)
-        monkeypatch.setattr(Stored, "encode", classmethod(count_encoding))
+        monkeypatch.setattr(StoredValue, "copy", count_copy)
+        monkeypatch.setattr(StoredValue, "encode", classmethod(count_encoding))
 
 
 def test_a_context_costs_what_is_put_into_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,14 +36,14 @@ class KernelRun:
         self._apply(ev.Started(program.encode_inputs(inputs)))
 
     def _apply(self, event: Event) -> None:
-        self.journal.append(journal.encode(journal.JournalEntry(event)))
+        self.journal.append(journal.encode_entry(journal.JournalEntry(event)))
         self.machine.apply(event)
 
     def restart(self) -> None:
         """Forget everything but the journal and the plan."""
         self.machine = Machine(compile_plan(self.program.plan))
         for text in self.journal:
-            self.machine.apply(journal.decode(json.loads(text), self.program.style.decode_value).event)
+            self.machine.apply(journal.decode_entry(json.loads(text), self.program.style.decode_value).event)
         self.board = TaskRunData(self.machine)
 
     def run_to_end(self, rng: random.Random | None = None, restart: float = 0.0) -> KernelRun:

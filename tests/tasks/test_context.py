@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from holdwater.tasks import Context
 from holdwater.tasks.layered_map import LayeredMap
 
@@ -28,7 +28,7 @@ PLAIN = st.recursive(
 
 def layered(data: dict[str, Any]) -> Context:
     """A context over a view, as a task gets it."""
-    return Context.from_view(LayeredMap.from_values({key: Stored.encode(value) for key, value in data.items()}))
+    return Context.from_view(LayeredMap.from_values({key: StoredValue.encode(value) for key, value in data.items()}))
 
 
 MAKERS: list[Callable[[dict[str, Any]], Context]] = [Context, layered]
@@ -175,11 +175,11 @@ def test_a_change_in_place_to_what_cannot_be_stored_names_its_key() -> None:
 
 def test_only_touched_keys_are_copied_and_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
     c = layered({f"k{i}": [i] for i in range(1000)})
-    copied: list[Stored] = []
+    copied: list[StoredValue] = []
     encoded: list[Any] = []
-    copy_one, encode_one = Stored.copy, Stored.encode.__func__  # type: ignore[attr-defined]
-    monkeypatch.setattr(Stored, "copy", lambda s: copied.append(s) or copy_one(s))  # type: ignore[func-returns-value]
-    monkeypatch.setattr(Stored, "encode", classmethod(lambda cls, v: encoded.append(v) or encode_one(cls, v)))  # type: ignore[func-returns-value]
+    copy_one, encode_one = StoredValue.copy, StoredValue.encode.__func__  # type: ignore[attr-defined]
+    monkeypatch.setattr(StoredValue, "copy", lambda s: copied.append(s) or copy_one(s))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(StoredValue, "encode", classmethod(lambda cls, v: encoded.append(v) or encode_one(cls, v)))  # type: ignore[func-returns-value]
     c["k1"].append(0)
     assert c["k1"] == [1, 0]
     c.get("k2")

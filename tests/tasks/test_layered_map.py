@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from holdwater.tasks.layered_map import EMPTY, Layer, LayeredMap
 
 DELTAS = st.dictionaries(st.sampled_from([f"k{i}" for i in range(12)]), st.none() | st.integers(0, 9), max_size=4)
 
 
 def layer(delta: dict[str, int | None], writer: int) -> Layer:
-    return {k: (None if v is None else Stored.encode(v), (writer,)) for k, v in delta.items()}
+    return {k: (None if v is None else StoredValue.encode(v), (writer,)) for k, v in delta.items()}
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), DELTAS), max_size=40))

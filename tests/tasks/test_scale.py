@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from holdwater.model import codec
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from holdwater.tasks import Context, TaskRunData, task
 from holdwater.tasks.ancestry import Ancestry
 from holdwater.tasks.definition import TaskWorkflowDefinition
@@ -45,9 +45,9 @@ class CodecCalls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.copies = self.encodings = 0
-        copy, encode, make = Stored.copy, codec.encode, Stored.encode.__func__  # type: ignore[attr-defined]
+        copy, encode, make = StoredValue.copy, codec.encode, StoredValue.encode.__func__  # type: ignore[attr-defined]
 
-        def copying(stored: Stored) -> Any:
+        def copying(stored: StoredValue) -> Any:
             self.copies += 1
             return copy(stored)
 
@@ -55,12 +55,12 @@ class CodecCalls:
             self.encodings += 1
             return encode(value)
 
-        def making(cls: type[Stored], value: Any) -> Any:
+        def making(cls: type[StoredValue], value: Any) -> Any:
             self.encodings += 1
             return make(cls, value)
 
-        monkeypatch.setattr(Stored, "copy", copying)
-        monkeypatch.setattr(Stored, "encode", classmethod(making))
+        monkeypatch.setattr(StoredValue, "copy", copying)
+        monkeypatch.setattr(StoredValue, "encode", classmethod(making))
         monkeypatch.setattr(codec, "encode", encoding)
 
 

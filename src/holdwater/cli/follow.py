@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from holdwater.runners.tasks.default_runner import DefaultRunner
     from holdwater.runners.tasks.results import PipelineResult
     from holdwater.runners.tasks.workflow_handle import WorkflowHandle
-    from holdwater.runs.pauses import Pause
+    from holdwater.runs.open_pauses import Pause
     from holdwater.runtime.future import Future
 
 MIN_RENDER_INTERVAL_SECONDS: Final = 0.05
@@ -262,14 +262,14 @@ def print_traceback_hint(result: PipelineResult, database: str) -> None:
 
 def print_context(result: PipelineResult, max_lines: int = MAX_CONTEXT_LINES) -> None:
     """Print the keys of the final context, with the beginnings of their values."""
-    from holdwater.model.value_types.display import as_text
+    from holdwater.model.value_types.display import to_display_text
 
     values = result.final_context.stored_values()
     if values:
         click.echo("context")
     for key, value in list(values.items())[:max_lines]:
         # as it is stored, nothing is decoded: the classes of the values need not be here
-        click.echo(f"  {escape_unsafe(key)} = {escape_unsafe(as_text(value.tree, MAX_VALUE_CHARS))}")
+        click.echo(f"  {escape_unsafe(key)} = {escape_unsafe(to_display_text(value.tree, MAX_VALUE_CHARS))}")
     if len(values) > max_lines:
         click.echo(f"  and {pluralize(len(values) - max_lines, 'more key')}")
 

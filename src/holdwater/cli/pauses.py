@@ -11,18 +11,22 @@ from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import escape_unsafe, truncate
 
 if TYPE_CHECKING:
-    from holdwater.runs.pauses import Pause
+    from holdwater.runs.open_pauses import Pause
 
 
 def pauses_to_json(pauses: Sequence[Pause], *, typed: bool) -> list[dict[str, Any]]:
     """Convert open questions to JSON data.  `typed`: values exactly as they are stored."""
-    from holdwater.model.value_types.plain_json import as_json
+    from holdwater.model.value_types.plain_json import to_plain_json
 
     return [
         {
             "pause_id": pause.pause_id,
             "answer_name": pause.answer_name,
-            "value": None if pause.question is None else pause.question.tree if typed else as_json(pause.question.tree),
+            "value": None
+            if pause.question is None
+            else pause.question.tree
+            if typed
+            else to_plain_json(pause.question.tree),
             "answer_schema": pause.answer_schema,
         }
         for pause in pauses
@@ -32,10 +36,10 @@ def pauses_to_json(pauses: Sequence[Pause], *, typed: bool) -> list[dict[str, An
 def print_pauses(pauses: Sequence[Pause]) -> None:
     """One line for each question."""
     from holdwater.model.json_schema import describe_schema
-    from holdwater.model.value_types.display import as_text
+    from holdwater.model.value_types.display import to_display_text
 
     for pause in pauses:
-        shown = "" if pause.question is None else f": {escape_unsafe(as_text(pause.question.tree, 300))}"
+        shown = "" if pause.question is None else f": {escape_unsafe(to_display_text(pause.question.tree, 300))}"
         kind = "" if pause.answer_schema is None else f" ({truncate(describe_schema(pause.answer_schema), 120)})"
         click.echo(f"waits for {escape_unsafe(pause.pause_id)}{kind}{shown}")
 

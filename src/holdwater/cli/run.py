@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from holdwater.runners.tasks.default_runner import DefaultRunner
     from holdwater.runners.tasks.results import PipelineResult
     from holdwater.runners.tasks.workflow_handle import WorkflowHandle
-    from holdwater.runs.pauses import Pause
+    from holdwater.runs.open_pauses import Pause
     from holdwater.tasks import Context
 
 _MAX_TIMEOUT_SECONDS: Final = 3_155_760_000
@@ -91,10 +91,10 @@ def run(
 
 def result_to_json(result: PipelineResult, pauses: Sequence[Pause], *, typed: bool) -> dict[str, Any]:
     """Convert a run to JSON data, with final context and open pauses.  `typed`: values exactly as they are stored."""
-    from holdwater.model.value_types.plain_json import as_json
+    from holdwater.model.value_types.plain_json import to_plain_json
 
     trees = {key: value.tree for key, value in result.final_context.stored_values().items()}
-    values = trees if typed else {key: as_json(tree) for key, tree in trees.items()}
+    values = trees if typed else {key: to_plain_json(tree) for key, tree in trees.items()}
     return {**result.to_dict(), "final_context": values, "pauses": pause_texts.pauses_to_json(pauses, typed=typed)}
 
 

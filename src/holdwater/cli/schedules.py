@@ -74,9 +74,9 @@ def _detail_rows(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _plain_context(context: str) -> Any:
     """Render a context as plain JSON, also with classes this process does not know."""
-    from holdwater.model.value_types.plain_json import as_json
+    from holdwater.model.value_types.plain_json import to_plain_json
 
-    return {key: as_json(tree) for key, tree in json.loads(context).items()}
+    return {key: to_plain_json(tree) for key, tree in json.loads(context).items()}
 
 
 def _print_schedule(schedule: ScheduleInfo, action: str, as_json: bool) -> None:

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from holdwater.engine.control import RunCommands, run_in_progress_error
 from holdwater.engine.event_publisher import EventPublisher
+from holdwater.engine.run_commands import RunCommands, run_in_progress_error
 from holdwater.engine.waiting import RunFuture, RunWaiter
 from holdwater.errors import (
     HoldwaterError,

@@ -9,7 +9,7 @@ from operator import ne
 from typing import Any
 
 from holdwater.events import run_events as out
-from holdwater.events.entry_events import EventBuilder, add_entry_events, answer_name_of, skipped_nodes
+from holdwater.events.journal_entry_events import EventBuilder, add_entry_events, answer_name_of, skipped_nodes
 from holdwater.events.skip_reasons import skip_reason
 from holdwater.kernel.compiled_plan import RUN_INDEX, CompiledPlan
 from holdwater.kernel.machine import Machine

@@ -19,7 +19,7 @@ from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.graphs.run_data import GraphStyle, GraphView
 from holdwater.graphs.streaming_context import ParentAttempt, in_attempt
-from holdwater.model.cancellation import failure_of, is_cancellation, is_task_cancelled
+from holdwater.model.cancellation_token import is_cancellation, is_task_cancelled, to_node_failure
 from holdwater.model.error_report import ErrorText
 from holdwater.model.fanout import ChildResult, ChildRunsRequest
 from holdwater.model.input_requests import InvalidAnswer, Question
@@ -28,7 +28,7 @@ from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
 from holdwater.model.results import NodeResult
 from holdwater.model.rules import MISSING
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 if TYPE_CHECKING:
     from holdwater.graphs.graph_protocol import GraphProtocol
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_CONCURRENT_ITEMS: Final = 1000
 """upper bound of the concurrent items of one map"""
-_NONE_VALUE: Final = Stored.encode(None)
+_NONE_VALUE: Final = StoredValue.encode(None)
 
 
 class RunEnvironment(Protocol):
@@ -76,7 +76,7 @@ class RunEnvironment(Protocol):
         """Report that the runs of a nested graph start."""
         ...
 
-    def children_finished(self, node: GraphNode, outputs: Mapping[str, Stored], error: Exception | None) -> None:
+    def children_finished(self, node: GraphNode, outputs: Mapping[str, StoredValue], error: Exception | None) -> None:
         """Report that the runs of a nested graph have ended."""
         ...
 
@@ -251,7 +251,7 @@ class GraphWorkflowDefinition:
         except BaseException as raised:
             if is_cancellation(raised) and is_task_cancelled():
                 raise
-            error = failure_of(raised)
+            error = to_node_failure(raised)
             if around is not None:
                 around.node_failed(self._nodes[node], error)
             if error is raised:
@@ -311,7 +311,7 @@ class GraphWorkflowDefinition:
         answer = None if environment is None else environment.early_answer(interrupt_node)
         return None if answer is None else NodeResult(self.encode_answer(node, answer[0]))
 
-    def encode_answer(self, node: int, value: Any) -> tuple[Stored, ...]:
+    def encode_answer(self, node: int, value: Any) -> tuple[StoredValue, ...]:
         """Build the cells of an answer.  Raises AnswerError, EncodingError."""
         one = self._nodes[node]
         assert isinstance(one, InterruptNode)
@@ -321,7 +321,7 @@ class GraphWorkflowDefinition:
 
     def validate_answer(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
         """Convert the cells of an answer given as JSON by a process without this code; invalid ones are marked."""
-        given: Stored = cells[0]
+        given: StoredValue = cells[0]
         try:
             return self.encode_answer(node, given.copy())
         except HoldwaterError as error:
@@ -363,7 +363,7 @@ class GraphWorkflowDefinition:
 
     def _merge_child_results(
         self, node: GraphNode, child_results: tuple[ChildResult | None, ...]
-    ) -> tuple[Stored, ...]:
+    ) -> tuple[StoredValue, ...]:
         config = node.map_config
         failed = [(k, one) for k, one in enumerate(child_results) if one is not None and one.status != "completed"]
         if failed and (config is None or config.error_handling == "raise"):
@@ -376,13 +376,13 @@ class GraphWorkflowDefinition:
         return tuple([_stored_list([one.get(name, _NONE_VALUE) for one in given]) for name in node.outputs])
 
 
-def _to_stored(value: Any, label: str) -> Stored:
+def _to_stored(value: Any, label: str) -> StoredValue:
     try:
-        return Stored.encode(value)
+        return StoredValue.encode(value)
     except EncodingError as error:
         raise EncodingError(f"{label}: {error.message}", path=error.path, hint=error.hint) from error
 
 
-def _stored_list(values: list[Stored]) -> Stored:
+def _stored_list(values: list[StoredValue]) -> StoredValue:
     """Build the list of these values, without decoding them."""
-    return Stored(text="[" + ",".join([value.text for value in values]) + "]")
+    return StoredValue(text="[" + ",".join([value.text for value in values]) + "]")

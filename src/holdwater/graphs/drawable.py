@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
     from holdwater.drawing.colours import Theme
-    from holdwater.drawing.drawing import Drawing
     from holdwater.drawing.mermaid import Direction, Mermaid
+    from holdwater.drawing.notebook import Drawing
     from holdwater.drawing.picture import Picture
     from holdwater.graphs.graph_protocol import GraphProtocol
 
@@ -51,7 +51,7 @@ class Drawable:
 
         Raises GraphConfigError for an unknown theme or suffix, OSError.
         """
-        from holdwater.drawing.drawing import make_drawing
+        from holdwater.drawing.notebook import make_drawing
 
         made = make_drawing(self._make_picture(depth, show_types, show_inputs), theme)
         if filepath is not None:
@@ -65,7 +65,7 @@ class Drawable:
 
     def _repr_html_(self) -> str | None:
         """Return the drawing for notebooks; None for a large graph, which is shown as text."""
-        from holdwater.drawing.drawing import make_drawing
+        from holdwater.drawing.notebook import make_drawing
 
         picture = self._make_picture(0, True, True)
         return make_drawing(picture, "auto")._repr_html_() if len(picture.boxes) <= MAX_NOTEBOOK_BOXES else None

@@ -23,8 +23,8 @@ from holdwater.model import validation
 from holdwater.model.registry import Registry, registry
 
 if TYPE_CHECKING:
-    from holdwater.graphs.capable_runner import CapableRunner
     from holdwater.graphs.definition import GraphWorkflowDefinition
+    from holdwater.graphs.runner_protocol import CapableRunner
 
 G = TypeVar("G", bound="Graph")
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope
     from holdwater.graphs.build.wiring import Edge, Wiring
-    from holdwater.graphs.capable_runner import CapableRunner
     from holdwater.graphs.input_spec import InputSpec
     from holdwater.graphs.nodes.base import Node
     from holdwater.graphs.nodes.interrupts import InterruptNode
+    from holdwater.graphs.runner_protocol import CapableRunner
 
 
 class NestedGraphProtocol(Protocol):

@@ -21,7 +21,7 @@ from holdwater.graphs.nodes.call_node import CallNode
 from holdwater.graphs.nodes.gates import GateNode
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.streaming_context import CURRENT_ATTEMPT, StreamingContext
-from holdwater.model.cancellation import STOP, failure_of, is_cancellation, is_task_cancelled
+from holdwater.model.cancellation_token import CANCELLATION_TOKEN, is_cancellation, is_task_cancelled, to_node_failure
 from holdwater.model.context_isolation import context_copier
 from holdwater.model.results import NodeResult
 
@@ -187,7 +187,7 @@ def _identity(value: Any) -> Any:
 
 def _collect_generator(source: GeneratorType[Any, Any, Any], span: ExecutionSpan | None) -> list[Any]:
     """Collect the items of a generator; a cancellation of the run closes it between two items."""
-    stop, parent = STOP.get(), CURRENT_ATTEMPT.get()
+    stop, parent = CANCELLATION_TOKEN.get(), CURRENT_ATTEMPT.get()
     if stop is None and parent is None and span is None:
         return list(source)
     items = []
@@ -254,7 +254,7 @@ def _invoke_function(
         return call.resolve_returned(returned, awaiter) if type(returned) in UNEVALUATED_TYPES else returned
     except BaseException as error:
         if is_cancellation(error):  # its own: a plain function is never cancelled
-            raise failure_of(error) from error
+            raise to_node_failure(error) from error
         raise
 
 
@@ -289,7 +289,7 @@ async def _invoke_function_async(call: NodeCall, inputs: dict[str, Any], span: E
         return await (_collect_async_generator(returned, span) if call.is_generator else returned)
     except BaseException as error:
         if is_cancellation(error) and not is_task_cancelled():
-            raise failure_of(error) from error
+            raise to_node_failure(error) from error
         raise
 
 

@@ -11,14 +11,14 @@ from holdwater.model.codec import TAG
 from holdwater.model.fanout import ChildResult
 from holdwater.model.rules import MISSING
 from holdwater.model.run_state import RunState
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 
 @dataclass(frozen=True, slots=True)
 class GraphView:
     """The inputs of a node.  `values`: written values by input.  `child_results`: None before all child runs ended."""
 
-    values: Mapping[str, Stored]
+    values: Mapping[str, StoredValue]
     child_results: tuple[ChildResult | None, ...] | None = None
 
 
@@ -32,14 +32,14 @@ class GraphRunData:
         """Return the inputs of a node."""
         m = self._machine
         compiled_plan = m.compiled_plan
-        edits: Stored | None = m.overrides.get(node)
-        values: dict[str, Stored] = {}
+        edits: StoredValue | None = m.overrides.get(node)
+        values: dict[str, StoredValue] = {}
         for read, cells in zip(compiled_plan.plan.nodes[node].reads, compiled_plan.read_cells[node], strict=True):
             latest = max(cells, key=m.versions.__getitem__)
             if m.versions[latest] and not read.cells[0].endswith("/"):  # "/" ends the names of signals
                 values[read.name] = m.values[latest]
         if edits is not None:
-            values.update({name: Stored.encode(value) for name, value in edits.copy().items()})
+            values.update({name: StoredValue.encode(value) for name, value in edits.copy().items()})
         fan = m.fan_outs.get(node)
         return GraphView(values, fan.results() if fan is not None and fan.is_finished else None)
 
@@ -51,7 +51,7 @@ class GraphRunData:
         """Return no results: rules of graphs do not test values."""
         return ()
 
-    def result(self) -> Mapping[str, Stored]:
+    def result(self) -> Mapping[str, StoredValue]:
         """Return every output that was written or given, by name."""
         m = self._machine
         latest: dict[str, int] = {}
@@ -76,20 +76,20 @@ class GraphStyle:
         """Decode a cell from its tree in the journal; MISSING for a missing value.  Raises DecodingError."""
         if type(tree) is dict and tree.get(TAG) == "missing":
             return MISSING
-        return Stored.from_tree(tree)
+        return StoredValue.from_tree(tree)
 
-    def merge_overrides(self, values: Mapping[str, Any], removed: Collection[str], base: Any) -> Stored:
+    def merge_overrides(self, values: Mapping[str, Any], removed: Collection[str], base: Any) -> StoredValue:
         """Build the overrides of a node's inputs on top of earlier ones (`base`).
 
         Raises EncodingError, and WorkflowError for a removal.
         """
         if removed:
             raise WorkflowError("an input of a graph's node cannot be removed, only given another value")
-        return Stored.encode({**(base.copy() if base is not None else {}), **values})
+        return StoredValue.encode({**(base.copy() if base is not None else {}), **values})
 
-    def encode_answer(self, cell_count: int, value: Any) -> tuple[Stored, ...]:
+    def encode_answer(self, cell_count: int, value: Any) -> tuple[StoredValue, ...]:
         """Build the cells of an answer; emitted outputs get None.  Raises EncodingError."""
-        return (Stored.encode(value), *[Stored.encode(None)] * (cell_count - 1))
+        return (StoredValue.encode(value), *[StoredValue.encode(None)] * (cell_count - 1))
 
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
         """Return None: functions of nodes cannot skip themselves."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from holdwater.errors import GraphConfigError, IncompatibleRunnerError
 
 if TYPE_CHECKING:
-    from holdwater.graphs.capable_runner import CapableRunner
     from holdwater.graphs.graph_protocol import GraphProtocol
+    from holdwater.graphs.runner_protocol import CapableRunner
 
 
 _REQUIRED_FEATURES: Final = (

@@ -16,7 +16,7 @@ from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 
 if TYPE_CHECKING:
-    from holdwater.graphs.capable_runner import CapableRunner
+    from holdwater.graphs.runner_protocol import CapableRunner
 
 
 @dataclass(frozen=True, slots=True)

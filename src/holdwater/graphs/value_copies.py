@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Final
 
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 _IMMUTABLE_TYPES: Final = (type(None), bool, int, float, complex, str, bytes, type)
 
@@ -15,7 +15,7 @@ def copy_if_data(value: Any) -> Any:
     if isinstance(value, _IMMUTABLE_TYPES):
         return value
     try:
-        Stored.encode(value)
+        StoredValue.encode(value)
         return copy.deepcopy(value)
     except Exception:  # noqa: BLE001 - whatever refuses to be encoded or copied is no data
         return value

@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 
 from holdwater.errors import DecodingError, EncodingError
 from holdwater.model.error_report import describe_error
-from holdwater.model.value_types.tag import INT_PLAIN_BITS, MAX_DEPTH, TAG, Refused
+from holdwater.model.value_types.tag import INT_PLAIN_BITS, MAX_DEPTH, TAG, NotStorable
 
 __all__ = [
     "MAX_DEPTH",
@@ -214,7 +214,7 @@ def encode_tagged(value: Any, *, verify: bool = True) -> str:
     writer = TreeWriter()
     try:
         text = to_compact_json(writer.write(value))
-    except Refused as refused:
+    except NotStorable as refused:
         raise _encoding_error(refused.path, refused.reason, refused.hint) from refused.__cause__
     except EncodingError:
         raise

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from holdwater.errors import HoldwaterError
 from holdwater.model.json_schema import Schema
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question: the value to show, and the JSON Schema of its answers (None: any value will do)."""
 
-    prompt: Stored
+    prompt: StoredValue
     answer_schema: Schema | None = None
 
     @property
@@ -26,12 +26,12 @@ class Question:
         )
 
 
-class InvalidAnswer(Stored):
+class InvalidAnswer(StoredValue):
     """In the place of an answer that is of a wrong type: whatever reads it gets the error."""
 
     __slots__ = ("_error",)
 
-    def __init__(self, answer: Stored, error: HoldwaterError) -> None:
+    def __init__(self, answer: StoredValue, error: HoldwaterError) -> None:
         super().__init__(text=answer.text)
         self._error: Final = error
 

@@ -17,10 +17,10 @@ from holdwater.model import events as ev
 from holdwater.model.events import Event
 from holdwater.model.input_requests import Question
 from holdwater.model.time import UNSET, Micros
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 
-class Writable(Protocol):
+class EncodedValue(Protocol):
     """A value that knows its own encoding."""
 
     @property
@@ -42,75 +42,75 @@ class JournalEntry:
     recorded_at: Micros = UNSET
 
 
-_quote = json.JSONEncoder(separators=(",", ":")).encode
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def _list(values: Sequence[Writable]) -> str:
+def _encode_list(values: Sequence[EncodedValue]) -> str:
     return "[" + ",".join([v.text for v in values]) + "]"
 
 
-def _map(values: Mapping[str, Writable]) -> str:
-    return "{" + ",".join([f"{_quote(k)}:{v.text}" for k, v in values.items()]) + "}"
+def _encode_mapping(values: Mapping[str, EncodedValue]) -> str:
+    return "{" + ",".join([f"{_to_json(k)}:{v.text}" for k, v in values.items()]) + "}"
 
 
-def encode(entry: JournalEntry) -> str:
+def encode_entry(entry: JournalEntry) -> str:
     """One entry as JSON text."""
     e = entry.event
     match e:
         case ev.Succeeded():
-            tail = f",{_quote(list(entry.observer_errors))}" if entry.observer_errors else ""
-            decision = "null" if e.decision is None else _quote(list(e.decision))
+            tail = f",{_to_json(list(entry.observer_errors))}" if entry.observer_errors else ""
+            decision = "null" if e.decision is None else _to_json(list(e.decision))
             times = f"{entry.started_at},{entry.ended_at}"
-            return f'["succeeded",{e.node},{e.fence},{times},{_list(e.values)},{decision}{tail}]'
+            return f'["succeeded",{e.node},{e.fence},{times},{_encode_list(e.values)},{decision}{tail}]'
         case ev.Started():
-            tail = f",{_quote(list(e.skipped_ranges))}" if e.skipped_ranges else ""
-            return f'["started",{_map(e.inputs)}{tail}]'
+            tail = f",{_to_json(list(e.skipped_ranges))}" if e.skipped_ranges else ""
+            return f'["started",{_encode_mapping(e.inputs)}{tail}]'
         case ev.InputsOverridden():
             return f'["inputs_overridden",{e.node},{e.values.text}]'
         case ev.Failed():
             row: list[Any] = ["failed", e.node, e.fence, entry.started_at, entry.ended_at, e.kind, e.error, e.retry_at]
             if e.traceback or entry.observer_errors:
                 row += [e.traceback, list(entry.observer_errors)]
-            return _quote(row)
+            return _to_json(row)
         case ev.AttemptLost():
-            return _quote(["attempt_lost", e.node, e.fence, e.counts_as_crash])
+            return _to_json(["attempt_lost", e.node, e.fence, e.counts_as_crash])
         case ev.Cancelled():
-            return _quote(["cancelled", e.node, e.fence, entry.started_at, entry.ended_at])
+            return _to_json(["cancelled", e.node, e.fence, entry.started_at, entry.ended_at])
         case ev.Deferred():
-            return _quote(["deferred", e.node, e.fence, entry.started_at, entry.ended_at, e.until])
+            return _to_json(["deferred", e.node, e.fence, entry.started_at, entry.ended_at, e.until])
         case ev.InputRequested():
             return f'["input_requested",{e.node},{e.fence},{entry.started_at},{entry.ended_at},{e.question.text}]'
         case ev.ChildRunsRequested():
-            inputs = ",".join([_map(given) for given in e.inputs])
-            tail = f"{_quote(e.max_concurrency)},{_quote(e.fail_fast)}"
+            inputs = ",".join([_encode_mapping(given) for given in e.inputs])
+            tail = f"{_to_json(e.max_concurrency)},{_to_json(e.fail_fast)}"
             return f'["child_runs_requested",{e.node},{e.fence},{entry.started_at},{entry.ended_at},[{inputs}],{tail}]'
         case ev.ChildStatusChanged():
-            head = f"{e.node},{e.generation},{e.index},{_quote(e.status)}"
-            return f'["child_status_changed",{head},{_map(e.values)},{_quote(e.error)}]'
+            head = f"{e.node},{e.generation},{e.index},{_to_json(e.status)}"
+            return f'["child_status_changed",{head},{_encode_mapping(e.values)},{_to_json(e.error)}]'
         case ev.RuleEvaluated():
-            return _quote(["rule_evaluated", e.node, list(e.rule_results)])
+            return _to_json(["rule_evaluated", e.node, list(e.rule_results)])
         case ev.TimerSet():
-            return _quote(["timer_set", e.node, e.at])
+            return _to_json(["timer_set", e.node, e.at])
         case ev.TimerFired():
-            return _quote(["timer_fired", e.node])
+            return _to_json(["timer_fired", e.node])
         case ev.InputProvided():
             tail = ",null,true" if e.unvalidated else ""
             if e.fence is not None:
                 tail = f",{e.fence},true" if e.unvalidated else f",{e.fence}"
-            return f'["input_provided",{e.node},{_list(e.values)}{tail}]'
+            return f'["input_provided",{e.node},{_encode_list(e.values)}{tail}]'
         case ev.CancelRequested():
-            return _quote(["cancel_requested", e.reason])
+            return _to_json(["cancel_requested", e.reason])
         case ev.TimedOut():
-            return _quote(["timed_out", e.error])
+            return _to_json(["timed_out", e.error])
         case ev.Paused():
-            return _quote(["paused", e.reason])
+            return _to_json(["paused", e.reason])
         case ev.Resumed():
             if not e.inputs and e.start_node is None:
-                return _quote(["resumed", e.reason])
-            return f'["resumed",{_quote(e.reason)},{_map(e.inputs)},{_quote(e.start_node)}]'
+                return _to_json(["resumed", e.reason])
+            return f'["resumed",{_to_json(e.reason)},{_encode_mapping(e.inputs)},{_to_json(e.start_node)}]'
 
 
-def decode(row: Sequence[Any], decode_value: Callable[[Any], Any], recorded_at: Micros = UNSET) -> JournalEntry:
+def decode_entry(row: Sequence[Any], decode_value: Callable[[Any], Any], recorded_at: Micros = UNSET) -> JournalEntry:
     """The entry in one row of parsed JSON; `unpack` turns the tree of a value into the style's own.
 
     Raises StoreError for a row this version does not know.
@@ -126,7 +126,7 @@ def decode(row: Sequence[Any], decode_value: Callable[[Any], Any], recorded_at: 
                 return JournalEntry(event, started_at, ended_at, tuple(rest[6]) if len(rest) > 6 else (), recorded_at)
             case "started":
                 passed = tuple(rest[1]) if len(rest) > 1 else ()
-                return JournalEntry(ev.Started(_unpacked(rest[0], decode_value), passed), recorded_at=recorded_at)
+                return JournalEntry(ev.Started(_decode_mapping(rest[0], decode_value), passed), recorded_at=recorded_at)
             case "inputs_overridden":
                 return JournalEntry(ev.InputsOverridden(rest[0], decode_value(rest[1])), recorded_at=recorded_at)
             case "failed":
@@ -144,7 +144,7 @@ def decode(row: Sequence[Any], decode_value: Callable[[Any], Any], recorded_at: 
                     ev.InputRequested(rest[0], rest[1], question), rest[2], rest[3], recorded_at=recorded_at
                 )
             case "child_runs_requested":
-                inputs = tuple([_unpacked(given, Stored.from_tree) for given in rest[4]])
+                inputs = tuple([_decode_mapping(given, StoredValue.from_tree) for given in rest[4]])
                 return JournalEntry(
                     ev.ChildRunsRequested(rest[0], rest[1], inputs, rest[5], rest[6]),
                     rest[2],
@@ -154,11 +154,13 @@ def decode(row: Sequence[Any], decode_value: Callable[[Any], Any], recorded_at: 
             case "child_status_changed":
                 node, turn, item, status, values, error = rest
                 return JournalEntry(
-                    ev.ChildStatusChanged(node, turn, item, status, _unpacked(values, Stored.from_tree), error),
+                    ev.ChildStatusChanged(
+                        node, turn, item, status, _decode_mapping(values, StoredValue.from_tree), error
+                    ),
                     recorded_at=recorded_at,
                 )
             case "resumed":
-                given = _unpacked(rest[1], decode_value) if len(rest) > 1 else {}
+                given = _decode_mapping(rest[1], decode_value) if len(rest) > 1 else {}
                 return JournalEntry(
                     ev.Resumed(rest[0], given, rest[2] if len(rest) > 2 else None), recorded_at=recorded_at
                 )
@@ -171,16 +173,16 @@ def decode(row: Sequence[Any], decode_value: Callable[[Any], Any], recorded_at: 
                     ev.InputProvided(rest[0], values, fence, unvalidated=len(rest) > 3), recorded_at=recorded_at
                 )
             case _:
-                return JournalEntry(_SIMPLE[kind](*rest), recorded_at=recorded_at)
+                return JournalEntry(_SIMPLE_EVENTS[kind](*rest), recorded_at=recorded_at)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise StoreError(f"the journal holds an entry this version cannot read: {str(row)[:120]}") from error
 
 
-def _unpacked(trees: Mapping[str, Any], decode_value: Callable[[Any], Any]) -> dict[str, Any]:
+def _decode_mapping(trees: Mapping[str, Any], decode_value: Callable[[Any], Any]) -> dict[str, Any]:
     return {name: decode_value(tree) for name, tree in trees.items()}
 
 
-_SIMPLE: dict[str, Callable[..., Event]] = {
+_SIMPLE_EVENTS: dict[str, Callable[..., Event]] = {
     "attempt_lost": ev.AttemptLost,
     "timer_set": ev.TimerSet,
     "timer_fired": ev.TimerFired,

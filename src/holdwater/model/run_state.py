@@ -14,7 +14,7 @@ from holdwater.model.rules import ValuePredicate
 from holdwater.model.time import Micros
 
 
-class PlanNumbers(Protocol):
+class NumberedPlan(Protocol):
     """Numbers of the nodes and cells of a plan.  Tuples are indexed by node unless said otherwise."""
 
     @property
@@ -72,7 +72,7 @@ class RunState(Protocol):
     """One run.  Lists are indexed by node, `value` and `version` by cell."""
 
     @property
-    def compiled_plan(self) -> PlanNumbers: ...
+    def compiled_plan(self) -> NumberedPlan: ...
     @property
     def node_states(self) -> Sequence[str]: ...
     @property

@@ -24,7 +24,7 @@ class RunStatus(StrEnum):
     ERROR = "failed"
 
 
-ACTIVE: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
+ACTIVE_STATUSES: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
 FINAL_STATUSES: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 STATUS_LABELS: Final[dict[str, str]] = {

@@ -35,7 +35,7 @@ class TriggerResult:
         return f"TriggerResult.Fire({self.context!r})" if self.fires else "TriggerResult.Skip"
 
 
-Answer = TriggerResult | Awaitable[TriggerResult]
+TriggerReturn = TriggerResult | Awaitable[TriggerResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Trigger:
     workflow: str
     poll_interval_us: int
     allow_concurrent: bool
-    function: Callable[[], Answer]
+    function: Callable[[], TriggerReturn]
 
 
-class Triggers:
+class TriggerRegistry:
     """Name -> Trigger; thread-safe.  A name registered again is redefined."""
 
     def __init__(self) -> None:
@@ -92,5 +92,5 @@ class Triggers:
         return stop
 
 
-triggers: Final = Triggers()
+triggers: Final = TriggerRegistry()
 """The ones this process knows."""

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from holdwater.model import codec
 
-HANDED_ON_BYTES: Final = 64 * 1024
+MIN_REUSED_BYTES: Final = 64 * 1024
 _UNKNOWN: Final[Any] = object()
-_IMMUTABLE: Final = frozenset({str, int, bool, type(None), float})
+_SCALAR_TYPES: Final = frozenset({str, int, bool, type(None), float})
 
 
-class Stored:
+class StoredValue:
     """One value as the store has it.  It is never shared: `copy()` returns a private one to each reader.
 
     Equality is that of the encoding: exact, and no code of a user runs in it.
@@ -29,10 +29,10 @@ class Stored:
         self._reusable_copies: list[Any] = []
 
     @classmethod
-    def encode(cls, value: Any) -> Stored:
+    def encode(cls, value: Any) -> StoredValue:
         """Encode a value.  Raises EncodingError if it cannot be stored exactly."""
         kind = type(value)
-        if kind in _IMMUTABLE and codec.is_plain_scalar(value):
+        if kind in _SCALAR_TYPES and codec.is_plain_scalar(value):
             made = cls()
             made._scalar = value
             return made
@@ -42,10 +42,10 @@ class Stored:
         return cls(text=codec.encode_tagged(value))
 
     @classmethod
-    def from_tree(cls, tree: Any) -> Stored:
+    def from_tree(cls, tree: Any) -> StoredValue:
         """Create it from parsed JSON with tags.  Nothing is decoded before the first copy."""
         made = cls(tree=tree)
-        if type(tree) in _IMMUTABLE:
+        if type(tree) in _SCALAR_TYPES:
             made._scalar = tree
         return made
 
@@ -97,7 +97,7 @@ class Stored:
     def is_unchanged(self, value: Any) -> bool:
         """Return True if this private copy still encodes to the same.  Cheaper than encoding it."""
         if self._scalar is not _UNKNOWN:
-            return _same_scalar(value, self._scalar)
+            return _is_same_scalar(value, self._scalar)
         if self._frozen is not None:
             return codec.freeze(value) == self._frozen
         if codec.is_plain(self.text):
@@ -110,7 +110,7 @@ class Stored:
 
         Only for large values, where copying costs: a body that keeps a reference beyond its end shares it.
         """
-        if not self._reusable_copies and self._frozen is not None and len(self._frozen) >= HANDED_ON_BYTES:
+        if not self._reusable_copies and self._frozen is not None and len(self._frozen) >= MIN_REUSED_BYTES:
             self._reusable_copies.append(value)
 
     def is_known_unchanged(self, value: Any) -> bool:
@@ -118,12 +118,12 @@ class Stored:
         return self._frozen is not None and codec.freeze(value) == self._frozen
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Stored):
+        if not isinstance(other, StoredValue):
             return NotImplemented
         if self is other:
             return True
         if self._scalar is not _UNKNOWN or other._scalar is not _UNKNOWN:
-            return _same_scalar(self._scalar, other._scalar)
+            return _is_same_scalar(self._scalar, other._scalar)
         if self._frozen is not None and other._frozen is not None:
             return self._frozen == other._frozen
         return self.text == other.text
@@ -134,7 +134,7 @@ class Stored:
         return f"Stored({self.text[:60]})"
 
 
-def _same_scalar(a: Any, b: Any) -> bool:
+def _is_same_scalar(a: Any, b: Any) -> bool:
     if type(a) is not type(b) or bool(a != b):
         return False
     return type(a) is not float or math.copysign(1.0, a) == math.copysign(1.0, b)  # 0.0 and -0.0 are two texts

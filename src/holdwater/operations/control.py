@@ -14,9 +14,9 @@ from typing import Any, Final
 from holdwater.engine import Engine
 from holdwater.errors import InvalidTransition, RunNotFinished
 from holdwater.model.records import RunFilter
-from holdwater.model.statuses import ACTIVE, RunStatus
+from holdwater.model.statuses import ACTIVE_STATUSES, RunStatus
 from holdwater.runs.info import RunInfo
-from holdwater.runs.pauses import Pause
+from holdwater.runs.open_pauses import Pause
 
 POLL_SECONDS: Final = 0.02
 
@@ -50,7 +50,7 @@ def is_executing(engine: Engine, run_id: str) -> bool:
     if not any(w.owner == engine.owner and w.kind == "execute" and w.started for w in work):
         return False
     children = engine.store.count_runs(RunFilter(parent_id=run_id))
-    return not any(children.get(status) for status in ACTIVE)
+    return not any(children.get(status) for status in ACTIVE_STATUSES)
 
 
 def wait_for_pickup(engine: Engine, run_id: str, seconds: float) -> RunSituation:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from holdwater.runs.follow import RunFollower
     from holdwater.runs.info import RunInfo
     from holdwater.runs.nodes import AttemptView, ChildRun, Failure, NodeState, NodeView
-    from holdwater.runs.pauses import Pause
+    from holdwater.runs.open_pauses import Pause
     from holdwater.runs.reader import RunReader
     from holdwater.runs.view import RunView
 

@@ -46,6 +46,6 @@ class RunEventReader:
         for row in rows:
             trees: list[Any] = json.loads(row.entries)
             for tree in trees[stream.seq + 1 - row.seq :]:
-                entry = journal_format.decode(tree, self._style.decode_value, row.at)
+                entry = journal_format.decode_entry(tree, self._style.decode_value, row.at)
                 events += [event for event in stream.append(entry) if is_behind(event, self._after)]
         return events

@@ -11,11 +11,11 @@ from holdwater.model import validation
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
 from holdwater.model.records import RunFilter, RunRow
-from holdwater.runs import pauses
+from holdwater.runs import open_pauses
 from holdwater.runs.activity import Activity, read_activities
 from holdwater.runs.authoring_styles import STYLES
 from holdwater.runs.info import RunInfo
-from holdwater.runs.pauses import Pause
+from holdwater.runs.open_pauses import Pause
 from holdwater.runs.view import RunView
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.run_loader import StoredRunLoader
@@ -102,8 +102,8 @@ class RunReader:
         Raises PauseNotFound, RunNotFound, InvalidArgument, StoreError.
         """
         run = self.fold(self.row(run_id))
-        found = None if key is None else pauses.find_pause(key, run, self._find_run)
-        return pauses.single_pause(self.open_pauses(run), key, run_id) if found is None else found
+        found = None if key is None else open_pauses.find_pause(key, run, self._find_run)
+        return open_pauses.single_pause(self.open_pauses(run), key, run_id) if found is None else found
 
     # -- what a view looks up
 
@@ -113,7 +113,7 @@ class RunReader:
 
     def open_pauses(self, run: ActiveRun) -> tuple[Pause, ...]:
         """List the open questions of a run in memory and its children.  Raises StoreError."""
-        return tuple(pauses.find_open_pauses(run, self._find_run))
+        return tuple(open_pauses.find_open_pauses(run, self._find_run))
 
     def children_of(self, run_id: str) -> tuple[RunInfo, ...]:
         """All runs that a run has started, the oldest first.  Raises StoreUnavailable."""

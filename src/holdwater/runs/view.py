@@ -18,12 +18,12 @@ from holdwater.model.plan import Plan
 from holdwater.model.ports.definition import RunData
 from holdwater.model.records import RunRow
 from holdwater.model.statuses import RunStatus
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from holdwater.runs.activity import Activity
 from holdwater.runs.history import build_nodes
 from holdwater.runs.info import RunInfo
 from holdwater.runs.nodes import ChildRun, Failure, NodeView
-from holdwater.runs.pauses import Pause
+from holdwater.runs.open_pauses import Pause
 from holdwater.runtime.active_run import ActiveRun
 
 
@@ -136,7 +136,7 @@ class RunView:
         return self._run.run_data
 
     @cached_property
-    def result(self) -> Mapping[str, Stored]:
+    def result(self) -> Mapping[str, StoredValue]:
         """Its results (so far), by name: the final context, the outputs of steps, the outputs of a graph."""
         return MappingProxyType(dict(self._run.run_data.result()))
 

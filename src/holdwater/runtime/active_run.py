@@ -223,7 +223,7 @@ class ActiveRun:
         if self.definition is not None:
             new_row.code = self.definition.code_fingerprint
         out = RunUpdate(
-            new_row, row.seq, [journal_format.encode(e) for e in self.unsaved_entries], now, is_new=self.is_new
+            new_row, row.seq, [journal_format.encode_entry(e) for e in self.unsaved_entries], now, is_new=self.is_new
         )
         if self.is_new:
             out.plan = self.compiled_plan.plan.to_data() if budget.is_new_plan(row.structure) else None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from holdwater.errors import NodeFailure, TaskCancelled, TaskNotPortable
-from holdwater.model.cancellation import is_cancellation
+from holdwater.model.cancellation_token import is_cancellation
 from holdwater.model.error_report import ErrorReport, ErrorText, is_a, type_name
 from holdwater.model.events import Cancelled, ChildRunsRequested, Deferred, Event, Failed, InputRequested, Succeeded
 from holdwater.model.journal import JournalEntry
@@ -20,7 +20,7 @@ from holdwater.model.results import NodeResult
 from holdwater.model.time import MONOTONIC_UNSET, UNSET, Micros, add_seconds
 from holdwater.runtime.future import Future, wrap_future
 from holdwater.runtime.handle import TaskHandle
-from holdwater.runtime.task_ports import ChildStarter
+from holdwater.runtime.handle_protocols import ChildStarter
 
 
 class Lease:

@@ -22,7 +22,7 @@ from holdwater.runtime.journal_watchers import JournalWatchers
 from holdwater.runtime.run_adoption import RunAdoption
 from holdwater.runtime.run_table import Accepted, RunTable
 from holdwater.runtime.store_status import StoreStatus
-from holdwater.runtime.work import Work
+from holdwater.runtime.work_starter import Work
 
 
 class Commits:

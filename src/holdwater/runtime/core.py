@@ -24,12 +24,12 @@ from holdwater.runtime.internal_errors import InternalErrors
 from holdwater.runtime.journal_watchers import JournalWatchers
 from holdwater.runtime.loop import Loop
 from holdwater.runtime.parking import Parking
-from holdwater.runtime.ports import MakeRunRow
 from holdwater.runtime.run_adoption import RunAdoption
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.run_table import RunTable
+from holdwater.runtime.service_protocols import MakeRunRow
 from holdwater.runtime.store_status import StoreStatus
-from holdwater.runtime.work import Work
+from holdwater.runtime.work_starter import Work
 from holdwater.runtime.workflows import ExecutableWorkflows
 
 

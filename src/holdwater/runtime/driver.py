@@ -27,13 +27,13 @@ from holdwater.runtime.clock import synchronise
 from holdwater.runtime.config import DriverConfig
 from holdwater.runtime.core import Core
 from holdwater.runtime.future import Future
+from holdwater.runtime.handle_protocols import ChildStarter
 from holdwater.runtime.internal_errors import logger
-from holdwater.runtime.ports import MakeRunRow, RunObserver
+from holdwater.runtime.lifecycle import DriverTurns
 from holdwater.runtime.run_table import Accepted
+from holdwater.runtime.service_protocols import MakeRunRow, RunObserver
 from holdwater.runtime.services.children.calls import ChildCall
 from holdwater.runtime.services.composition import Services
-from holdwater.runtime.task_ports import ChildStarter
-from holdwater.runtime.turns import DriverTurns
 
 
 def _do_nothing() -> None:

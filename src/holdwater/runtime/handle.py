@@ -13,7 +13,7 @@ from holdwater.errors import InvalidArgument, RunnerClosed, TaskCancelled, TaskE
 from holdwater.model import validation
 from holdwater.model.time import Micros
 from holdwater.runtime.future import Future, call_in_loop, wrap_future
-from holdwater.runtime.task_ports import ChildRunResult, ChildStarter, RunningAttempt, SlotOwner
+from holdwater.runtime.handle_protocols import ChildRunResult, ChildStarter, RunningAttempt, SlotOwner
 
 Condition = Callable[[], Any] | Callable[[], Awaitable[Any]]
 

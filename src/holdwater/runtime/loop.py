@@ -19,9 +19,9 @@ from holdwater.model.ports.clock import Clock
 from holdwater.model.time import UNSET, add_seconds
 from holdwater.runtime.future import Future
 from holdwater.runtime.internal_errors import InternalErrors, internal_error
+from holdwater.runtime.loop_timers import Timers
 from holdwater.runtime.services.base import NEVER, SupervisedService
 from holdwater.runtime.store_status import MAX_RETRY_DELAY_SECONDS, MIN_RETRY_DELAY_SECONDS, StoreStatus
-from holdwater.runtime.timers import Timers
 
 MAX_CALLBACKS_PER_BATCH: Final = 2000
 MAX_FAILURES: Final = 20

@@ -9,8 +9,8 @@ from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
 from holdwater.model.records import Conflict, RunRow, RunUpdate
 from holdwater.runtime.internal_errors import logger
+from holdwater.runtime.loop_timers import Timers
 from holdwater.runtime.store_status import StoreStatus
-from holdwater.runtime.timers import Timers
 
 
 class Parking:

@@ -15,7 +15,7 @@ from holdwater.runtime.parking import Parking
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.run_table import Accepted, RunTable
 from holdwater.runtime.store_status import StoreStatus
-from holdwater.runtime.work import Work
+from holdwater.runtime.work_starter import Work
 
 
 class RunAdoption:
@@ -91,12 +91,12 @@ class RunAdoption:
     def _offer_again(self, pending: list[JournalEntry], run: ActiveRun, fresh: ActiveRun) -> None:
         """Apply to `fresh` the entries that were decided on top of `run` and not written."""
         is_retry = run.row.finished_at is not None
-        written = {journal.encode(entry) for entry in fresh.entries[run.row.seq :]}
+        written = {journal.encode_entry(entry) for entry in fresh.entries[run.row.seq :]}
         for entry in pending:
             meant = type(entry.event) is not ev.Resumed or fresh.machine.ended == is_retry
             if not (meant and self._decisions.apply_entry(fresh, entry)):
                 # perhaps because it was written, and the answer of the store was lost
-                fresh.resolve_confirmation(entry.event, journal.encode(entry) in written)
+                fresh.resolve_confirmation(entry.event, journal.encode_entry(entry) in written)
 
     def _abandon_lost_attempts(self, run: ActiveRun) -> None:
         for attempt in list(run.attempts.values()):

@@ -165,7 +165,7 @@ def read_journal_tail(run: ActiveRun, source: Store | StoredRun) -> None:
         for k, tree in enumerate(json.loads(journal_row.entries)):
             if journal_row.seq + k <= seq:
                 continue
-            entry = journal_format.decode(tree, run.style.decode_value, journal_row.at)
+            entry = journal_format.decode_entry(tree, run.style.decode_value, journal_row.at)
             if type(entry.event) is InputProvided and entry.event.unvalidated and run.definition is not None:
                 entry.event.values = run.definition.validate_answer(entry.event.node, entry.event.values)
             machine.apply(entry.event)

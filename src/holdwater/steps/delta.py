@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from holdwater.errors import DecodingError
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 INPUT_CELL: Final = "*"
 """the cell of the input of a run"""
@@ -18,7 +18,7 @@ RESUME_PARAMS_CELL: Final = "*resume_params"
 _compact_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def join_json_object(items: Iterable[tuple[str, Stored]]) -> str:
+def join_json_object(items: Iterable[tuple[str, StoredValue]]) -> str:
     """Build a JSON object from stored values, none of which is encoded again."""
     return "{" + ",".join([f"{_compact_json(name)}:{value.text}" for name, value in items]) + "}"
 
@@ -27,11 +27,11 @@ def join_json_object(items: Iterable[tuple[str, Stored]]) -> str:
 class RunInput:
     """The input of a run."""
 
-    params: dict[str, Stored]
-    partition: dict[str, Stored] = field(default_factory=dict)
-    outputs: dict[str, Stored] = field(default_factory=dict)
-    quality: dict[str, Stored] = field(default_factory=dict)
-    metadata: dict[str, Stored] = field(default_factory=dict)
+    params: dict[str, StoredValue]
+    partition: dict[str, StoredValue] = field(default_factory=dict)
+    outputs: dict[str, StoredValue] = field(default_factory=dict)
+    quality: dict[str, StoredValue] = field(default_factory=dict)
+    metadata: dict[str, StoredValue] = field(default_factory=dict)
     batch_id: str | None = None
     parent_id: str | None = None
 
@@ -61,10 +61,10 @@ class StepDelta:
     `checkpoint`: True if the step requested one.
     """
 
-    output: Stored | None = None
-    params: dict[str, Stored] = field(default_factory=dict)
-    quality: Stored | None = None
-    events: Stored | None = None
+    output: StoredValue | None = None
+    params: dict[str, StoredValue] = field(default_factory=dict)
+    quality: StoredValue | None = None
+    events: StoredValue | None = None
     skipped: str | None = None
     checkpoint: bool = False
 
@@ -80,7 +80,7 @@ class StepDelta:
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> StepDelta:
-        found = {name: Stored.from_tree(tree[name]) for name in _VALUE_FIELDS if name in tree}
+        found = {name: StoredValue.from_tree(tree[name]) for name in _VALUE_FIELDS if name in tree}
         return cls(
             params=_parse_values(tree["set"]),
             skipped=tree.get("skipped"),
@@ -96,7 +96,7 @@ _VALUE_FIELDS: Final = ("output", "quality", "events")
 class ParamsOverride:
     """Params set and removed before a step, in a run that was forked from another one."""
 
-    set: dict[str, Stored]
+    set: dict[str, StoredValue]
     removed: tuple[str, ...] = ()
 
     @property
@@ -112,9 +112,9 @@ class ParamsOverride:
 class ResumeParams:
     """Params given on resume, in order, each with the index of the step before which they were given."""
 
-    by_step: tuple[tuple[int, dict[str, Stored]], ...] = ()
+    by_step: tuple[tuple[int, dict[str, StoredValue]], ...] = ()
 
-    def with_params(self, step: int, params: dict[str, Stored]) -> ResumeParams:
+    def with_params(self, step: int, params: dict[str, StoredValue]) -> ResumeParams:
         """Return the cell with more params, given before `step`; earlier ones for later steps apply from it on, too."""
         return ResumeParams((*[(min(at, step), earlier) for at, earlier in self.by_step], (step, params)))
 
@@ -149,5 +149,5 @@ def parse_cell(tree: Any) -> Cell:
     raise DecodingError(f"stored value is no cell of a run of steps: {str(tree)[:80]}")
 
 
-def _parse_values(trees: Mapping[str, Any]) -> dict[str, Stored]:
-    return {name: Stored.from_tree(tree) for name, tree in trees.items()}
+def _parse_values(trees: Mapping[str, Any]) -> dict[str, StoredValue]:
+    return {name: StoredValue.from_tree(tree) for name, tree in trees.items()}

@@ -7,13 +7,13 @@ from typing import Any, NoReturn, Protocol
 
 from holdwater.errors import EncodingError, ReadOnlyContext
 from holdwater.model import codec
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 
 class StoredMap(Protocol):
     """An immutable mapping of stored values."""
 
-    def get(self, name: str) -> Stored | None: ...
+    def get(self, name: str) -> StoredValue | None: ...
 
     def names(self) -> Iterable[str]: ...
 
@@ -27,20 +27,20 @@ class ReadOnlyValues(Mapping[str, Any]):
     __slots__ = ("_base", "_hint", "_label", "_live_copies", "_overlay")
 
     def __init__(
-        self, overlay: dict[str, Stored], base: StoredMap | None = None, label: str = "", hint: str = ""
+        self, overlay: dict[str, StoredValue], base: StoredMap | None = None, label: str = "", hint: str = ""
     ) -> None:
         self._overlay, self._base = overlay, base
         self._label, self._hint = label, hint
         self._live_copies: dict[str, Any] = {}
 
-    def get_stored(self, name: str) -> Stored | None:
+    def get_stored(self, name: str) -> StoredValue | None:
         """Return the stored value; None if there is none."""
         found = self._overlay.get(name)
         return self._base.get(name) if found is None and self._base is not None else found
 
-    def stored_values(self) -> dict[str, Stored]:
+    def stored_values(self) -> dict[str, StoredValue]:
         """Return all stored values."""
-        found: dict[str, Stored] = {}
+        found: dict[str, StoredValue] = {}
         if self._base is not None:
             for name in self._base.names():
                 value = self._base.get(name)
@@ -49,7 +49,7 @@ class ReadOnlyValues(Mapping[str, Any]):
         found.update(self._overlay)
         return found
 
-    def overlaid_with(self, updates: Mapping[str, Stored]) -> ReadOnlyValues:
+    def overlaid_with(self, updates: Mapping[str, StoredValue]) -> ReadOnlyValues:
         """Return the mapping with other values on top, in O(values on top of the shared base)."""
         return ReadOnlyValues({**self._overlay, **updates}, self._base, self._label, self._hint)
 
@@ -97,7 +97,7 @@ class ReadOnlyValues(Mapping[str, Any]):
         raise ReadOnlyContext(f"{self._label} of a context cannot be changed", hint=self._hint)
 
 
-def encode_values(values: Mapping[str, Any], label: str) -> dict[str, Stored]:
+def encode_values(values: Mapping[str, Any], label: str) -> dict[str, StoredValue]:
     """Encode values.  `label`: names them in errors.  Raises EncodingError with the key path."""
     if isinstance(values, ReadOnlyValues):
         return values.stored_values()
@@ -106,10 +106,10 @@ def encode_values(values: Mapping[str, Any], label: str) -> dict[str, Stored]:
     return {_check_key(name, label): encode_value(value, f"{label}[{name!r}]") for name, value in values.items()}
 
 
-def encode_value(value: Any, label: str) -> Stored:
+def encode_value(value: Any, label: str) -> StoredValue:
     """Encode a value.  `label`: names it in errors.  Raises EncodingError with the key path."""
     try:
-        return Stored.encode(value)
+        return StoredValue.encode(value)
     except EncodingError as error:
         raise EncodingError(f"{label}: {error.message}", path=error.path, hint=error.hint) from error
 

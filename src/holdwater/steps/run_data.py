@@ -10,7 +10,7 @@ from holdwater.model.fanout import ChildResult
 from holdwater.model.rules import FAILED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
 from holdwater.model.run_state import RunState
 from holdwater.model.time import Micros, to_datetime
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from holdwater.steps.context import RESUMED_PARAM, ExecutionContext, WorkflowContext, make_values
 from holdwater.steps.delta import (
     INPUT_CELL,
@@ -27,7 +27,7 @@ from holdwater.steps.versioned_map import Snapshot, VersionedMap
 
 _SETTLED_STATES: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED})
 _NO_INPUT: Final = RunInput({})
-_RESUMED_PARAMS: Final = {RESUMED_PARAM: Stored.encode(True)}
+_RESUMED_PARAMS: Final = {RESUMED_PARAM: StoredValue.encode(True)}
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class StepsRunData:
     def _clear_caches(self) -> None:
         self._cache_key = (self._machine.reset_count, self._resume_params)
         self._params, self._outputs, self._quality = VersionedMap(), VersionedMap(), VersionedMap()
-        self._resume_params_by_step: dict[int, list[dict[str, Stored]]] = {}
+        self._resume_params_by_step: dict[int, list[dict[str, StoredValue]]] = {}
         for step, params in self._resume_params.by_step:
             self._resume_params_by_step.setdefault(step, []).append(params)
         self._next_step = -1  # the next step to be recorded; -1: the start
@@ -113,7 +113,7 @@ class StepsRunData:
         """Return no results: steps have no rules over values."""
         return ()
 
-    def result(self) -> Mapping[str, Stored]:
+    def result(self) -> Mapping[str, StoredValue]:
         """Return the outputs of steps by name, in the order of the steps."""
         machine = self._machine
         found = {}

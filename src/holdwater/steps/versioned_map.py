@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 
 class VersionedMap:
@@ -17,9 +17,9 @@ class VersionedMap:
     __slots__ = ("_versions",)
 
     def __init__(self) -> None:
-        self._versions: dict[str, list[tuple[int, Stored | None]]] = {}
+        self._versions: dict[str, list[tuple[int, StoredValue | None]]] = {}
 
-    def write(self, version: int, values: Mapping[str, Stored]) -> None:
+    def write(self, version: int, values: Mapping[str, StoredValue]) -> None:
         """Write values at a version."""
         for name, value in values.items():
             self._versions.setdefault(name, []).append((version, value))
@@ -29,7 +29,7 @@ class VersionedMap:
         for name in names:
             self._versions.setdefault(name, []).append((version, None))
 
-    def get(self, name: str, version: int) -> Stored | None:
+    def get(self, name: str, version: int) -> StoredValue | None:
         """Return the latest value up to a version; None if there is none."""
         for written, value in reversed(self._versions.get(name, ())):  # reads are of recent versions
             if written <= version:
@@ -48,7 +48,7 @@ class Snapshot:
     source: VersionedMap
     version: int
 
-    def get(self, name: str) -> Stored | None:
+    def get(self, name: str) -> StoredValue | None:
         """Return the value of a name; None if there is none."""
         return self.source.get(name, self.version)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdwater.model.run_state import PlanNumbers
+from holdwater.model.run_state import NumberedPlan
 from holdwater.tasks.layered_map import INITIAL_RANK
 
 
@@ -14,7 +14,7 @@ class Ancestry:
     Data flows along dependencies only: a task that only a rule mentions settles earlier, but is no ancestor.
     """
 
-    def __init__(self, numbers: PlanNumbers) -> None:
+    def __init__(self, numbers: NumberedPlan) -> None:
         self._numbers = numbers
         self._dependencies: dict[int, list[int]] = {}
         self._seen_by_rank: dict[int, int] = {INITIAL_RANK: 1}

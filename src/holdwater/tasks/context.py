@@ -7,8 +7,8 @@ from typing import Any, Final, NoReturn
 
 from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing, did_you_mean
 from holdwater.model import codec
-from holdwater.model.value_types.display import as_text
-from holdwater.model.values import Stored
+from holdwater.model.value_types.display import to_display_text
+from holdwater.model.values import StoredValue
 from holdwater.tasks.layered_map import EMPTY, LayeredMap
 from holdwater.tasks.patch import join_json_object
 
@@ -33,7 +33,7 @@ class Context(Mapping[str, Any]):
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, max_bytes: int = MAX_CONTEXT_BYTES) -> None:
         self._view: LayeredMap = EMPTY
-        self._local_writes: dict[str, Stored | None] = {}  # values written to this context; None: removed
+        self._local_writes: dict[str, StoredValue | None] = {}  # values written to this context; None: removed
         self._live_copies: dict[str, Any] = {}  # copies handed out, which may have been changed in place
         self._size_bytes = 0
         self._max_bytes = max_bytes
@@ -52,7 +52,7 @@ class Context(Mapping[str, Any]):
         return made
 
     @classmethod
-    def from_stored(cls, values: Mapping[str, Stored]) -> Context:
+    def from_stored(cls, values: Mapping[str, StoredValue]) -> Context:
         """Create a context of encoded values."""
         return cls.from_view(LayeredMap.from_values(values))
 
@@ -136,7 +136,7 @@ class Context(Mapping[str, Any]):
             _check_tags(tree)
         made = Context()
         for key, value in tree.items():
-            made._store(key, Stored.from_tree(value))
+            made._store(key, StoredValue.from_tree(value))
         return made
 
     def copy(self) -> Context:
@@ -202,23 +202,26 @@ class Context(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         shown = ", ".join(
-            [f"{key!r}: {as_text(value.tree, MAX_REPR_VALUE_CHARS)}" for key, value in self.stored_values().items()]
+            [
+                f"{key!r}: {to_display_text(value.tree, MAX_REPR_VALUE_CHARS)}"
+                for key, value in self.stored_values().items()
+            ]
         )
         return f"Context({{{shown}}})"
 
     # -- for the engine
 
-    def stored_values(self) -> dict[str, Stored]:
+    def stored_values(self) -> dict[str, StoredValue]:
         """Return all values, encoded.  Raises EncodingError for a value changed in place that cannot be encoded."""
         self._capture_mutations()
-        out: dict[str, Stored] = {}
+        out: dict[str, StoredValue] = {}
         for name in self._keys():
             value = self._get_stored(name)
             if value is not None:
                 out[name] = value
         return out
 
-    def delta(self) -> tuple[dict[str, Stored], list[str]]:
+    def delta(self) -> tuple[dict[str, StoredValue], list[str]]:
         """Return the changes against the underlying view: values set, keys removed.  O(touched keys).
 
         The context must not be used afterwards: its copies are passed on to the next reader of the values.
@@ -230,7 +233,7 @@ class Context(Mapping[str, Any]):
             if stored is not None:
                 stored.recycle_copy(value)
         self._live_copies = {}
-        changed: dict[str, Stored] = {}
+        changed: dict[str, StoredValue] = {}
         removed: list[str] = []
         for key, value in self._local_writes.items():
             old = self._view.get_stored(key)
@@ -241,19 +244,19 @@ class Context(Mapping[str, Any]):
                 changed[key] = value
         return changed, removed
 
-    def delta_to(self, other: Context) -> tuple[dict[str, Stored], list[str]]:
+    def delta_to(self, other: Context) -> tuple[dict[str, StoredValue], list[str]]:
         """Return the changes that turn the underlying view into the contents of another context."""
         if other._view is self._view:
             return other.delta()
         target = other.stored_values()
-        changed: dict[str, Stored] = {}
+        changed: dict[str, StoredValue] = {}
         for key, value in target.items():
             old = self._view.get_stored(key)
             if old is None or value != old:
                 changed[key] = value
         return changed, [key for key, _ in self._view.items() if key not in target]
 
-    def apply_delta(self, changed: Mapping[str, Stored], removed: Iterable[str]) -> None:
+    def apply_delta(self, changed: Mapping[str, StoredValue], removed: Iterable[str]) -> None:
         """Apply changes: set and remove keys."""
         for key, value in changed.items():
             self._store(key, value)
@@ -271,12 +274,12 @@ class Context(Mapping[str, Any]):
         names += [key for key, value in own.items() if value is not None and self._view.get_stored(key) is None]
         return names
 
-    def _get_stored(self, name: str) -> Stored | None:
+    def _get_stored(self, name: str) -> StoredValue | None:
         if name in self._local_writes:
             return self._local_writes[name]
         return self._view.get_stored(name)
 
-    def _store(self, name: str, value: Stored) -> None:
+    def _store(self, name: str, value: StoredValue) -> None:
         old = self._get_stored(name)
         size = self._size_bytes + value.size_bytes
         size += len(name) if old is None else -old.size_bytes
@@ -298,7 +301,7 @@ class Context(Mapping[str, Any]):
                 self._store(name, _encode_value(name, value))
                 self._live_copies[name] = value  # the caller may still hold it
 
-    def _copy_out(self, name: str, stored: Stored) -> Any:
+    def _copy_out(self, name: str, stored: StoredValue) -> Any:
         """Copy a value for the caller; the copy is remembered if it can be changed in place."""
         value = stored.copy()
         if not stored.is_scalar:
@@ -331,14 +334,14 @@ def _check_key(key: object) -> str:
     raise EncodingError(f"keys of a context are strings, not {type(key).__name__}: {key!r}")
 
 
-def _encode_value(name: str, value: Any) -> Stored:
+def _encode_value(name: str, value: Any) -> StoredValue:
     try:
-        return Stored.encode(value)
+        return StoredValue.encode(value)
     except EncodingError as error:
         raise _with_key_path(name, error) from error
 
 
-def _is_unchanged(name: str, stored: Stored, value: Any) -> bool:
+def _is_unchanged(name: str, stored: StoredValue, value: Any) -> bool:
     try:
         return stored.is_unchanged(value)
     except EncodingError as error:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
-Entry = tuple[Stored | None, tuple[int, ...]]
+Entry = tuple[StoredValue | None, tuple[int, ...]]
 """A value (None: removed) and the ranks of its writers, which are concurrent if there are several."""
 
 Layer = dict[str, Entry]
@@ -35,7 +35,7 @@ class LayeredMap:
         self._flattened_layers: tuple[Layer, ...] | None = None
 
     @classmethod
-    def from_values(cls, values: Mapping[str, Stored], writer: int = INITIAL_RANK) -> LayeredMap:
+    def from_values(cls, values: Mapping[str, StoredValue], writer: int = INITIAL_RANK) -> LayeredMap:
         """Create a view of these values, all by one writer."""
         by = (writer,)
         return EMPTY.push_layer({key: (value, by) for key, value in values.items()})
@@ -48,12 +48,12 @@ class LayeredMap:
                 return entry
         return None
 
-    def get_stored(self, key: str) -> Stored | None:
+    def get_stored(self, key: str) -> StoredValue | None:
         """Return the value of a key; None if it is missing."""
         entry = self.get(key)
         return None if entry is None else entry[0]
 
-    def items(self) -> Iterator[tuple[str, Stored]]:
+    def items(self) -> Iterator[tuple[str, StoredValue]]:
         """Iterate over keys and values, in the order of their first writes."""
         for key, (value, _) in _merge_layers(self.layers).items():
             if value is not None:

@@ -9,7 +9,7 @@ import json
 from typing import Any, Final
 
 from holdwater.model import codec
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 ABSENT: Final[Any] = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """A missing value: never written, or removed."""
@@ -18,7 +18,7 @@ _RECURSE: Final[Any] = object()
 """Both sides changed a dictionary: merge it key by key."""
 
 
-def parse_tree(value: Stored | None) -> Any:
+def parse_tree(value: StoredValue | None) -> Any:
     """Parse the encoding of a value; ABSENT for None."""
     return ABSENT if value is None else json.loads(value.text)
 

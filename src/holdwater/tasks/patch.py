@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdwater.errors import DecodingError
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 
 compact_json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -17,7 +17,7 @@ compact_json = json.JSONEncoder(separators=(",", ":")).encode
 class Patch:
     """A change of a context, the value of a task's cell; immutable by convention."""
 
-    set: dict[str, Stored]
+    set: dict[str, StoredValue]
     removed: tuple[str, ...] = ()
 
     @property
@@ -30,7 +30,7 @@ class Patch:
         """Build the patch from its parsed text, without decoding values.  Raises DecodingError for other data."""
         try:
             values: Mapping[str, Any] = tree["set"]
-            return cls({key: Stored.from_tree(value) for key, value in values.items()}, tuple(tree["del"]))
+            return cls({key: StoredValue.from_tree(value) for key, value in values.items()}, tuple(tree["del"]))
         except (KeyError, TypeError, AttributeError) as error:
             raise DecodingError(f"stored value is no change of a context: {str(tree)[:80]}") from error
 
@@ -42,6 +42,6 @@ class Patch:
     __hash__ = None  # type: ignore[assignment]
 
 
-def join_json_object(items: Iterable[tuple[str, Stored]]) -> str:
+def join_json_object(items: Iterable[tuple[str, StoredValue]]) -> str:
     """Build a JSON object from stored values, none of which is encoded again."""
     return "{" + ",".join([f"{compact_json(key)}:{value.text}" for key, value in items]) + "}"

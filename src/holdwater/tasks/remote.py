@@ -14,9 +14,9 @@ from holdwater.errors import EncodingError, TaskNotPortable, TaskReturnError
 from holdwater.model import codec, message_framing
 from holdwater.model.coroutines import run_awaitable
 from holdwater.model.value_types import class_names, custom_types
-from holdwater.model.value_types.class_names import known_elsewhere, main_name
-from holdwater.model.value_types.custom_types import Registration
-from holdwater.model.values import Stored
+from holdwater.model.value_types.class_names import main_name, resolve_on_peer
+from holdwater.model.value_types.custom_types import TypeRegistration
+from holdwater.model.values import StoredValue
 from holdwater.tasks.context import Context
 from holdwater.tasks.layered_map import LayeredMap
 from holdwater.tasks.patch import Patch
@@ -61,7 +61,7 @@ class PicklableTask:
 
         An `async def` function gets an event loop of its own.  Its exceptions propagate.
         """
-        with known_elsewhere(self.main_module):
+        with resolve_on_peer(self.main_module):
             return self._run_and_pack(payload, control)
 
     def _run_and_pack(self, sent: bytes, control: Any) -> bytes:
@@ -103,36 +103,36 @@ def deserialize_patch(answer: bytes) -> Patch:
 
 def _can_find_class(name: str) -> bool:
     """Return True if this process finds the class, importing its module as the function did in the other process."""
-    if class_names.find(name) is None:
+    if class_names.find_class(name) is None:
         with suppress(Exception):
             importlib.import_module(name.partition(":")[0])
-    return class_names.find(name) is not None
+    return class_names.find_class(name) is not None
 
 
-def stored_from_text(text: bytes) -> Stored:
+def stored_from_text(text: bytes) -> StoredValue:
     """Create a value from its text; scalars are decoded at once."""
     known = text.decode("ascii")
-    return Stored(text=known) if known[:1] in ("{", "[") else Stored.from_tree(json.loads(known))
+    return StoredValue(text=known) if known[:1] in ("{", "[") else StoredValue.from_tree(json.loads(known))
 
 
-def required_types(texts: Iterable[str]) -> Iterable[type | Registration]:
+def required_types(texts: Iterable[str]) -> Iterable[type | TypeRegistration]:
     """Find the classes and registrations these encoded values need, as far as this process has them.
 
     Registrations of its script are always included: the other process cannot import the script.
     """
     names: dict[str, None] = {}
-    kinds: dict[str, None] = dict.fromkeys(custom_types.names_of("__main__", "__mp_main__"))
+    kinds: dict[str, None] = dict.fromkeys(custom_types.registered_names("__main__", "__mp_main__"))
     for text in texts:
         of_classes, of_types = codec.referenced_types(text)
         names.update(dict.fromkeys(of_classes))
         kinds.update(dict.fromkeys(of_types))
     for name in names:
         module, _, path = name.partition(":")
-        outer = class_names.find(f"{module}:{path.partition('.')[0]}") or class_names.find(name)
+        outer = class_names.find_class(f"{module}:{path.partition('.')[0]}") or class_names.find_class(name)
         if outer is not None:
             yield outer
     for kind in kinds:
-        one = custom_types.registration(kind)
+        one = custom_types.find_registration(kind)
         if one is not None:
             yield one
 

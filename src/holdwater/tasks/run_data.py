@@ -15,7 +15,7 @@ from typing import Any
 from holdwater.kernel.states import WAITING
 from holdwater.model.rules import MISSING, SUCCEEDED, evaluate_predicate
 from holdwater.model.run_state import RunState
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from holdwater.tasks.ancestry import Ancestry
 from holdwater.tasks.context import Context
 from holdwater.tasks.layered_map import EMPTY, INITIAL_RANK, Entry, Layer, LayeredMap
@@ -64,7 +64,7 @@ class TaskRunData:
             out.append(evaluate_predicate(rule, MISSING if value is None else value.copy()))
         return tuple(out)
 
-    def result(self) -> Mapping[str, Stored]:
+    def result(self) -> Mapping[str, StoredValue]:
         """Return the final context: the results of all leaves, merged in definition order.
 
         For an unfinished run: the values so far.
@@ -204,7 +204,7 @@ class TaskRunData:
                 origin = origin if merged is tree else their_origin if merged is other else origin | their_origin
                 tree = merged
             known |= theirs
-        made: Entry = (None if tree is ABSENT else Stored.from_tree(tree), ancestry.latest(writes.writers))
+        made: Entry = (None if tree is ABSENT else StoredValue.from_tree(tree), ancestry.latest(writes.writers))
         self._merges[id(made)] = (made, origin, writes.entries)
         return made
 

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from holdwater.errors import ScheduleError, WorkflowError
 from holdwater.model import validation
-from holdwater.model.triggers import Answer, Trigger, triggers
+from holdwater.model.triggers import Trigger, TriggerReturn, triggers
 from holdwater.schedules import parse_duration_us
 from holdwater.tasks.builder import current_builder
 from holdwater.tasks.workflow import TaskWorkflow
 
-F = TypeVar("F", bound=Callable[[], Answer])
+F = TypeVar("F", bound=Callable[[], TriggerReturn])
 
 
 def trigger(

@@ -10,7 +10,16 @@ from holdwater.kernel import Machine, compile_plan
 from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.plan import NodeKind, OnError, Plan, PlanNode, Read
 from holdwater.model.rules import AllOf, AnyOf, GateOpen, HasRun, Not, Rule
-from tests.kernel.styles.program import ONCE, Body, Call, Children, Done, Program, Question, Retry
+from tests.kernel.styles.program import (
+    ONCE,
+    FanOutFunctions,
+    NodeCall,
+    NodeFunction,
+    NodeOutput,
+    Program,
+    Question,
+    Retry,
+)
 
 END = "END"
 
@@ -57,19 +66,19 @@ class Interrupt:
 
 
 @dataclass(frozen=True)
-class Fan:
+class FanOutNode:
     name: str
-    children: Children
+    children: FanOutFunctions
     params: tuple[str, ...] = ()
     output: str = ""
     retry: Retry = ONCE
     on_error: OnError = "stop"
 
 
-Part = Fn | Gate | Ask | Interrupt | Fan
+Part = Fn | Gate | Ask | Interrupt | FanOutNode
 
 
-_KINDS: Mapping[type, NodeKind] = {Fn: "call", Gate: "call", Ask: "ask", Interrupt: "interrupt", Fan: "fan_out"}
+_KINDS: Mapping[type, NodeKind] = {Fn: "call", Gate: "call", Ask: "ask", Interrupt: "interrupt", FanOutNode: "fan_out"}
 
 
 def graph(
@@ -86,13 +95,13 @@ def graph(
     return _Compiler(name, parts, frozenset(entry), frozenset(led), max_iterations).build_program()
 
 
-def _outs(part: Part) -> tuple[str, ...]:
+def _outputs_of(part: Part) -> tuple[str, ...]:
     match part:
         case Fn():
             return part.outputs
         case Ask() | Interrupt():
             return (part.answer,)
-        case Fan():
+        case FanOutNode():
             return (part.output,)
         case Gate():
             return ()
@@ -106,7 +115,7 @@ class _Compiler:
         self.producers: dict[str, list[str]] = {}
         self.gates_over: dict[str, list[Gate]] = {p.name: [] for p in parts}
         for p in parts:
-            for out in _outs(p):
+            for out in _outputs_of(p):
                 self.producers.setdefault(out, []).append(p.name)
             if isinstance(p, Gate):
                 for t in p.targets:
@@ -136,11 +145,11 @@ class _Compiler:
         parts = self.parts
         return Program(
             plan,
-            tuple(_body(p) for p in parts),
-            view=lambda m, i: _view(m, i, parts[i]),
-            outputs=lambda m: _outputs(m, names),
-            retries={p.name: p.retry for p in parts if isinstance(p, Fn | Fan)},
-            children={p.name: p.children.run_child for p in parts if isinstance(p, Fan)},
+            tuple(_node_function(p) for p in parts),
+            view=lambda m, i: _node_view(m, i, parts[i]),
+            outputs=lambda m: _graph_outputs(m, names),
+            retries={p.name: p.retry for p in parts if isinstance(p, Fn | FanOutNode)},
+            children={p.name: p.children.run_child for p in parts if isinstance(p, FanOutNode)},
         )
 
     def node(self, part: Part) -> PlanNode:
@@ -150,7 +159,7 @@ class _Compiler:
                 p,
                 (self.alias[p],) if p in self.alias else (p, *(f"{m}/{p}" for m in self.producers.get(p, ()))),
                 optional=isinstance(part, Fn) and p in part.defaults,
-                triggers_rerun=gated or p not in _outs(part),
+                triggers_rerun=gated or p not in _outputs_of(part),
             )
             for p in part.params
         )
@@ -159,10 +168,10 @@ class _Compiler:
             kind=_KINDS[type(part)],
             ready=self.readiness_rule(part),
             reads=reads,
-            writes=tuple(f"{part.name}/{o}" for o in _outs(part)),
+            writes=tuple(f"{part.name}/{o}" for o in _outputs_of(part)),
             gates=tuple(g.name for g in self.gates_over[part.name]),
             targets=part.targets if isinstance(part, Gate) else (),
-            on_error=part.on_error if isinstance(part, Fn | Fan) else "stop",
+            on_error=part.on_error if isinstance(part, Fn | FanOutNode) else "stop",
         )
 
     def gate_rule(self, name: str) -> Rule | None:
@@ -186,41 +195,43 @@ class _Compiler:
         return AllOf(tuple(rules)) if rules else None
 
 
-def _body(part: Part) -> Body | None:
+def _node_function(part: Part) -> NodeFunction | None:
     match part:
         case Ask():
             return None
         case Interrupt():
 
-            def ask(c: Call) -> Done | Question:
+            def ask(c: NodeCall) -> NodeOutput | Question:
                 said = part.function(*c.view)
-                return said if isinstance(said, Question) else Done((said,))
+                return said if isinstance(said, Question) else NodeOutput((said,))
 
             return ask
-        case Fan():
+        case FanOutNode():
 
-            def fan(c: Call) -> Done | ChildRunsRequest:
+            def fan(c: NodeCall) -> NodeOutput | ChildRunsRequest:
                 made = part.children.run(c, *c.view)
-                return made if isinstance(made, ChildRunsRequest) else Done((made,))
+                return made if isinstance(made, ChildRunsRequest) else NodeOutput((made,))
 
             return fan
         case Gate():
 
-            def decide(c: Call) -> Done:
+            def decide(c: NodeCall) -> NodeOutput:
                 chosen = part.choose(*c.view)
-                return Done(decision=() if chosen is None else (chosen,) if isinstance(chosen, str) else tuple(chosen))
+                return NodeOutput(
+                    decision=() if chosen is None else (chosen,) if isinstance(chosen, str) else tuple(chosen)
+                )
 
             return decide
         case Fn():
 
-            def call(c: Call) -> Done:
+            def call(c: NodeCall) -> NodeOutput:
                 result = part.function(*c.view)
-                return Done((result,) if len(part.outputs) == 1 else tuple(result) if part.outputs else ())
+                return NodeOutput((result,) if len(part.outputs) == 1 else tuple(result) if part.outputs else ())
 
             return call
 
 
-def _view(m: Machine, i: int, part: Part) -> list[Any]:
+def _node_view(m: Machine, i: int, part: Part) -> list[Any]:
     defaults = part.defaults if isinstance(part, Fn) else {}
     seen = []
     for read, cells in zip(part.params, m.compiled_plan.read_cells[i], strict=True):
@@ -229,7 +240,7 @@ def _view(m: Machine, i: int, part: Part) -> list[Any]:
     return seen
 
 
-def _outputs(m: Machine, names: tuple[str, ...]) -> dict[str, Any]:
+def _graph_outputs(m: Machine, names: tuple[str, ...]) -> dict[str, Any]:
     """Per produced name, the latest write."""
     best: dict[str, tuple[int, Any]] = {}
     for name, c in m.compiled_plan.cell_index.items():

@@ -14,7 +14,7 @@ from holdwater.model.time import Micros
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class NodeCall:
     """One call of a body: what it sees, which attempt it is, and the fake clock in microseconds.
 
     `outcomes`: of its children, once they have all ended.
@@ -27,13 +27,13 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class NodeOutput:
     values: tuple[Any, ...] = ()
     decision: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class Defer:
     """Returned by a body that wants to be called again."""
 
     seconds: float
@@ -54,31 +54,31 @@ class Retry:
 
 ONCE = Retry()
 
-Given = Mapping[str, Any]
+ChildInputs = Mapping[str, Any]
 """what a child starts with"""
-Body = Callable[[Call], Done | Later | Question | ChildRunsRequest]
-Child = Callable[[Given, int], Any]
+NodeFunction = Callable[[NodeCall], NodeOutput | Defer | Question | ChildRunsRequest]
+ChildFunction = Callable[[ChildInputs, int], Any]
 """(its inputs, how often it has begun) -> its result"""
 
 
 @dataclass(frozen=True)
-class Children:
+class FanOutFunctions:
     """What a node that fans out does: `spread` says what they start with, `gather` makes one value of what became of
     them, in their order.  Both see what the node sees."""
 
-    build_inputs: Callable[..., Sequence[Given]]
-    run_child: Child
+    build_inputs: Callable[..., Sequence[ChildInputs]]
+    run_child: ChildFunction
     combine_results: Callable[[Sequence[ChildResult | None]], Any]
     max_concurrency: int | None = None
     fail_fast: bool = True
 
-    def run(self, call: Call, *view: Any) -> ChildRunsRequest | Any:
+    def run(self, call: NodeCall, *view: Any) -> ChildRunsRequest | Any:
         if call.child_results is None:
             return ChildRunsRequest(tuple(self.build_inputs(*view)), self.max_concurrency, self.fail_fast)
         return self.combine_results(call.child_results)
 
 
-def results(child_results: Sequence[ChildResult | None]) -> list[Any]:
+def gather_results(child_results: Sequence[ChildResult | None]) -> list[Any]:
     """Of children that have all completed; else the first of their errors."""
     for outcome in child_results:
         if outcome is not None and outcome.status != "completed":
@@ -94,12 +94,12 @@ class Program:
     """
 
     plan: Plan
-    functions: tuple[Body | None, ...]
+    functions: tuple[NodeFunction | None, ...]
     view: Callable[[Machine, int], Any]
     outputs: Callable[[Machine], Any]
     lookup: Callable[[Machine, int, str], Any] = lambda m, i, name: None
     retries: Mapping[str, Retry] = field(default_factory=dict)
-    children: Mapping[str, Child] = field(default_factory=dict)
+    children: Mapping[str, ChildFunction] = field(default_factory=dict)
     skipped_ranges: tuple[str, ...] = ()
 
     @cached_property

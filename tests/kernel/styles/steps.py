@@ -9,7 +9,7 @@ from typing import Any
 from holdwater.kernel import Machine
 from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.plan import NodeKind, OnError, Plan, PlanNode
-from tests.kernel.styles.program import ONCE, Body, Call, Children, Done, Later, Program, Retry
+from tests.kernel.styles.program import ONCE, Defer, FanOutFunctions, NodeCall, NodeFunction, NodeOutput, Program, Retry
 
 View = dict[str, Any]
 GIVEN = "given"
@@ -20,7 +20,7 @@ class Step:
     """`body` returns its output, a Jump, or Later."""
 
     name: str
-    function: Callable[[View, Call], Any]
+    function: Callable[[View, NodeCall], Any]
     on_error: OnError = "stop"
     retry: Retry = ONCE
 
@@ -45,7 +45,7 @@ class Wait:
 @dataclass(frozen=True)
 class Map:
     name: str
-    children: Children
+    children: FanOutFunctions
     on_error: OnError = "stop"
     retry: Retry = ONCE
 
@@ -78,43 +78,43 @@ def steps(name: str, sequence: Sequence[AnyStep], *, start: str = "") -> Program
     ]
     return Program(
         Plan(name, tuple(nodes), style="steps", inputs=(GIVEN,), sequence=True),
-        tuple(_body(s, [*names[k + 1 :], ""]) for k, s in enumerate(sequence)),
-        view=_view,
-        outputs=lambda m: _view(m, len(m.node_states))["out"],
+        tuple(_node_function(s, [*names[k + 1 :], ""]) for k, s in enumerate(sequence)),
+        view=_step_view,
+        outputs=lambda m: _step_view(m, len(m.node_states))["out"],
         retries={s.name: s.retry for s in sequence if isinstance(s, Step | Map)},
         children={s.name: s.children.run_child for s in sequence if isinstance(s, Map)},
         skipped_ranges=(names[0], start) if start else (),
     )
 
 
-def _body(step: AnyStep, rest: Sequence[str]) -> Body | None:
+def _node_function(step: AnyStep, rest: Sequence[str]) -> NodeFunction | None:
     """`rest`: the names of the steps that follow."""
     match step:
         case Wait():
             return None
         case Choice():
-            return lambda c: Done((step.condition(c.view),), _passed(step, step.condition(c.view), rest))
+            return lambda c: NodeOutput((step.condition(c.view),), _skipped_ranges(step, step.condition(c.view), rest))
         case Map():
 
-            def fan(c: Call) -> Done | ChildRunsRequest:
+            def fan(c: NodeCall) -> NodeOutput | ChildRunsRequest:
                 made = step.children.run(c, c.view)
-                return made if isinstance(made, ChildRunsRequest) else Done((made,))
+                return made if isinstance(made, ChildRunsRequest) else NodeOutput((made,))
 
             return fan
         case Step():
 
-            def call(c: Call) -> Done | Later:
+            def call(c: NodeCall) -> NodeOutput | Defer:
                 result = step.function(c.view, c)
-                if isinstance(result, Later):
+                if isinstance(result, Defer):
                     return result
                 if isinstance(result, Jump):
-                    return Done((result.output,), (rest[0], result.next_step))
-                return Done((result,))
+                    return NodeOutput((result.output,), (rest[0], result.next_step))
+                return NodeOutput((result,))
 
             return call
 
 
-def _passed(choice: Choice, verdict: bool, rest: Sequence[str]) -> tuple[str, ...]:
+def _skipped_ranges(choice: Choice, verdict: bool, rest: Sequence[str]) -> tuple[str, ...]:
     if choice.otherwise is None:
         return () if verdict else (choice.then, rest[rest.index(choice.then) + 1])
     goal = choice.then if verdict else choice.otherwise
@@ -123,7 +123,7 @@ def _passed(choice: Choice, verdict: bool, rest: Sequence[str]) -> tuple[str, ..
     return (rest[0], goal, *apart)
 
 
-def _view(m: Machine, i: int) -> View:
+def _step_view(m: Machine, i: int) -> View:
     cell, nodes = m.compiled_plan.cell_index, m.compiled_plan.plan.nodes[:i]
     written = [(n.name, cell[n.name]) for n in nodes]
     return {"given": m.values[cell[GIVEN]], "out": {name: m.values[c] for name, c in written if m.versions[c]}}

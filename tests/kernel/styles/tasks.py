@@ -9,10 +9,10 @@ from typing import Any
 from holdwater.kernel import Machine
 from holdwater.model.plan import OnError, Plan, PlanNode
 from holdwater.model.rules import FAILED, MISSING, SKIPPED, SUCCEEDED, UPSTREAM_FAILED, After, AllOf, AnyOf, Not, Rule
-from tests.kernel.styles.program import ONCE, Body, Call, Done, Later, Program, Retry
+from tests.kernel.styles.program import ONCE, Defer, NodeCall, NodeFunction, NodeOutput, Program, Retry
 
 Context = dict[str, Any]
-TaskBody = Callable[[Context, Call], Later | None]
+TaskFunction = Callable[[Context, NodeCall], Defer | None]
 GIVEN = "given"
 
 
@@ -35,7 +35,7 @@ def none_of(*rules: Rule) -> Rule:
 @dataclass(frozen=True)
 class Task:
     name: str
-    function: TaskBody
+    function: TaskFunction
     deps: tuple[str, ...] = ()
     rule: Rule | None = None
     on_error: OnError = "fail"
@@ -63,14 +63,14 @@ def tasks(name: str, specs: Sequence[Task]) -> Program:
     everybody = frozenset(t.name for t in specs)
 
     def context(m: Machine, names: frozenset[str]) -> Context:
-        return _merged(m, names)
+        return _merge_patches(m, names)
 
     def lookup(m: Machine, i: int, key: str) -> Any:
         return context(m, ancestors[specs[i].name]).get(key, MISSING)
 
     return Program(
         plan,
-        tuple(_body(t.function) for t in specs),
+        tuple(_node_function(t.function) for t in specs),
         view=lambda m, i: context(m, ancestors[specs[i].name]),
         outputs=lambda m: context(m, everybody),
         lookup=lookup,
@@ -78,16 +78,16 @@ def tasks(name: str, specs: Sequence[Task]) -> Program:
     )
 
 
-def _body(function: TaskBody) -> Body:
-    def call(c: Call) -> Done | Later:
+def _node_function(function: TaskFunction) -> NodeFunction:
+    def call(c: NodeCall) -> NodeOutput | Defer:
         context = dict(c.view)
         later = function(context, c)
-        return later if later is not None else Done((_patch(c.view, context),))
+        return later if later is not None else NodeOutput((_make_patch(c.view, context),))
 
     return call
 
 
-def _patch(before: Context, after: Context) -> dict[str, Any]:
+def _make_patch(before: Context, after: Context) -> dict[str, Any]:
     """What a body did to its context, as data: lists that grew are tails, so that two branches can both append."""
     changed = {k: v for k, v in after.items() if k not in before or before[k] != v}
     tails = {}
@@ -99,7 +99,7 @@ def _patch(before: Context, after: Context) -> dict[str, Any]:
     return {"set": changed, "append": tails, "drop": [k for k in before if k not in after]}
 
 
-def _merged(m: Machine, names: frozenset[str]) -> Context:
+def _merge_patches(m: Machine, names: frozenset[str]) -> Context:
     """The patches of these tasks, in an order that depends on the plan alone."""
     compiled_plan = m.compiled_plan
     out: Context = dict(m.values[compiled_plan.cell_index[GIVEN]])

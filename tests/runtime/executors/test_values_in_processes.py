@@ -92,7 +92,7 @@ def test_every_family_through_a_worker(workers: DefaultRunner, define: Define) -
     assert result.status == "Completed", result.error_message
     wanted = all_values()
     back = result.final_context["back"]
-    assert [w for w, b in zip(wanted, back, strict=True) if not sample_values.same(w, b)] == []
+    assert [w for w, b in zip(wanted, back, strict=True) if not sample_values.is_same(w, b)] == []
 
 
 def test_a_class_that_only_the_worker_has_fails_its_task(workers: DefaultRunner, define: Define) -> None:

@@ -16,7 +16,7 @@ from holdwater.errors import ScheduleError, WorkflowError
 from holdwater.model import validation
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.registry import registry
-from holdwater.model.triggers import Answer
+from holdwater.model.triggers import TriggerReturn
 from holdwater.schedules import Cron
 from holdwater.tasks import TaskWorkflow
 from holdwater.tasks.builder import current_builder
@@ -58,7 +58,7 @@ def trigger(
             raise ScheduleError("a trigger with cron= says which workflow it starts", hint="on='name of the workflow'")
         return _cron_trigger(_workflow_name(workflow, on), name, Cron(cron, timezone or "UTC"))
 
-    def bound(to: str | TaskWorkflow | None) -> Callable[[Callable[[], Answer]], Any]:
+    def bound(to: str | TaskWorkflow | None) -> Callable[[Callable[[], TriggerReturn]], Any]:
         every = "5s" if poll_interval is None else poll_interval
         return tasks.trigger(to, on=on, name=name, poll_interval=every, allow_concurrent=allow_concurrent)
 

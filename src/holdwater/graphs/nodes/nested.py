@@ -15,8 +15,8 @@ from holdwater.graphs.nodes.port_names import Ports
 from holdwater.graphs.runner_compatibility import validate_map_compatible, validate_runner_compatibility
 
 if TYPE_CHECKING:
-    from holdwater.graphs.capable_runner import CapableRunner
     from holdwater.graphs.graph_protocol import GraphProtocol
+    from holdwater.graphs.runner_protocol import CapableRunner
 
 T = TypeVar("T")
 

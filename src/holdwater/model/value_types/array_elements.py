@@ -11,11 +11,11 @@ from typing import Any, Final
 from holdwater.model.value_types.tag import TAG, Tree
 
 _EPOCH: Final = dt.datetime(1970, 1, 1)
-_CODES: Final = {
+_STRUCT_CODES: Final = {
     "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q", "f2": "e", "f4": "f",
     "f8": "d", "b1": "?",
 }  # fmt: skip
-_PER_DAY: Final = {
+_UNITS_PER_DAY: Final = {
     "D": 1,
     "h": 24,
     "m": 1440,
@@ -27,25 +27,25 @@ _PER_DAY: Final = {
 _NAT: Final = -(1 << 63)
 
 
-def elements(tree: dict[str, Any]) -> Tree:
+def decode_elements(tree: dict[str, Any]) -> Tree:
     """A number or text for a scalar, nested lists for an array, a list for a column or an index."""
-    return _of_pandas(tree) if tree[TAG] == "pandas" else _of_numpy(tree)
+    return _pandas_elements(tree) if tree[TAG] == "pandas" else _numpy_elements(tree)
 
 
-def _of_numpy(tree: dict[str, Any]) -> Tree:
+def _numpy_elements(tree: dict[str, Any]) -> Tree:
     if "k" in tree:
         return tree["v"]
     descr, data = tree["d"], a2b_base64(tree["v"])
-    read = _reader(descr)
+    read = _find_reader(descr)
     if read is None:
         return f"{len(data)} bytes of dtype {descr}" if "s" not in tree else tree["v"]
     flat = list(read(data))
     if "s" not in tree:
         return flat[0]
-    return _nested(flat, tree["s"], tree["o"])
+    return _nest(flat, tree["s"], tree["o"])
 
 
-def _reader(descr: Tree) -> Callable[[bytes], Iterator[Tree]] | None:
+def _find_reader(descr: Tree) -> Callable[[bytes], Iterator[Tree]] | None:
     """Find the reader of the bytes of a dtype; None for structures and units of time without a fixed length."""
     if type(descr) is not str:
         return None
@@ -53,49 +53,49 @@ def _reader(descr: Tree) -> Callable[[bytes], Iterator[Tree]] | None:
         return lambda data: iter(memoryview(data).cast(descr))  # type: ignore[call-overload, unused-ignore]
     order, kind, size = descr[0], descr[1], descr[2:]
     order = "<" if order in "|=" else order
-    if kind in "biuf" and kind + size in _CODES:
-        code = order + _CODES[kind + size]
-        return lambda data: (_number(x) for (x,) in struct.iter_unpack(code, data))
+    if kind in "biuf" and kind + size in _STRUCT_CODES:
+        code = order + _STRUCT_CODES[kind + size]
+        return lambda data: (_number_tree(x) for (x,) in struct.iter_unpack(code, data))
     if kind == "c":
         code = order + ("ff" if size == "8" else "dd")
-        return lambda data: ({TAG: "complex", "v": list(map(_number, x))} for x in struct.iter_unpack(code, data))
+        return lambda data: ({TAG: "complex", "v": list(map(_number_tree, x))} for x in struct.iter_unpack(code, data))
     if kind in "SV":
-        return lambda data: ({TAG: "bytes", "v": part.rstrip(b"\0").hex()} for part in _parts(data, int(size)))
+        return lambda data: ({TAG: "bytes", "v": part.rstrip(b"\0").hex()} for part in _split_bytes(data, int(size)))
     if kind == "U":
         codec = "utf-32-be" if order == ">" else "utf-32-le"
         parts = 4 * int(size)
-        return lambda data: (p.decode(codec, "surrogatepass").rstrip("\0") for p in _parts(data, parts))
+        return lambda data: (p.decode(codec, "surrogatepass").rstrip("\0") for p in _split_bytes(data, parts))
     unit = size.partition("[")[2].rstrip("]")
-    if kind in "mM" and unit in _PER_DAY:
-        show = _instant if kind == "M" else _duration
+    if kind in "mM" and unit in _UNITS_PER_DAY:
+        show = _instant_tree if kind == "M" else _format_duration
         return lambda data: (show(x, unit) for (x,) in struct.iter_unpack(order + "q", data))
     return None
 
 
-def _parts(data: bytes, size: int) -> Iterator[bytes]:
+def _split_bytes(data: bytes, size: int) -> Iterator[bytes]:
     return (data[k : k + size] for k in range(0, len(data), size))
 
 
-def _number(x: Any) -> Tree:
+def _number_tree(x: Any) -> Tree:
     if type(x) is float and (x != x or x in (float("inf"), float("-inf"))):
         return {TAG: "float", "v": "nan" if x != x else "inf" if x > 0 else "-inf"}
     return x
 
 
-def _instant(count: int, unit: str) -> Tree:
-    return None if count == _NAT else {TAG: "datetime", "v": _iso(count, unit)}
+def _instant_tree(count: int, unit: str) -> Tree:
+    return None if count == _NAT else {TAG: "datetime", "v": _format_instant(count, unit)}
 
 
-def _iso(count: int, unit: str) -> str:
+def _format_instant(count: int, unit: str) -> str:
     """ISO 8601 with as many digits as the unit has."""
-    days, rest = divmod(count, _PER_DAY[unit])
+    days, rest = divmod(count, _UNITS_PER_DAY[unit])
     try:
         day = (_EPOCH + dt.timedelta(days=days)).date().isoformat()
     except OverflowError:
         return f"{count} {unit} since 1970"
     if unit == "D":
         return day
-    per_second = _PER_DAY[unit] / 86400
+    per_second = _UNITS_PER_DAY[unit] / 86400
     if per_second < 1:
         rest, digits, fraction = rest * int(1 / per_second), 0, 0
     else:
@@ -106,11 +106,11 @@ def _iso(count: int, unit: str) -> str:
     return f"{day}T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}{tail}"
 
 
-def _duration(count: int, unit: str) -> Tree:
+def _format_duration(count: int, unit: str) -> Tree:
     return None if count == _NAT else f"{count} {unit}"
 
 
-def _nested(flat: Sequence[Tree], shape: Sequence[int], order: str) -> Tree:
+def _nest(flat: Sequence[Tree], shape: Sequence[int], order: str) -> Tree:
     steps = [1] * len(shape)
     sides = range(1, len(shape)) if order == "F" else range(len(shape) - 2, -1, -1)
     for k in sides:
@@ -128,47 +128,47 @@ def _nested(flat: Sequence[Tree], shape: Sequence[int], order: str) -> Tree:
 # -- pandas
 
 
-def _of_pandas(tree: dict[str, Any]) -> Tree:
+def _pandas_elements(tree: dict[str, Any]) -> Tree:
     kind: str = tree["k"]
     v: Any = tree.get("v")
     if kind in ("NaT", "NA"):
         return None
     if kind == "Timestamp":
-        return _zoned(_instant(v, tree["u"]), tree)
+        return _in_time_zone(_instant_tree(v, tree["u"]), tree)
     if kind == "Timedelta":
-        return _duration(v, tree["u"])
-    return list(_listed(kind, tree))
+        return _format_duration(v, tree["u"])
+    return list(_column_elements(kind, tree))
 
 
-def _listed(kind: str, tree: dict[str, Any]) -> Sequence[Tree]:
+def _column_elements(kind: str, tree: dict[str, Any]) -> Sequence[Tree]:
     v: Any = tree["v"]
     if kind == "RangeIndex":
         return range(*v)
     if kind == "Index":
-        return _column(v)
+        return _array_elements(v)
     if kind == "MultiIndex":
-        levels = [_column(level) for level in v]
-        codes = [_column(code) for code in tree["codes"]]
+        levels = [_array_elements(level) for level in v]
+        codes = [_array_elements(code) for code in tree["codes"]]
         rows = zip(*codes)
         return [[None if at < 0 else levels[k][at] for k, at in enumerate(row)] for row in rows]
     if kind in ("objects", "strings"):
         return v  # type: ignore[no-any-return]
     if kind == "instants":
-        return [_zoned(_instant(count, tree["u"]), tree) for count in _column(v)]
+        return [_in_time_zone(_instant_tree(count, tree["u"]), tree) for count in _array_elements(v)]
     if kind == "masked":
-        return [None if hidden else x for x, hidden in zip(_column(v), _column(tree["m"]), strict=True)]
+        return [None if hidden else x for x, hidden in zip(_array_elements(v), _array_elements(tree["m"]), strict=True)]
     if kind == "categorical":
-        names = _column(tree["c"])
-        return [None if at < 0 else names[at] for at in _column(v)]
+        names = _array_elements(tree["c"])
+        return [None if at < 0 else names[at] for at in _array_elements(v)]
     raise ValueError(f"a kind of column this version does not know: {kind}")
 
 
-def _column(tree: dict[str, Any]) -> Sequence[Tree]:
-    found: Sequence[Tree] = elements(tree)
+def _array_elements(tree: dict[str, Any]) -> Sequence[Tree]:
+    found: Sequence[Tree] = decode_elements(tree)
     return found
 
 
-def _zoned(instant: Tree, tree: dict[str, Any]) -> Tree:
+def _in_time_zone(instant: Tree, tree: dict[str, Any]) -> Tree:
     """The wall time is in UTC here: with its zone named, where there is one."""
     if instant is None or tree.get("z") is None:
         return instant

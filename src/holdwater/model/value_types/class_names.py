@@ -16,58 +16,58 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from holdwater.errors import DecodingError
-from holdwater.model.value_types.tag import Refused
+from holdwater.model.value_types.tag import NotStorable
 
-_MAIN: Final = ("__main__", "__mp_main__")
-_elsewhere: Final[ContextVar[str | None]] = ContextVar("holdwater_classes_elsewhere", default=None)
+_MAIN_MODULES: Final = ("__main__", "__mp_main__")
+_peer_main_name: Final[ContextVar[str | None]] = ContextVar("holdwater_classes_elsewhere", default=None)
 
 
 @contextmanager
-def known_elsewhere(peer_main_name: str) -> Iterator[None]:
+def resolve_on_peer(peer_main_name: str) -> Iterator[None]:
     """Write names of classes without looking them up: the process that takes the values back has them, and looks.
 
     `peer_main_name`: that process's `main_name()`.
     """
-    before = _elsewhere.set(peer_main_name)
+    before = _peer_main_name.set(peer_main_name)
     try:
         yield
     finally:
-        _elsewhere.reset(before)
+        _peer_main_name.reset(before)
 
 
 def main_name() -> str:
     """The name under which others import what this process runs as its script; `__main__` if there is none."""
-    elsewhere = _elsewhere.get()
+    elsewhere = _peer_main_name.get()
     if elsewhere is not None:
         return elsewhere
     main = sys.modules.get("__main__")
     spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
     if spec is not None:
         return str(spec.name)
-    return _stem(file) if file else "__main__"
+    return _file_stem(file) if file else "__main__"
 
 
 @lru_cache(maxsize=8)
-def _stem(file: str) -> str:
+def _file_stem(file: str) -> str:
     return PurePath(file).stem
 
 
-def name_of(kind: type) -> str:
+def class_path(kind: type) -> str:
     """The name under which every process that has the module finds the class.  Raises Refused if there is none."""
     path = kind.__qualname__
     if "<locals>" in path:
-        raise Refused(
+        raise NotStorable(
             f"is of the local class {path}, which no other process could find",
             "move the class to the top level of a module",
         )
-    if kind.__module__ in _MAIN:
+    if kind.__module__ in _MAIN_MODULES:
         name = f"{main_name()}:{path}"
-        if _elsewhere.get() is not None or find(name) is kind:
+        if _peer_main_name.get() is not None or find_class(name) is kind:
             return name
     name = f"{kind.__module__}:{path}"
-    found = find(name)
-    if found is not kind and _elsewhere.get() is None:
-        raise Refused(
+    found = find_class(name)
+    if found is not kind and _peer_main_name.get() is None:
+        raise NotStorable(
             f"is of the class {path}, but {name.replace(':', '.')} is "
             + ("not there" if found is None else "another class now"),
             "give the class a name of its own at the top level of its module"
@@ -77,37 +77,37 @@ def name_of(kind: type) -> str:
     return name
 
 
-def find(name: str) -> type | None:
+def find_class(name: str) -> type | None:
     """The class of this name; None if this process has none."""
     module, _, path = name.partition(":")
-    home: Any = _home(module)
-    found: Any = _names(home).get(path)  # a parametrized pydantic model may have dots in its brackets
+    home: Any = _find_module(module)
+    found: Any = _namespace(home).get(path)  # a parametrized pydantic model may have dots in its brackets
     if found is None:
         for part in path.split("."):
-            home = _names(home).get(part)
+            home = _namespace(home).get(part)
         found = home
     return found if isinstance(found, type) else None
 
 
-def _home(module: str) -> Any:
+def _find_module(module: str) -> Any:
     home = sys.modules.get(module)
     return sys.modules.get("__main__") if home is None and module == main_name() else home
 
 
-def _names(home: Any) -> Any:
+def _namespace(home: Any) -> Any:
     return getattr(home, "__dict__", {})
 
 
-def stored_class(tree: dict[str, Any], check: Callable[[type], bool]) -> Any:
+def resolve_stored_class(tree: dict[str, Any], check: Callable[[type], bool]) -> Any:
     """The class a stored value is of, if it is of the right sort.  Raises DecodingError."""
     name = str(tree["c"])
     module = name.partition(":")[0]
-    if _home(module) is None:
+    if _find_module(module) is None:
         raise DecodingError(
             f"stored value is of class {name}, whose module is not imported here",
             hint=f"import {module} before the run is read",
         )
-    found = find(name)
+    found = find_class(name)
     if found is None or not check(found):
         raise DecodingError(
             f"stored value is of class {name}, which is not a class of that kind any more",

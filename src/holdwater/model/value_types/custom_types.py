@@ -9,13 +9,21 @@ from typing import Any, Final, TypeVar
 
 from holdwater.errors import ConfigError, DecodingError
 from holdwater.model.error_report import describe_error
-from holdwater.model.value_types.tag import TAG, Read, Refused, Revive, Tree, Write, Writer
+from holdwater.model.value_types.tag import (
+    TAG,
+    NotStorable,
+    ReadFunction,
+    ReviveFunction,
+    Tree,
+    ValueWriter,
+    WriteFunction,
+)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
+class TypeRegistration:
     """Registration of a type.  Picklable if its functions are."""
 
     cls: type
@@ -24,9 +32,9 @@ class Registration:
     decode: Callable[[Any], Any]
 
 
-_by_class: Final[dict[type, Registration]] = {}
-_by_name: Final[dict[str, Registration]] = {}
-_guard: Final = threading.Lock()
+_by_class: Final[dict[type, TypeRegistration]] = {}
+_by_name: Final[dict[str, TypeRegistration]] = {}
+_lock: Final = threading.Lock()
 
 
 def register_type(cls: type[T], name: str, encode: Callable[[T], Any], decode: Callable[[Any], T]) -> None:
@@ -50,7 +58,7 @@ def register_type(cls: type[T], name: str, encode: Callable[[T], Any], decode: C
         raise ConfigError(
             f"register_type: {cls.__qualname__} is kept exactly as it is", hint="register a subclass of it instead"
         )
-    register(Registration(cls, name, encode, decode))
+    add_registration(TypeRegistration(cls, name, encode, decode))
 
 
 def _is_builtin(cls: type) -> bool:
@@ -64,9 +72,9 @@ def _is_builtin(cls: type) -> bool:
     return any([cls in kinds for kinds in (plain, scalars.WRITERS, datetimes.WRITERS, containers.WRITERS)])
 
 
-def register(registration: Registration) -> None:
+def add_registration(registration: TypeRegistration) -> None:
     """The same with what is known to be in order.  Raises ConfigError for a conflict."""
-    with _guard:
+    with _lock:
         holder, earlier = _by_name.get(registration.name), _by_class.get(registration.cls)
         if holder is not None and not _is_same_class(holder.cls, registration.cls):
             class_name = f"{holder.cls.__module__}.{holder.cls.__qualname__}"
@@ -83,39 +91,39 @@ def register(registration: Registration) -> None:
         _by_class[registration.cls] = _by_name[registration.name] = registration
 
 
-def registration(name: str) -> Registration | None:
+def find_registration(name: str) -> TypeRegistration | None:
     """Return the registration of a name."""
     return _by_name.get(name)
 
 
-def names_of(*modules: str) -> list[str]:
+def registered_names(*modules: str) -> list[str]:
     """The names registered for classes of these modules."""
     return [one.name for one in list(_by_name.values()) if one.cls.__module__ in modules]
 
 
-def writer_of(kind: type) -> Write | None:
+def find_writer(kind: type) -> WriteFunction | None:
     """Find the writer of a registered class."""
-    return _write if kind in _by_class else None
+    return _write_registered if kind in _by_class else None
 
 
 def _is_same_class(a: type, b: type) -> bool:
     return a is b or (a.__module__, a.__qualname__) == (b.__module__, b.__qualname__)
 
 
-def _write(value: Any, writer: Writer) -> Tree:
+def _write_registered(value: Any, writer: ValueWriter) -> Tree:
     one = _by_class[type(value)]
     writer.needs_verification = True
     try:
         data = one.encode(value)
     except Exception as error:
-        raise Refused(
+        raise NotStorable(
             f"cannot be stored: encode of {one.name!r} raised {describe_error(error)}",
             f"mend the function that was given to register_type({type(value).__qualname__}, ...)",
         ) from error
     return {TAG: "type", "n": one.name, "v": writer.write(data)}
 
 
-def _read(tree: dict[str, Any], revive: Revive) -> Any:
+def _read_registered(tree: dict[str, Any], revive: ReviveFunction) -> Any:
     name = tree["n"]
     one = _by_name.get(name) if type(name) is str else None
     if one is None:
@@ -129,4 +137,4 @@ def _read(tree: dict[str, Any], revive: Revive) -> Any:
     return made
 
 
-READERS: Final[dict[str, Read]] = {"type": _read}
+READERS: Final[dict[str, ReadFunction]] = {"type": _read_registered}

@@ -8,13 +8,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from holdwater.errors import DecodingError
-from holdwater.model.value_types.tag import TAG, Read, Refused, Revive, Tree, Write
+from holdwater.model.value_types.tag import TAG, NotStorable, ReadFunction, ReviveFunction, Tree, WriteFunction
 
 
 def zone_tree(zone: dt.tzinfo) -> Tree:
     """A ZoneInfo by name, or a fixed offset.  Raises Refused for any other."""
     if type(zone) is ZoneInfo:
-        return {TAG: "zone", "v": _key(zone)}
+        return {TAG: "zone", "v": _zone_key(zone)}
     if type(zone) is dt.timezone:
         offset = zone.utcoffset(None)
         tree: dict[str, Any] = {TAG: "timezone", "v": [offset.days, offset.seconds, offset.microseconds]}
@@ -22,26 +22,26 @@ def zone_tree(zone: dt.tzinfo) -> Tree:
             tree["n"] = zone.tzname(None)
         return tree
     kind = type(zone)
-    raise Refused(
+    raise NotStorable(
         f"has the time zone {zone!r} of type {kind.__module__}.{kind.__qualname__}, which cannot be stored",
         "use zoneinfo.ZoneInfo(name), datetime.UTC or a datetime.timezone",
     )
 
 
-def _key(zone: ZoneInfo) -> str:
+def _zone_key(zone: ZoneInfo) -> str:
     try:
         named = zone.key is not None and zone.__reduce__()[1][1]  # whether it came from ZoneInfo(name)
     except pickle.PicklingError:  # from_file
         named = False
     if not named:
-        raise Refused(
+        raise NotStorable(
             f"has the time zone {zone!r}, which cannot be stored: it is another than ZoneInfo(name)",
             "use ZoneInfo(name)",
         )
     return zone.key
 
 
-def _read_zone(tree: dict[str, Any], revive: Revive) -> ZoneInfo:
+def _read_zone(tree: dict[str, Any], revive: ReviveFunction) -> ZoneInfo:
     try:
         return ZoneInfo(tree["v"])
     except (ZoneInfoNotFoundError, OSError, ValueError) as error:
@@ -51,12 +51,12 @@ def _read_zone(tree: dict[str, Any], revive: Revive) -> ZoneInfo:
         ) from error
 
 
-def _read_timezone(tree: dict[str, Any], revive: Revive) -> dt.timezone:
+def _read_timezone(tree: dict[str, Any], revive: ReviveFunction) -> dt.timezone:
     offset = dt.timedelta(*tree["v"])
     return dt.timezone(offset, tree["n"]) if "n" in tree else dt.timezone(offset)
 
 
-def _instant(value: dt.datetime | dt.time, tag: str) -> Tree:
+def _write_datetime(value: dt.datetime | dt.time, tag: str) -> Tree:
     zone = value.tzinfo
     if zone is None or (type(zone) is dt.timezone and "n" not in zone_tree(zone)):
         tree = {TAG: tag, "v": value.isoformat()}
@@ -65,8 +65,8 @@ def _instant(value: dt.datetime | dt.time, tag: str) -> Tree:
     return {**tree, "f": 1} if value.fold else tree
 
 
-def _read_instant(kind: type[dt.datetime] | type[dt.time]) -> Read:
-    def read(tree: dict[str, Any], revive: Revive) -> Any:
+def _datetime_reader(kind: type[dt.datetime] | type[dt.time]) -> ReadFunction:
+    def read(tree: dict[str, Any], revive: ReviveFunction) -> Any:
         made = kind.fromisoformat(tree["v"])
         if "z" in tree:
             made = made.replace(tzinfo=revive(tree["z"]))
@@ -75,18 +75,18 @@ def _read_instant(kind: type[dt.datetime] | type[dt.time]) -> Read:
     return read
 
 
-WRITERS: Final[dict[type, Write]] = {
-    dt.datetime: lambda v, w: _instant(v, "datetime"),
-    dt.time: lambda v, w: _instant(v, "time"),
+WRITERS: Final[dict[type, WriteFunction]] = {
+    dt.datetime: lambda v, w: _write_datetime(v, "datetime"),
+    dt.time: lambda v, w: _write_datetime(v, "time"),
     dt.date: lambda v, w: {TAG: "date", "v": v.isoformat()},
     dt.timedelta: lambda v, w: {TAG: "timedelta", "v": [v.days, v.seconds, v.microseconds]},
     dt.timezone: lambda v, w: zone_tree(v),
     ZoneInfo: lambda v, w: zone_tree(v),
 }
 
-READERS: Final[dict[str, Read]] = {
-    "datetime": _read_instant(dt.datetime),
-    "time": _read_instant(dt.time),
+READERS: Final[dict[str, ReadFunction]] = {
+    "datetime": _datetime_reader(dt.datetime),
+    "time": _datetime_reader(dt.time),
     "date": lambda t, revive: dt.date.fromisoformat(t["v"]),
     "timedelta": lambda t, revive: dt.timedelta(*t["v"]),
     "timezone": _read_timezone,

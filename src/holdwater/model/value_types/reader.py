@@ -14,9 +14,9 @@ from holdwater.model.value_types import (
     optional_libraries,
     scalars,
 )
-from holdwater.model.value_types.tag import TAG, Read, Tree
+from holdwater.model.value_types.tag import TAG, ReadFunction, Tree
 
-_READERS: Final[dict[str, Read]] = {
+_READERS: Final[dict[str, ReadFunction]] = {
     **scalars.READERS,
     **datetimes.READERS,
     **containers.READERS,

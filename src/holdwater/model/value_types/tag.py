@@ -17,10 +17,10 @@ INT_PLAIN_BITS: Final = 2000
 Tree = Any
 """data as `json.start_loads` gives it"""
 
-Revive = Callable[[Tree], Any]
+ReviveFunction = Callable[[Tree], Any]
 
 
-class Refused(Exception):
+class NotStorable(Exception):
     """A value cannot be stored.  `steps` lead to it from the outside, innermost first; each container adds its own."""
 
     def __init__(self, reason: str, hint: str = "") -> None:
@@ -41,7 +41,7 @@ class Refused(Exception):
         return path
 
 
-class Writer(Protocol):
+class ValueWriter(Protocol):
     """Writer of the values inside a container.
 
     `needs_verification`: the result must be proved by reading it.
@@ -67,5 +67,5 @@ class Writer(Protocol):
         """The trees of elements of a set.  Raises Refused."""
 
 
-Write = Callable[[Any, Writer], Tree]
-Read = Callable[[dict[str, Any], Revive], Any]
+WriteFunction = Callable[[Any, ValueWriter], Tree]
+ReadFunction = Callable[[dict[str, Any], ReviveFunction], Any]

@@ -8,14 +8,14 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from holdwater.model.value_types import class_instances, containers, custom_types, datetimes, scalars
-from holdwater.model.value_types.display import as_text
-from holdwater.model.value_types.tag import MAX_DEPTH, TAG, Refused, Tree, Write
+from holdwater.model.value_types.display import to_display_text
+from holdwater.model.value_types.tag import MAX_DEPTH, TAG, NotStorable, Tree, WriteFunction
 
-_WRITERS: Final[dict[type, Write]] = {**scalars.WRITERS, **datetimes.WRITERS, **containers.WRITERS}
-_known: Final[WeakKeyDictionary[type, Write]] = WeakKeyDictionary()
+_WRITERS: Final[dict[type, WriteFunction]] = {**scalars.WRITERS, **datetimes.WRITERS, **containers.WRITERS}
+_writer_cache: Final[WeakKeyDictionary[type, WriteFunction]] = WeakKeyDictionary()
 """writers of other classes, found once"""
-KEY_SHOWN_CHARS: Final = 40
-_LIBRARIES: Final = frozenset({"numpy", "pandas"})
+MAX_KEY_CHARS: Final = 40
+_OPTIONAL_LIBRARIES: Final = frozenset({"numpy", "pandas"})
 
 
 class TreeWriter:
@@ -39,14 +39,14 @@ class TreeWriter:
         if value is None or kind is bool:
             return value
         if self.depth > MAX_DEPTH:
-            raise Refused(f"is nested more than {MAX_DEPTH} levels deep, or contains itself")
+            raise NotStorable(f"is nested more than {MAX_DEPTH} levels deep, or contains itself")
         self.depth += 1
         try:
             if kind is list:
                 return self.write_items(value)
             if kind is dict:
                 return self.write_mapping(value)
-            return _writer_of(kind)(value, self)
+            return _find_writer(kind)(value, self)
         finally:
             self.depth -= 1
 
@@ -55,7 +55,7 @@ class TreeWriter:
         try:
             for value in values:
                 made.append(self.write(value))  # noqa: PERF401 - its length says where it stopped
-        except Refused as refused:
+        except NotStorable as refused:
             refused.add_step(f"[{len(made)}]")
             raise
         return made
@@ -78,8 +78,8 @@ class TreeWriter:
                 self.hash_depth -= 1
             try:
                 made.append([written, self.write(value)])
-            except Refused as refused:
-                refused.add_step(written if type(written) is str else as_text(written, KEY_SHOWN_CHARS))
+            except NotStorable as refused:
+                refused.add_step(written if type(written) is str else to_display_text(written, MAX_KEY_CHARS))
                 raise
         return made
 
@@ -93,26 +93,26 @@ class TreeWriter:
     def _write_at(self, step: str, value: Any) -> Tree:
         try:
             return self.write(value)
-        except Refused as refused:
+        except NotStorable as refused:
             refused.add_step(step)
             raise
 
 
-def _writer_of(kind: type) -> Write:
-    write = custom_types.writer_of(kind) or _WRITERS.get(kind) or _known.get(kind)
+def _find_writer(kind: type) -> WriteFunction:
+    write = custom_types.find_writer(kind) or _WRITERS.get(kind) or _writer_cache.get(kind)
     if write is None:
-        write = _known[kind] = _family_of(kind)
+        write = _writer_cache[kind] = _find_family_writer(kind)
     return write
 
 
-def _family_of(kind: type) -> Write:
-    for belongs, write in class_instances.FAMILIES:
+def _find_family_writer(kind: type) -> WriteFunction:
+    for belongs, write in class_instances.FAMILY_WRITERS:
         if belongs(kind):
             return write
-    if kind.__module__.partition(".")[0] in _LIBRARIES:
+    if kind.__module__.partition(".")[0] in _OPTIONAL_LIBRARIES:
         from holdwater.model.value_types import optional_libraries
 
-        found = optional_libraries.writer_of(kind)
+        found = optional_libraries.find_writer(kind)
         if found is not None:
             return found
     return _refuse
@@ -120,10 +120,10 @@ def _family_of(kind: type) -> Write:
 
 def _refuse(value: Any, writer: Any) -> Tree:
     kind = type(value)
-    raise Refused(f"is of type {kind.__module__}.{kind.__qualname__}, which cannot be stored", _hint(value))
+    raise NotStorable(f"is of type {kind.__module__}.{kind.__qualname__}, which cannot be stored", _storage_hint(value))
 
 
-_INSTEAD: Final[tuple[tuple[tuple[type, ...], str], ...]] = (
+_ALTERNATIVES: Final[tuple[tuple[tuple[type, ...], str], ...]] = (
     ((type, FunctionType, BuiltinFunctionType), "store its name"),
     ((BaseException,), "store str(error), or what the next one needs to know of it"),
     ((GeneratorType,), "store list(...) of it"),
@@ -131,14 +131,14 @@ _INSTEAD: Final[tuple[tuple[tuple[type, ...], str], ...]] = (
 )
 
 
-def _hint(value: Any) -> str:
-    for kinds, instead in _INSTEAD:
+def _storage_hint(value: Any) -> str:
+    for kinds, instead in _ALTERNATIVES:
         if isinstance(value, kinds):
             return instead
-    own: Callable[[Any], Any] | None = next((base for base in type(value).__mro__ if base in _PLAIN), None)
+    own: Callable[[Any], Any] | None = next((base for base in type(value).__mro__ if base in _PLAIN_TYPES), None)
     if own is not None:
         return f"store {own.__name__}(...) of it, or say with register_type() how it is kept"
     return "store plain data, a dataclass, an Enum or a pydantic model, or say with register_type() how it is kept"
 
 
-_PLAIN: Final = (str, int, float, list, dict, tuple, set, frozenset, bytes)
+_PLAIN_TYPES: Final = (str, int, float, list, dict, tuple, set, frozenset, bytes)

@@ -26,7 +26,7 @@ from holdwater.runners.tasks.workflow_handle import ContextInput, WorkflowHandle
 from holdwater.runners.workflow_names import WorkflowRef, resolve_workflow_name
 from holdwater.runs.activity import Activity
 from holdwater.runs.follow import RunFollower
-from holdwater.runs.pauses import Pause
+from holdwater.runs.open_pauses import Pause
 from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorMetrics
 from holdwater.runtime.internal_errors import InternalErrorRecord
 from holdwater.tasks import Context

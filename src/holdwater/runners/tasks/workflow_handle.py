@@ -13,7 +13,7 @@ from holdwater.model.statuses import STATUS_LABELS
 from holdwater.operations.control import is_executing
 from holdwater.runners.tasks.results import PipelineResult
 from holdwater.runs.follow import RunFollower
-from holdwater.runs.pauses import Pause
+from holdwater.runs.open_pauses import Pause
 from holdwater.tasks import Context
 
 ContextInput = Context | Mapping[str, Any] | None

@@ -212,7 +212,7 @@ class _RunCheck:
                 try:
                     if acceptance:
                         self._check_inherited(machine, tree)
-                    self._apply_entry(machine, journal_format.decode(tree, _keep_encoded, row.at), acceptance)
+                    self._apply_entry(machine, journal_format.decode_entry(tree, _keep_encoded, row.at), acceptance)
                 except IllegalEvent:
                     continue  # reported; the machine is as it was before
                 except (StoreError, *MALFORMED_DATA_ERRORS) as error:

@@ -18,7 +18,7 @@ from holdwater.model.error_report import ErrorReport, describe_error, restore_so
 from holdwater.model.ports.definition import PortableTask
 from holdwater.model.results import NodeResult
 from holdwater.runtime.attempt import Attempt, RemoteTaskError
-from holdwater.runtime.task_ports import SlotOwner
+from holdwater.runtime.handle_protocols import SlotOwner
 
 DEFAULT_EXECUTOR: Final = "default"
 """the executor that is always there"""

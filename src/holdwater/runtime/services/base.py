@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from holdwater.errors import StoreError, StoreUnavailable, StoreUnusable
 from holdwater.model.time import UNSET, Micros
 from holdwater.runtime.internal_errors import InternalErrors
-from holdwater.runtime.timers import MAX_RETRY_DELAY_US, MIN_RETRY_DELAY_US
+from holdwater.runtime.loop_timers import MAX_RETRY_DELAY_US, MIN_RETRY_DELAY_US
 
 NEVER: Final = Micros(1 << 62)
 

@@ -28,9 +28,9 @@ from holdwater.runtime.executors.slots import Executor
 from holdwater.runtime.executors.throughput import SURPLUS_CHECK_US
 from holdwater.runtime.internal_errors import InternalErrors, describe_recorded, logger
 from holdwater.runtime.parking import Parking
-from holdwater.runtime.ports import Decider, StoredRuns, WorkStarter
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.run_table import RunTable
+from holdwater.runtime.service_protocols import Decider, StoredRuns, WorkStarter
 from holdwater.runtime.workflows import ExecutableWorkflows
 
 MAX_ROWS_OF_RUN: Final = 1_000_000

@@ -10,15 +10,15 @@ from holdwater.runtime.services.children.calls import ChildCalls
 from holdwater.runtime.services.children.fan_out import FanOutChildren
 from holdwater.runtime.services.children.runs import ChildRuns
 from holdwater.runtime.services.claims import ClaimedWork, WorkClaimer
-from holdwater.runtime.services.control import RunControl
 from holdwater.runtime.services.deadlines import Deadlines
-from holdwater.runtime.services.firings import FiringWriter
+from holdwater.runtime.services.firing_writer import FiringWriter
 from holdwater.runtime.services.interruption import CallerInterruption
-from holdwater.runtime.services.isolation import SuspectStarter
 from holdwater.runtime.services.leases import LeaseKeeper
 from holdwater.runtime.services.recovery import StaleClaimSweeper
 from holdwater.runtime.services.retention import Retention
+from holdwater.runtime.services.run_control import RunControl
 from holdwater.runtime.services.schedules import Scheduler
+from holdwater.runtime.services.suspect_isolation import SuspectStarter
 from holdwater.runtime.services.triggers import TriggerPoller
 
 

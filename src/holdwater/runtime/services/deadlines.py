@@ -16,8 +16,8 @@ from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.executors.dispatch import Dispatcher
 from holdwater.runtime.internal_errors import logger
-from holdwater.runtime.ports import AttemptFinisher, Decider
 from holdwater.runtime.run_table import RunTable
+from holdwater.runtime.service_protocols import AttemptFinisher, Decider
 
 
 class Deadlines:

@@ -17,8 +17,8 @@ from holdwater.model.ports.store import Store
 from holdwater.model.records import RunRow
 from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.future import Future
-from holdwater.runtime.ports import Decider
 from holdwater.runtime.run_table import RunTable
+from holdwater.runtime.service_protocols import Decider
 from holdwater.runtime.services.children.runs import child_rows
 from holdwater.runtime.store_status import StoreStatus
 

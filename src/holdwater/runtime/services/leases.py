@@ -17,8 +17,8 @@ from holdwater.runtime.claim_requests import ClaimRequests
 from holdwater.runtime.executors.dispatch import Dispatcher
 from holdwater.runtime.internal_errors import InternalErrors
 from holdwater.runtime.lease_watch import LeaseWatch
-from holdwater.runtime.ports import Inbox, LeasedWork
 from holdwater.runtime.run_table import RunTable
+from holdwater.runtime.service_protocols import Inbox, LeasedWork
 
 
 class LeaseKeeper:

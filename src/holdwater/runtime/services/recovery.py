@@ -14,8 +14,8 @@ from holdwater.model.ports.store import Store
 from holdwater.model.time import Micros
 from holdwater.runtime.claim_requests import ClaimRequests
 from holdwater.runtime.config import DriverConfig
-from holdwater.runtime.ports import ChildControl, StoredRuns
 from holdwater.runtime.run_table import RunTable
+from holdwater.runtime.service_protocols import ChildControl, StoredRuns
 from holdwater.runtime.services.deadlines import Deadlines
 from holdwater.runtime.workflows import ExecutableWorkflows
 

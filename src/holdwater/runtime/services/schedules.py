@@ -20,7 +20,7 @@ from holdwater.model.triggers import triggers
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.config import ScheduleConfig
 from holdwater.runtime.run_loader import RunLoader
-from holdwater.runtime.services.firings import FiringWriter, fire_values
+from holdwater.runtime.services.firing_writer import FiringWriter, fire_values
 from holdwater.runtime.store_status import StoreStatus
 from holdwater.runtime.workflows import ExecutableWorkflows
 from holdwater.schedules import Cron, DueDecision, SchedulePolicy, decide_due, decide_overlap

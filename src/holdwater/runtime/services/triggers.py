@@ -19,16 +19,16 @@ from holdwater.model.error_report import describe_error
 from holdwater.model.ports.store import Store
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import UNSET, Micros, add_seconds
-from holdwater.model.triggers import Answer, Trigger, TriggerResult, triggers
+from holdwater.model.triggers import Trigger, TriggerResult, TriggerReturn, triggers
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.config import ScheduleConfig
 from holdwater.runtime.internal_errors import InternalErrors, logger
-from holdwater.runtime.ports import Inbox
+from holdwater.runtime.loop_timers import Timers
 from holdwater.runtime.run_loader import RunLoader
-from holdwater.runtime.services.firings import FiringWriter, fire_values
+from holdwater.runtime.service_protocols import Inbox
+from holdwater.runtime.services.firing_writer import FiringWriter, fire_values
 from holdwater.runtime.services.schedules import scan_interval_us
 from holdwater.runtime.store_status import StoreStatus
-from holdwater.runtime.timers import Timers
 from holdwater.runtime.workflows import ExecutableWorkflows
 
 MAX_CONCURRENT_CALLS: Final = 16
@@ -233,7 +233,7 @@ class TriggerPoller:
 def call_trigger(trigger: Trigger) -> TriggerResult | str:
     """Call a trigger function; returns its answer, or its error as text."""
     try:
-        found: Answer = trigger.function()
+        found: TriggerReturn = trigger.function()
         if inspect.isawaitable(found):
             found = run_awaitable(found)
         if isinstance(found, TriggerResult):

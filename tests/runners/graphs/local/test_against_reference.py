@@ -151,7 +151,7 @@ def assert_agrees_with_reference(parts: tuple[NodeSpec, ...], entrypoint: tuple[
     above = [(gate, name) for name in scope.entrypoints for gate in graph.controlled_by.get(name, ())]
     assume(all(gate in together.get(name, ()) for gate, name in above))
     program = build_reference(parts, scope.entrypoints, scope.gated_entries, calls)
-    m = drivers.run(program, given_inputs)
+    m = drivers.run_to_end(program, given_inputs)
     assert (m.status == "failed") == isinstance(result.error, InfiniteLoopError | DeadlockError)
     assert mine == calls.take_counts()
     assert dict(result) == program.outputs(m)

@@ -24,7 +24,7 @@ from holdwater.operations.pruning import prune_runs
 from holdwater.runs.follow import RunFollower
 from holdwater.runs.info import RunInfo
 from holdwater.runs.nodes import NodeView
-from holdwater.runs.pauses import Pause
+from holdwater.runs.open_pauses import Pause
 from holdwater.runs.view import RunView
 from holdwater.runtime.config import DriverConfig
 from holdwater.storage import StoreOptions

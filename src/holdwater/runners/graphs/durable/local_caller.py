@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.node_call import NodeCacheProtocol
     from holdwater.graphs.nodes.base import Node
-    from holdwater.model.values import Stored
+    from holdwater.model.values import StoredValue
     from holdwater.runners.graphs.local.spans import NodeSpan, RunSpan
 
 T = TypeVar("T")
@@ -203,7 +203,7 @@ class CallerRun:
             self._caller.finished_nested.discard(place)
             self._caller.node_spans[place] = watch.start_node_span(node, inputs)
 
-    def children_finished(self, node: GraphNode, outputs: Mapping[str, Stored], error: Exception | None) -> None:
+    def children_finished(self, node: GraphNode, outputs: Mapping[str, StoredValue], error: Exception | None) -> None:
         caller = self._caller
         stem = f"{self._run_id}/{node.name}."
         for run_id, watch in list(caller.run_spans.items()):

@@ -19,7 +19,7 @@ from holdwater.errors import (
 from holdwater.graphs.definition import GraphWorkflowDefinition
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model.statuses import RunStatus
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from holdwater.runners.graphs.durable.local_caller import CallerRun, LocalCaller
 from holdwater.runners.graphs.local.errors import deadlock_error, infinite_loop_error
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
@@ -30,7 +30,7 @@ from holdwater.runtime.future import wrap_future
 if TYPE_CHECKING:
     from holdwater.engine import Engine
     from holdwater.graphs.graph_protocol import GraphProtocol
-    from holdwater.runs.pauses import Pause
+    from holdwater.runs.open_pauses import Pause
     from holdwater.runs.view import RunView
 
 
@@ -117,7 +117,9 @@ class DurableGraphRuns:
         elif given_answers and not answered:
             raise self._pause_not_found_error(run_id, given_answers, f"it is {run.status}")
 
-    def _check_repeated_answers(self, run: RunView, caller: LocalCaller, changed_inputs: Mapping[str, Stored]) -> None:
+    def _check_repeated_answers(
+        self, run: RunView, caller: LocalCaller, changed_inputs: Mapping[str, StoredValue]
+    ) -> None:
         """Answers to questions of this graph that were answered before say the same, and are taken out.
 
         Those of questions that the changed inputs put anew stay.  Raises PauseNotFound, AnswerError, EncodingError.
@@ -130,7 +132,7 @@ class DurableGraphRuns:
                 continue
             if node.name not in anew:
                 answer = caller.validate_answer(pause_id, caller.answers.pop(pause_id))
-                if next(iter(run.outputs_of(node.name).values())) != Stored.encode(answer):
+                if next(iter(run.outputs_of(node.name).values())) != StoredValue.encode(answer):
                     raise self._pause_not_found_error(run.id, [pause_id], "it was answered otherwise before")
 
     def _pause_not_found_error(self, run_id: str, keys: Iterable[str], reason: str) -> PauseNotFound:
@@ -140,7 +142,7 @@ class DurableGraphRuns:
             hint=f"open questions: {ids}; checkpointer.fork(...) begins a workflow that is answered otherwise",
         )
 
-    def _resume(self, run_id: str, changed_inputs: Mapping[str, Stored]) -> None:
+    def _resume(self, run_id: str, changed_inputs: Mapping[str, StoredValue]) -> None:
         try:
             self.engine.control.continue_here(run_id, changed_inputs)
         except InvalidTransition:  # it may have come to its end since it was looked at
@@ -246,13 +248,13 @@ def _recorded_error(run: RunView) -> GraphFailed:
     return error
 
 
-def _changed_inputs(run: RunView, inputs: Mapping[str, Any]) -> dict[str, Stored]:
+def _changed_inputs(run: RunView, inputs: Mapping[str, Any]) -> dict[str, StoredValue]:
     """Return the inputs that differ from those the run has.  Raises EncodingError."""
-    given = {name: Stored.encode(value) for name, value in inputs.items() if run.has_cell(name)}
+    given = {name: StoredValue.encode(value) for name, value in inputs.items() if run.has_cell(name)}
     return {name: stored for name, stored in given.items() if run.last_given(name) != stored}
 
 
-def _check_strict_resume(run: RunView, changed_inputs: Mapping[str, Stored]) -> None:
+def _check_strict_resume(run: RunView, changed_inputs: Mapping[str, StoredValue]) -> None:
     """Check that a strict resume has no changed inputs.  Raises InvalidTransition."""
     if run.status == RunStatus.COMPLETED:
         raise InvalidTransition(

@@ -19,12 +19,12 @@ from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.kernel import Machine
 from holdwater.model import events as ev
-from holdwater.model.cancellation import failure_of, is_cancellation
+from holdwater.model.cancellation_token import is_cancellation, to_node_failure
 from holdwater.model.commands import Execute, StartTimer
 from holdwater.model.context_isolation import detach_decimal_context
 from holdwater.runners.graphs.local import limiter
 from holdwater.runners.graphs.local.errors import failed_event, outcome_of
-from holdwater.runners.graphs.local.idle import IdleTracker, cancel_and_wait
+from holdwater.runners.graphs.local.idle_tracker import IdleTracker, cancel_and_wait
 from holdwater.runners.graphs.local.nesting import call_nested_graph_async, note_node_location
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.prepare import outermost_name
@@ -160,7 +160,7 @@ class _AsyncDriver(IdleTracker):
         except BaseException as raised:
             if is_cancellation(raised) and self._is_cancelled():
                 raise
-            self.errors[i] = error = failure_of(raised)  # raised when the run has ended
+            self.errors[i] = error = to_node_failure(raised)  # raised when the run has ended
             note_node_location(error, node)
             event = failed_event(node, c, error)
         if not self.closing:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from holdwater.runners.graphs.local import limiter
 from holdwater.runners.graphs.local.async_driver import run_graph
-from holdwater.runners.graphs.local.idle import IdleTracker, cancel_and_wait
+from holdwater.runners.graphs.local.idle_tracker import IdleTracker, cancel_and_wait
 from holdwater.runners.graphs.local.nesting import expand_inner_items, to_columns
 from holdwater.runners.graphs.local.prepare import prepare_nested
 from holdwater.runners.graphs.local.run_context import RunContext

@@ -17,7 +17,7 @@ from holdwater.errors import GraphConfigError, NodeReturnError
 from holdwater.graphs.node_call import UNEVALUATED_TYPES, call_function
 from holdwater.graphs.nodes.function import FunctionNode
 from holdwater.graphs.nodes.nested import GraphNode
-from holdwater.model.cancellation import failure_of
+from holdwater.model.cancellation_token import to_node_failure
 from holdwater.model.context_isolation import context_copier
 from holdwater.model.error_report import raw_attribute
 from holdwater.runners.graphs.local import nesting
@@ -134,7 +134,7 @@ class FastPath:
                 else:
                     call(v, run_context)
         except BaseException as raised:  # noqa: BLE001 - what is no failure is raised again
-            error = failure_of(raised)
+            error = to_node_failure(raised)
             nesting.note_node_location(error, self._find_node(call, cells, out))
             return self._failed_outcome(v, self._find_return_error(v) or error)
         if not self._returns_checked:  # checked in the first run only: the kind of a return value does not change
@@ -204,7 +204,7 @@ class FastPath:
 
         Raises exceptions that are not failures (KeyboardInterrupt, SystemExit) again.
         """
-        tb, left, error = raw_attribute(raised, "__traceback__"), dict[str, Any](), failure_of(raised)
+        tb, left, error = raw_attribute(raised, "__traceback__"), dict[str, Any](), to_node_failure(raised)
         while tb is not None and tb.tb_frame.f_code is not generated_function.__code__:
             tb = tb.tb_next
         if tb is not None:

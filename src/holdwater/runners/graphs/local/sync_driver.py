@@ -11,7 +11,7 @@ from holdwater.graphs.node_call import call_function
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.kernel import Machine
 from holdwater.model import events as ev
-from holdwater.model.cancellation import STOP, failure_of
+from holdwater.model.cancellation_token import CANCELLATION_TOKEN, to_node_failure
 from holdwater.model.commands import Execute, StartTimer
 from holdwater.model.results import NodeResult
 from holdwater.model.time import Micros
@@ -106,7 +106,7 @@ def run_graph_node(node: GraphNode, inputs: dict[str, Any], run_context: RunCont
 
 def _is_unrestricted() -> bool:
     """Return True without a limit of concurrency, and if the run cannot be stopped between two nodes."""
-    return limiter.current_limiter() is None and STOP.get() is None
+    return limiter.current_limiter() is None and CANCELLATION_TOKEN.get() is None
 
 
 def _identity(outputs: dict[str, Any]) -> dict[str, Any] | None:
@@ -135,7 +135,7 @@ def _run_machine(
     """Execute the commands of the machine in their order."""
     compiled = prepared.compiled
     calls, nodes = compiled.calls, compiled.nodes
-    memo, permits, stop = run_context.node_cache, limiter.current_limiter(), STOP.get()
+    memo, permits, stop = run_context.node_cache, limiter.current_limiter(), CANCELLATION_TOKEN.get()
     m = Machine(compiled.plan_with_limit(run_context.max_iterations))
     m.apply(ev.Started(prepared.machine_inputs(graph_inputs)))
     errors: dict[int, BaseException] = {}
@@ -168,7 +168,7 @@ def _run_machine(
                         if permits is not None:
                             permits.release()
             except BaseException as raised:  # noqa: BLE001 - what is no failure is raised again
-                errors[i] = error = failure_of(raised)
+                errors[i] = error = to_node_failure(raised)
                 note_node_location(error, node)
                 m.apply(failed_event(node, c, error))
             else:

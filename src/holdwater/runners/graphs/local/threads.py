@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from holdwater.model.cancellation import STOP, CancelToken
+from holdwater.model.cancellation_token import CANCELLATION_TOKEN, CancelToken
 from holdwater.model.coroutines import ForeignLoopCall, run_awaitable
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def run_in_thread(function: Callable[[], T], *, own_thread: bool = False) 
     from concurrent.futures import ThreadPoolExecutor
 
     context, stop = contextvars.copy_context(), CancelToken()
-    context.run(STOP.set, stop)
+    context.run(CANCELLATION_TOKEN.set, stop)
     own = ThreadPoolExecutor(1) if own_thread else None
     # The outcome is returned, not raised: a future cannot hold StopIteration, and the exception may go unretrieved.
     future = asyncio.get_running_loop().run_in_executor(own, context.run, _capture_outcome, function, stop)
@@ -54,7 +54,7 @@ def run_in_own_loop(make_coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """
     import asyncio
 
-    above = STOP.get()
+    above = CANCELLATION_TOKEN.get()
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -82,7 +82,7 @@ def run_in_own_loop(make_coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 def await_from_thread(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
     """Await a coroutine in a loop, from a thread; it is cancelled when the thread is told to stop."""
-    carried, stop = ForeignLoopCall(coroutine, loop), STOP.get()
+    carried, stop = ForeignLoopCall(coroutine, loop), CANCELLATION_TOKEN.get()
     with nullcontext() if stop is None else stop.on_cancel(carried.cancel):
         try:
             return carried.future.result()

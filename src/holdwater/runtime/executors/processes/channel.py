@@ -17,7 +17,7 @@ from holdwater.model.log_context import ORIGIN, install_record_factory
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.ports.definition import PortableTask
 from holdwater.model.time import UNSET, Micros
-from holdwater.model.value_types.custom_types import Registration, register
+from holdwater.model.value_types.custom_types import TypeRegistration, add_registration
 from holdwater.runtime.handle import TaskHandle
 
 T = TypeVar("T")
@@ -132,6 +132,6 @@ def unpickle_code(blob: bytes) -> Any:
     if isinstance(thing, type):
         home = sys.modules.setdefault(thing.__module__, ModuleType(thing.__module__))
         setattr(home, thing.__name__, thing)  # also over an earlier one: it was defined again
-    elif isinstance(thing, Registration):
-        register(thing)
+    elif isinstance(thing, TypeRegistration):
+        add_registration(thing)
     return thing

@@ -21,10 +21,10 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.records import RunRow
 from holdwater.model.statuses import RunStatus
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.future import Future
-from holdwater.runtime.ports import Decider
+from holdwater.runtime.service_protocols import Decider
 from holdwater.runtime.services.children.runs import ChildRuns, ChildWatch
 
 ChildRef = tuple[str, int, int, int]
@@ -107,7 +107,7 @@ class FanOutChildren:
         """Raises HoldwaterError if it cannot run."""
         program = program.specialize(inputs)
         cells = {  # read from the journal they are stored values, whatever the style
-            name: program.style.decode_value(value.tree) if isinstance(value, Stored) else value
+            name: program.style.decode_value(value.tree) if isinstance(value, StoredValue) else value
             for name, value in inputs.items()
         }
         return self._runs.create(program.plan.name, program, cells, id=run_id, parent_id=run.row.id, deadline_at=None)

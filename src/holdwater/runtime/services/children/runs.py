@@ -18,11 +18,11 @@ from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.executors.dispatch import Dispatcher
 from holdwater.runtime.future import Future
-from holdwater.runtime.ports import ChildControl, Decider, Inbox, MakeRunRow
+from holdwater.runtime.loop_timers import Timers
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.run_table import Accepted, RunTable
+from holdwater.runtime.service_protocols import ChildControl, Decider, Inbox, MakeRunRow
 from holdwater.runtime.store_status import StoreStatus
-from holdwater.runtime.timers import Timers
 
 POLL_INTERVAL_US: Final = 100_000
 """interval at which a child that runs elsewhere is read, where the store sends no notifications"""

@@ -21,8 +21,8 @@ from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.claim_limits import ClaimLimits
 from holdwater.runtime.claim_requests import ClaimRequests
 from holdwater.runtime.internal_errors import InternalErrors
-from holdwater.runtime.ports import CommittedRuns, MakeRunRow
 from holdwater.runtime.run_loader import RunLoader
+from holdwater.runtime.service_protocols import CommittedRuns, MakeRunRow
 
 
 class FiringWriter:

@@ -11,7 +11,7 @@ from holdwater.kernel.states import AWAITING_INPUT
 from holdwater.model.child_ids import child_run_id
 from holdwater.model.input_requests import Question
 from holdwater.model.json_schema import Schema
-from holdwater.model.values import Stored
+from holdwater.model.values import StoredValue
 from holdwater.runtime.active_run import ActiveRun
 
 LoadRun = Callable[[str], ActiveRun | None]
@@ -33,7 +33,7 @@ class Pause:
     fence: int
     name: str
     answer_name: str
-    question: Stored | None
+    question: StoredValue | None
     answer_schema: Schema | None = None
 
     @property

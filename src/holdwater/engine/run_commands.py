@@ -12,9 +12,9 @@ from holdwater.model import validation
 from holdwater.model.json_schema import first_violation
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
-from holdwater.model.statuses import ACTIVE, RunStatus
+from holdwater.model.statuses import ACTIVE_STATUSES, RunStatus
 from holdwater.model.time import Micros
-from holdwater.runs.pauses import Pause
+from holdwater.runs.open_pauses import Pause
 from holdwater.runs.reader import RunReader
 from holdwater.runtime.driver import Driver
 from holdwater.runtime.future import Future
@@ -77,7 +77,7 @@ class RunCommands:
         if taken.result():
             return
         row = self._reader.row(run_id)
-        if verb == "cancel" and row.status in ACTIVE:
+        if verb == "cancel" and row.status in ACTIVE_STATUSES:
             raise InvalidTransition(
                 f"run {run_id} is already being cancelled", hint="it ends when what runs of it has ended"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdwater.model.time import Micros
 from holdwater.runtime.crash_suspects import CrashSuspects
-from holdwater.runtime.ports import WorkStarter
+from holdwater.runtime.service_protocols import WorkStarter
 
 
 class SuspectStarter:

@@ -64,7 +64,7 @@ class CancelToken:
                 del self._listeners[key]
 
 
-STOP: Final[ContextVar[CancelToken | None]] = ContextVar("holdwater_stop", default=None)
+CANCELLATION_TOKEN: Final[ContextVar[CancelToken | None]] = ContextVar("holdwater_stop", default=None)
 """the Stop of the thread that this code runs in; None: nothing can cancel it"""
 
 
@@ -82,7 +82,7 @@ def is_task_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def failure_of(error: BaseException) -> Exception:
+def to_node_failure(error: BaseException) -> Exception:
     """The failure of a node whose body raised this, where nothing has cancelled the body.
 
     An exception is its own failure; of a CancelledError a FunctionCancelled is made..  Anything else, which is to end

@@ -19,11 +19,11 @@ from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.future import Future
 from holdwater.runtime.hooks import RunHooks
-from holdwater.runtime.ports import Decider
+from holdwater.runtime.loop_timers import Timers
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.run_table import RunTable
+from holdwater.runtime.service_protocols import Decider
 from holdwater.runtime.store_status import StoreStatus
-from holdwater.runtime.timers import Timers
 
 
 class ChildResumer(Protocol):

@@ -15,11 +15,11 @@ from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.crash_suspects import CrashSuspects
 from holdwater.runtime.decisions import Decisions
 from holdwater.runtime.executors.dispatch import Dispatcher
+from holdwater.runtime.handle_protocols import ChildStarter
 from holdwater.runtime.hooks import RunHooks
 from holdwater.runtime.internal_errors import log_attempt_failure
+from holdwater.runtime.loop_timers import Timers
 from holdwater.runtime.run_table import RunTable
-from holdwater.runtime.task_ports import ChildStarter
-from holdwater.runtime.timers import Timers
 
 
 class Work:
