@@ -69,6 +69,9 @@ class TriggerRegistry:
         with self._lock:
             return self._triggers.get(name)
 
+    def __len__(self) -> int:
+        return len(self._triggers)
+
     def list_triggers(self) -> list[Trigger]:
         """All triggers, by name."""
         with self._lock:

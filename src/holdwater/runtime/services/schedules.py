@@ -79,10 +79,7 @@ class Scheduler:
         self._scan_at = UNSET
         self._expire_at = UNSET
         self._registered_workflows: set[str] = set()
-
-    @property
-    def _is_enabled(self) -> bool:
-        return self.config.cron or self.config.triggers
+        self._is_enabled: Final = config.cron or config.triggers
 
     def due_at(self, now: Micros) -> Micros | None:
         if not self._is_enabled:
@@ -109,8 +106,9 @@ class Scheduler:
         """Fire what is due, as much as fits into one pass."""
         if not self._is_enabled:
             return
-        if self._scan_at <= now or self._scan_at > now + self._scan_interval_us:
-            self._scan_at, self.check_needed = Micros(now + self._scan_interval_us), True
+        latest_scan_at = Micros(now + self._scan_interval_us)
+        if self._scan_at <= now or self._scan_at > latest_scan_at:
+            self._scan_at, self.check_needed = latest_scan_at, True
         if not self.check_needed and (self._next_fire_at is None or self._next_fire_at > now):
             return
         names = self._workflows.names()
@@ -254,6 +252,6 @@ def scan_interval_us(config: ScheduleConfig, store_status: StoreStatus) -> int:
     if store_status.has_notifications:
         return int(IDLE_SCAN_SECONDS * 1e6)
     seconds = config.poll_seconds
-    if config.triggers and triggers.list_triggers():
+    if config.triggers and len(triggers):
         seconds = min(seconds, config.trigger_poll_seconds)
     return int(seconds * 1e6)

@@ -93,8 +93,9 @@ class TriggerPoller:
         """Write answers that came in, and call the triggers that are due."""
         if not self._config.triggers:
             return
-        if self._scan_at <= now or self._scan_at > now + self._scan_interval_us:
-            self._scan_at, self.check_needed = Micros(now + self._scan_interval_us), True
+        latest_scan_at = Micros(now + self._scan_interval_us)
+        if self._scan_at <= now or self._scan_at > latest_scan_at:
+            self._scan_at, self.check_needed = latest_scan_at, True
         is_due = self._next_call_at is not None and self._next_call_at <= now
         if not (self.check_needed or self._answers or is_due):
             return
