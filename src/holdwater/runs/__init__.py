@@ -43,7 +43,7 @@ _EXPORTS = {
         "NodeState",
         "NodeView",
     ),
-    ".pauses": ("Pause",),
+    ".open_pauses": ("Pause",),
     ".reader": ("RunReader",),
     ".view": ("RunView",),
 }

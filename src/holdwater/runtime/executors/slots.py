@@ -23,12 +23,12 @@ from holdwater.model.context_isolation import run_in_fresh_context
 from holdwater.model.error_report import describe_error
 from holdwater.model.events import Failed
 from holdwater.model.journal import JournalEntry
-from holdwater.model.results import NodeResult
 from holdwater.model.time import UNSET, Micros
 from holdwater.runtime.attempt import Attempt, run_function, run_function_async
-from holdwater.runtime.executors.base import ExecutorBackend, ExecutorMetrics, TaskInvocation, to_result
+from holdwater.runtime.executors.backend_calls import BackendCalls
+from holdwater.runtime.executors.base import ExecutorBackend, ExecutorMetrics
 from holdwater.runtime.executors.event_loop import JOIN_TIMEOUT_SECONDS, TaskEventLoop
-from holdwater.runtime.executors.throughput import SlotThroughput
+from holdwater.runtime.executors.throughput import EndedAttempts, SlotThroughput
 from holdwater.runtime.handle import TaskHandle
 
 if TYPE_CHECKING:
@@ -57,10 +57,9 @@ class Executor:
         self.name = name
         self.slot_limit = slot_limit
         self.throughput = SlotThroughput(slot_limit)
-        self._backend = backend
-        self._run_remotely = None if backend is None else self._run_on_backend
-        self._invocations: dict[Attempt, TaskInvocation] = {}
-        self._executed_count = self._failed_count = self._total_duration_us = 0
+        self._backend_calls = None if backend is None else BackendCalls(backend, self)
+        self._run_remotely = None if self._backend_calls is None else self._backend_calls.run
+        self._ended = EndedAttempts()
         self._on_attempt_ended = on_attempt_ended
         self._on_deferral_changed = on_deferral_changed
         self._on_slot_free = on_slot_free
@@ -131,12 +130,9 @@ class Executor:
     def metrics(self) -> ExecutorMetrics:
         """Its figures at this moment."""
         with self._lock:
-            n = self._executed_count
-            mean_ms = self._total_duration_us / n / 1000 if n else 0.0
-            waiting = len(self.queue) + len(self._slot_requests)
-            return ExecutorMetrics(
-                self.slot_limit - self.free_slots, waiting, self.slot_limit, n, self._failed_count, mean_ms
-            )
+            waiting, ended = len(self.queue) + len(self._slot_requests), self._ended
+            in_use = self.slot_limit - self.free_slots
+            return ExecutorMetrics(in_use, waiting, self.slot_limit, ended.count, ended.failed_count, ended.mean_ms)
 
     def take_newly_started(self) -> list[Attempt]:
         """The attempts that have begun since the last call."""
@@ -156,7 +152,6 @@ class Executor:
             if attempt not in self.running:
                 return
             task = self._async_tasks.get(attempt)
-            invocation = self._invocations.get(attempt)
             deferred = attempt.deferred_at
             self._drop_slot_request(attempt)
             if self._run_remotely is None or deferred:
@@ -166,8 +161,8 @@ class Executor:
                     self._abandoned.add(attempt)
                 if not deferred:
                     self._hand_over_slot()
-        if invocation is not None and self._backend is not None:
-            self._backend.kill(invocation)
+        if self._backend_calls is not None:
+            self._backend_calls.kill(attempt)
         if task is not None:
             self.event_loop.cancel(task)
 
@@ -178,35 +173,17 @@ class Executor:
         if task is not None:
             self.event_loop.cancel(task)
 
-    def _run_on_backend(self, attempt: Attempt) -> NodeResult:
-        """Run the attempt on the backend, and wait for it in this thread."""
-        assert self._backend is not None
-        invocation = TaskInvocation(attempt, self)
-        with self._lock:
-            # detaching the attempt kills it from now on; before, the backend sees that it is over
-            self._invocations[attempt] = invocation
-        try:
-            answer = self._backend.run_invocation(invocation)
-        finally:
-            with self._lock:
-                del self._invocations[attempt]
-        return to_result(attempt, answer)
-
     def _finish_attempt(self, attempt: Attempt, entry: JournalEntry) -> None:
         with self._lock:  # counted before its end is known and the metrics are read
-            self._executed_count += 1
-            self._total_duration_us += entry.ended_at - entry.started_at
-            self.throughput.ended(entry.ended_at, entry.ended_at - entry.started_at - attempt.deferred_us)
-            if type(entry.event) is Failed:
-                self._failed_count += 1
+            took_us = entry.ended_at - entry.started_at
+            self._ended.add(took_us, failed=type(entry.event) is Failed)
+            self.throughput.ended(entry.ended_at, took_us - attempt.deferred_us)
         self._on_attempt_ended(attempt, entry)
 
     def _on_detached(self, attempt: Attempt) -> None:
         """Count a task function whose end is not delivered; the lock is held."""
         now = attempt.clock.now()
-        self._executed_count += 1
-        self._total_duration_us += now - attempt.started_at
-        self._failed_count += 1
+        self._ended.add(now - attempt.started_at, failed=True)
         self.throughput.ended(now, (attempt.deferred_at or now) - attempt.started_at - attempt.deferred_us)
 
     def _start_attempt(self, attempt: Attempt) -> None:
@@ -249,9 +226,9 @@ class Executor:
         ):
             return False
         error = CapacityExhausted(
-            f"{len(self._abandoned)} timed-out bodies still run and cannot be killed; no more than "
+            f"{len(self._abandoned)} timed-out task functions still run and cannot be killed; no more than "
             f"max_concurrent_tasks = {self.slot_limit} of them are tolerated",
-            hint="make the bodies return when handle.cancelled is true, or raise max_concurrent_tasks",
+            hint="make them return when handle.cancelled is true, or raise max_concurrent_tasks",
         )
         if attempt.cancel_if_queued():  # an end like any other: the policy decides whether it is tried again
             self._on_attempt_ended(attempt, attempt.failure_entry(error, "CapacityExhausted", describe_error(error)))
@@ -404,10 +381,10 @@ class Executor:
         """
         with self._lock:
             self._closed = True
-        if self._backend is not None:
+        if self._backend_calls is not None:
             for attempt in list(self.running):
                 attempt.try_end()  # they are killed now, which is no failure of theirs
-            self._backend.close()
+            self._backend_calls.close()
         with self._lock:
             idle = self._idle_threads
             self._idle_threads = 0

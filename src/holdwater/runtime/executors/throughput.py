@@ -50,3 +50,23 @@ class SlotThroughput:
         if full and now - self._moved_at > stalled_us:
             return 0
         return int(self._limit * PREFETCH_HORIZON_US / self._mean_us)
+
+
+class EndedAttempts:
+    """Counts of the attempts of one executor that are over, those that were given up too."""
+
+    __slots__ = ("_total_us", "count", "failed_count")
+
+    def __init__(self) -> None:
+        self.count = self.failed_count = self._total_us = 0
+
+    def add(self, took_us: int, *, failed: bool) -> None:
+        """Count an attempt."""
+        self.count += 1
+        self.failed_count += failed
+        self._total_us += took_us
+
+    @property
+    def mean_ms(self) -> float:
+        """The mean duration in milliseconds; 0 if none has ended."""
+        return self._total_us / self.count / 1000 if self.count else 0.0

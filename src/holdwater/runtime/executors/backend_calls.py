@@ -1,0 +1,40 @@
+"""Calls of a backend that are under way: each is waited for in a thread, and killed if its attempt is given up."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from holdwater.model.results import NodeResult
+from holdwater.runtime.attempt import Attempt
+from holdwater.runtime.executors.base import ExecutorBackend, TaskInvocation, to_result
+from holdwater.runtime.handle_protocols import SlotOwner
+
+
+class BackendCalls:
+    """Runs attempts on a backend.  Thread-safe."""
+
+    def __init__(self, backend: ExecutorBackend, slot_owner: SlotOwner) -> None:
+        self._backend: Final = backend
+        self._slot_owner: Final = slot_owner
+        self._invocations: dict[Attempt, TaskInvocation] = {}
+
+    def run(self, attempt: Attempt) -> NodeResult:
+        """Run the attempt, and wait for it in this thread.  Raises the error that its function has raised."""
+        invocation = TaskInvocation(attempt, self._slot_owner)
+        # giving the attempt up kills it from now on; if that was before, the backend sees that it is over
+        self._invocations[attempt] = invocation
+        try:
+            answer = self._backend.run_invocation(invocation)
+        finally:
+            del self._invocations[attempt]
+        return to_result(attempt, answer)
+
+    def kill(self, attempt: Attempt) -> None:
+        """Kill the call of an attempt, if there is one."""
+        invocation = self._invocations.get(attempt)
+        if invocation is not None:
+            self._backend.kill(invocation)
+
+    def close(self) -> None:
+        """End the backend, and kill everything it runs."""
+        self._backend.close()
