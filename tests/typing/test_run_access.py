@@ -15,7 +15,7 @@ MAY_USE_THE_KERNEL = (
     "runtime",
     "runs",
     "events.stream",
-    "events.entry_events",
+    "events.journal_entry_events",
     "events.skip_reasons",
     "graphs.compile",
     "graphs.build.digraph",
