@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from holdwater import DefaultRunner, WorkflowHandle
+from holdwater import Context, DefaultRunner, TaskHandle, WorkflowHandle
 from holdwater.errors import AnswerError, EncodingError, InvalidTransition, PauseNotFound, RunNotFound
 from holdwater.graphs import END, Graph, InterruptNode, interrupt, node, register_graph, route
 from holdwater.model.registry import registry
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.steps import Step, Workflow, register_workflow
-from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 
 RegisterGraph = Callable[[Graph], str]
@@ -242,6 +242,67 @@ def graph_with_pause_in_loop(asked: list[int]) -> Graph:
         return END if words[-1] == "bye" else "ask"
 
     return Graph([ask, remember, more], name="chat")
+
+
+def test_a_question_of_a_child_that_a_task_waits_for(
+    runner: DefaultRunner, offer: RegisterGraph, define: Define
+) -> None:
+    @interrupt(answer_name="ok", response_type=bool)
+    def ask(n: int) -> str:
+        return f"go on with {n}?"
+
+    child = offer(Graph([ask], name="asking_child"))
+
+    def first(context: Context, handle: TaskHandle) -> None:
+        results = [handle.execute(child, {"n": n}) for n in context["ns"]]
+        context["seen"] = [result.final_context["ok"] for result in results]
+
+    define("parent", ("a", first, {}))
+    handle = runner.submit("parent", {"ns": [1, 2]})
+    while not handle.pauses():
+        poll_pause()
+    (pause,) = handle.pauses()
+    assert (pause.pause_id, pause.value) == ("asking_child/ask", "go on with 1?")
+    assert runner.find_run(pause.asking_run_id[-8:]).run_id == pause.asking_run_id, "found by the end of its id"
+    with pytest.raises(PauseNotFound):
+        runner.answer(handle.run_id, "asking_child/other", True)
+    runner.answer(handle.run_id, None, True)
+    while [pause.value for pause in handle.pauses()] != ["go on with 2?"]:
+        poll_pause()
+    runner.answer(handle.run_id, "asking_child/ask", False)
+    result = handle.result(SIGNAL_TIMEOUT_SECONDS)
+    assert result.final_context["seen"] == [True, False]
+    assert handle.pauses() == []
+    assert_no_violations(runner)
+
+
+def test_questions_of_several_children_of_one_workflow(
+    runner: DefaultRunner, offer: RegisterGraph, define: Define
+) -> None:
+    @interrupt(answer_name="ok", response_type=int)
+    def ask(n: int) -> str:
+        return f"{n}?"
+
+    child = offer(Graph([ask], name="asking_child"))
+
+    def body(n: int) -> Callable[[Context, TaskHandle], None]:
+        def run(context: Context, handle: TaskHandle) -> None:
+            context[f"seen{n}"] = handle.execute(child, {"n": n}).final_context["ok"]
+
+        return run
+
+    define("parents", ("a", body(1), {}), ("b", body(2), {}))
+    handle = runner.submit("parents", {})
+    while len(handle.pauses()) < 2:
+        poll_pause()
+    pauses = {pause.value: pause for pause in handle.pauses()}
+    assert {pause.pause_id for pause in pauses.values()} == {f"{p.asking_run_id}/ask" for p in pauses.values()}
+    runner.answer(handle.run_id, pauses["2?"].pause_id, 22)
+    while len(handle.pauses()) > 1:
+        poll_pause()
+    runner.answer(handle.run_id, "asking_child/ask", 11)
+    final = handle.result(SIGNAL_TIMEOUT_SECONDS).final_context
+    assert (final["seen1"], final["seen2"]) == (11, 22)
 
 
 def test_every_turn_of_a_loop_asks_once(runner: DefaultRunner, offer: RegisterGraph) -> None:

@@ -641,13 +641,15 @@ class StoreConformance:
         assert store.find_by_prefix("%", 9) == store.find_by_prefix("\ud800", 9) == []
 
     def test_ids_are_found_by_their_end(self, store: Store) -> None:
-        names = ["day-1", "night-1", "day-2", "day-1/m.0.1", "\U00010000-1"]
-        store.commit([new_run_update(name, parent_id="day-1" if "/" in name else None) for name in names])
+        names = ["day-1", "night-1", "day-2", "day-1/m.0.1", "\U00010000-1", "called-4"]
+        parents = {"day-1/m.0.1": "day-1", "called-4": "day-1"}
+        store.commit([new_run_update(name, parent_id=parents.get(name)) for name in names])
         assert store.find_by_suffix("-1", 9) == ["day-1", "night-1", "\U00010000-1"], "a child goes by its whole id"
         assert store.find_by_suffix("-1", 1) == ["day-1"]
         assert store.find_by_suffix("day-2", 9) == store.find_by_suffix("2", 9) == ["day-2"]
         assert store.find_by_suffix("-3", 9) == store.find_by_suffix("%", 9) == store.find_by_suffix("1", 0) == []
         assert store.find_by_suffix("a day-2", 9) == [], "longer than the id"
+        assert store.find_by_suffix("-4", 9) == ["called-4"], "a child that a task function has started"
 
     def test_runs_are_listed_and_counted_since_an_instant(self, store: Store) -> None:
         kinds = [("orders", "running"), ("bills", "paused"), ("orders", "failed"), ("orders", "running")]

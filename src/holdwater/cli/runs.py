@@ -116,7 +116,9 @@ def show(run: str, database: str, as_json: bool, typed: bool) -> None:
     for line in _task_lines(result):
         click.echo(f"  {line}")
     follow.print_tracebacks(result)
-    pause_texts.print_pauses(found.pauses)
+    if found.pauses:
+        pause_texts.print_pauses(found.pauses)
+        pause_texts.print_answer_command(found.id, found.pauses, database)
     follow.print_context(result, NO_LIMIT)
 
 

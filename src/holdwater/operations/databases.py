@@ -85,7 +85,10 @@ def check_exists(url: str) -> None:
             hint="name a file: sqlite:///app.db",
         )
     if not path_exists(where):
-        raise DatabaseNotFound(f"there is no database {where.path}", hint="give the URL of a database that exists")
+        raise DatabaseNotFound(
+            f"there is no database {where.path}",
+            hint="give its URL with --database or HOLDWATER_DATABASE; a run of a workflow makes one",
+        )
 
 
 def _check_has_runs(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -11,6 +12,7 @@ from holdwater.model import validation
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
 from holdwater.model.records import RunFilter, RunRow
+from holdwater.model.statuses import FINAL_STATUSES, RunStatus
 from holdwater.runs import open_pauses
 from holdwater.runs.activity import Activity, read_activities
 from holdwater.runs.authoring_styles import STYLES
@@ -35,7 +37,10 @@ class RunReader:
         """Read the row of a run.  Raises RunNotFound, InvalidArgument."""
         row = self.store.get_run(validation.check_search_text("the id of a run", run_id))
         if row is None:
-            raise RunNotFound(f"there is no run {run_id!r} in {self.store.url}")
+            raise RunNotFound(
+                f"there is no run {run_id!r} in {self.store.url}",
+                hint="give its whole id; `find_run` of a runner finds a run by the beginning or the end of one",
+            )
         return row
 
     def info(self, run_id: str) -> RunInfo:
@@ -103,7 +108,11 @@ class RunReader:
         """
         run = self.fold(self.row(run_id))
         found = None if key is None else open_pauses.find_pause(key, run, self._find_run)
-        return open_pauses.single_pause(self.open_pauses(run), key, run_id) if found is None else found
+        if found is not None:
+            return found
+        pauses = self.open_pauses(run)
+        exact = next((pause for pause in pauses if pause.pause_id == key), None)
+        return open_pauses.single_pause(pauses, key, run_id) if exact is None else exact
 
     # -- what a view looks up
 
@@ -112,8 +121,28 @@ class RunReader:
         return self._activities([run.row])[run.row.id]
 
     def open_pauses(self, run: ActiveRun) -> tuple[Pause, ...]:
-        """List the open questions of a run in memory and its children.  Raises StoreError."""
-        return tuple(open_pauses.find_open_pauses(run, self._find_run))
+        """List the open questions of a run in memory and its children.  Raises StoreError.
+
+        Those of a child run that a task function waits for are named after the child's workflow, or after its id if
+        several children of that workflow wait.
+        """
+        found = open_pauses.find_open_pauses(run, self._find_run)
+        waiting = [(row, self.open_pauses(self.fold(row))) for row in self._called_children(run.row)]
+        same_workflow = Counter([row.workflow for row, pauses in waiting if pauses])
+        for row, pauses in waiting:
+            name = row.workflow if same_workflow[row.workflow] == 1 else row.id
+            found += [replace(pause, pause_id=f"{name}/{pause.pause_id}") for pause in pauses]
+        return tuple(found)
+
+    def _called_children(self, parent: RunRow) -> Iterator[RunRow]:
+        """List unfinished children started by task functions; the ids of other children begin with the parent's."""
+        if parent.status in FINAL_STATUSES:
+            return
+        for status in (RunStatus.RUNNING, RunStatus.PAUSED):
+            run_filter = RunFilter(parent_id=parent.id, status=status, limit=PAGE_RUNS)
+            while page := self.store.list_runs(run_filter):
+                yield from [row for row in page if not row.id.startswith(f"{parent.id}/")]
+                run_filter = replace(run_filter, before_id=page[-1].id)
 
     def children_of(self, run_id: str) -> tuple[RunInfo, ...]:
         """All runs that a run has started, the oldest first.  Raises StoreUnavailable."""

@@ -88,7 +88,7 @@ class TaskWorkflow:
 
     def to_text(self) -> str:
         """Render the execution levels, one line per task."""
-        return picture.render_text(self.plan, f"{self!r} version {self.version}")
+        return picture.render_text(self.plan, self.plan.name)
 
     def program(self, name: str | None = None) -> TaskWorkflowDefinition:
         """Return the definition the engine runs, optionally under another name."""

@@ -156,7 +156,7 @@ class Store(ScheduleStore, Protocol):
         ...
 
     def find_by_suffix(self, suffix: str, limit: int) -> list[str]:
-        """Ids of top-level runs that end so, in their order.  Looks at every id there is."""
+        """Ids that end so, in their order; not those of fanned-out children.  Looks at every id there is."""
         ...
 
     def get_plan(self, structure: str) -> dict[str, Any] | None:

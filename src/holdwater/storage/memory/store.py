@@ -232,9 +232,11 @@ class MemoryStore(MemorySchedules):
             return self._index.find_by_prefix(prefix)[: max(0, limit)]
 
     def find_by_suffix(self, suffix: str, limit: int) -> list[str]:
-        """List ids of top-level runs that end with the suffix, sorted."""
+        """List ids that end with the suffix, sorted; those of fanned-out children are left out."""
         with self._locked():
-            found = sorted(r.id for r in self._runs.values() if r.parent_id is None and r.id.endswith(suffix))
+            found = sorted(
+                r.id for r in self._runs.values() if (r.parent_id is None or "/" not in r.id) and r.id.endswith(suffix)
+            )
             return found[: max(0, limit)]
 
     def get_plan(self, structure: str) -> dict[str, Any] | None:

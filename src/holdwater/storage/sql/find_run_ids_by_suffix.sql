@@ -1,6 +1,6 @@
--- A child's id ends in its place in its parent, which is common to many: children are named by their whole id.
+-- The id of a fanned-out child ends in its place in its parent, which is common to many: these are named by their whole id.
 SELECT id
 FROM runs
-WHERE parent_id IS NULL AND SUBSTR(id, LENGTH(id) - LENGTH(CAST(:suffix AS TEXT)) + 1) = :suffix
+WHERE (parent_id IS NULL OR REPLACE(id, '/', '') = id) AND SUBSTR(id, LENGTH(id) - LENGTH(CAST(:suffix AS TEXT)) + 1) = :suffix
 ORDER BY id
 LIMIT :limit

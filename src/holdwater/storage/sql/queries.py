@@ -125,7 +125,7 @@ class RunQueries(ABC):
         return [run_id for (run_id,) in found]
 
     def find_by_suffix(self, suffix: str, limit: int) -> list[str]:
-        """List ids of top-level runs that end with the suffix, sorted.  O(number of runs)."""
+        """List ids that end with the suffix, sorted; those of fanned-out children are left out.  O(number of runs)."""
         return [run_id for (run_id,) in self._select(self._sql.FIND_RUN_IDS_BY_SUFFIX, (suffix, max(0, limit)))]
 
     def get_plan(self, structure: str) -> dict[str, Any] | None:
