@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -29,11 +30,12 @@ def test_what_is_not_there_is_not_made(tmp_path: Path, open_: object) -> None:
 @pytest.mark.parametrize("open_", OPENERS[1:])
 def test_no_tables_are_made_in_a_foreign_file(tmp_path: Path, open_: object) -> None:
     path = tmp_path / "accounts.db"
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE accounts (id)")
     with pytest.raises(DatabaseURLError, match="schema"), open_(f"sqlite:///{path}"):  # type: ignore[operator]
         pass
-    assert sqlite3.connect(path).execute("SELECT name FROM sqlite_master").fetchall() == [("accounts",)]
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("accounts",)]
 
 
 def test_writing_can_make_a_database(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,13 +121,11 @@ def test_verifying(runner: DefaultRunner, database: Database, define: Define) ->
 
 
 def test_violations_are_told(tmp_path: Path, define: Define) -> None:
-    import sqlite3
-
     define("w", ("a", double, {}))
     url = f"sqlite:///{tmp_path}/runs.db"
     with DefaultRunner(url) as runner:
         run_id = runner.execute("w", {"x": 1}).run_id
-    with sqlite3.connect(tmp_path / "runs.db") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "runs.db")) as connection, connection:
         connection.execute("UPDATE runs SET status = 'failed'")
     found: list[Violation] = []
     with open_for_reading(url) as database:
