@@ -85,7 +85,7 @@ def is_task_cancelled() -> bool:
 def to_node_failure(error: BaseException) -> Exception:
     """The failure of a node whose body raised this, where nothing has cancelled the body.
 
-    An exception is its own failure; of a CancelledError a FunctionCancelled is made..  Anything else, which is to end
+    An exception is its own failure; of a CancelledError a FunctionCancelled is made.  Anything else, which is to end
     the run or the process, is raised.
     """
     if is_a(error, Exception):
