@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -212,6 +213,26 @@ def test_a_processor_may_ask_for_the_result_of_a_run_that_has_ended(define: Defi
         runner.execute(define("one", ("a", fail_times(0), {})))
         assert runner.internal_errors() == ()
     assert asks.status == "Completed"
+
+
+def test_a_result_asked_for_after_the_end_waits_for_the_processors_too(define: Define) -> None:
+    may_go_on = threading.Event()
+
+    class SlowRecorder(Recorder):
+        def on_event(self, event: BaseEvent) -> None:
+            if isinstance(event, RunEndEvent):
+                assert may_go_on.wait(SIGNAL_TIMEOUT_SECONDS)
+            super().on_event(event)
+
+    recorder = SlowRecorder()
+    name = define("etl", ("load", fail_times(0), {}))
+    with DefaultRunner("memory://", event_processors=[recorder]) as runner:
+        handle = runner.submit(name)
+        for _ in handle.events():  # until its end is recorded
+            pass
+        threading.Timer(0.1, may_go_on.set).start()
+        assert handle.result().status == "Completed"
+        assert recorder.brief[-1] == "RunEnd etl"
 
 
 def test_asynchronous_processors_are_awaited(define: Define) -> None:

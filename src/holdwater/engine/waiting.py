@@ -120,7 +120,7 @@ class RunFuture:
     def result(self, timeout_seconds: float | None = None) -> RunView:
         """Wait until the run has ended or is paused.  Raises RunNotFinished, RunNotFound, RunnerClosed."""
         started = self._started
-        if started is None or started.row.finished_at is None:
+        if started is None or started.row.finished_at is None or not started.done.done:  # settled after its events
             return self._waiter.wait(self.run_id, timeout_seconds, started=started)
         retries = self._driver.retry_count(self.run_id)
         if retries != self._retries_seen:
@@ -128,7 +128,7 @@ class RunFuture:
             if not self._ended.ended:
                 self._started = None
         elif self._ended is None:
-            self._ended = self._waiter.view_of(started)
+            self._ended = self._waiter.delivered(started, math.inf if timeout_seconds is None else timeout_seconds)
         return self._ended
 
     def in_memory(self) -> RunView | None:
