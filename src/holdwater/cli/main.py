@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "runs": ("holdwater.cli.runs", "Look at recorded runs, and steer them."),
     "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a PostgreSQL database."),
     "schedules": ("holdwater.cli.schedules", "Look at schedules and triggers, add them, steer them."),
+    "ui": ("holdwater.cli.ui", "Look at a database in the browser, and steer its runs."),
     "verify": ("holdwater.cli.verify", "Check that a database keeps its invariants."),
     "graph": ("holdwater.cli.graph", "Draw a workflow or a graph."),
 }

@@ -1,0 +1,7 @@
+"""Pages of the web UI, one module per page; each presents what `holdwater.operations` returns."""
+
+from __future__ import annotations
+
+from holdwater.server.pages import ops, questions, run, runs, schedules, workflows
+
+PAGE_ROUTERS = (runs.router, run.router, questions.router, schedules.router, workflows.router, ops.router)

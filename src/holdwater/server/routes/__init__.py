@@ -1,0 +1,7 @@
+"""The JSON API below `/v1/tenants/{tenant}`, one module per noun; each presents what `holdwater.operations` returns."""
+
+from __future__ import annotations
+
+from holdwater.server.routes import executions
+
+API_ROUTERS = (executions.router,)

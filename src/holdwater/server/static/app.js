@@ -1,0 +1,1 @@
+// The web UI's module: live updates, keyboard, dialogs.

@@ -1,0 +1,69 @@
+"""The database of a tenant, open for requests."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated, Final, Self
+
+from fastapi import Depends, HTTPException, Request
+
+from holdwater.engine import Engine
+from holdwater.errors import StoreReadOnly
+from holdwater.operations.databases import Database, open_for_control, open_for_reading
+
+DEFAULT_TENANT: Final = "public"
+"""the tenant of a database that has no others"""
+
+
+class TenantDatabase:
+    """One tenant's runs: `database` reads them, `engine` controls them and executes nothing."""
+
+    def __init__(self, tenant: str, database: Database, engine: Engine | None, resources: ExitStack) -> None:
+        """Create it.  `engine`: None for a database that is only read.  `resources`: closed with it."""
+        self.tenant, self.database = tenant, database
+        self._engine, self._resources = engine, resources
+
+    @classmethod
+    def open(cls, url: str, *, read_only: bool = False, tenant: str = DEFAULT_TENANT) -> Self:
+        """Open a database by its URL.  Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew."""
+        with ExitStack() as resources:
+            if read_only:
+                database, engine = resources.enter_context(open_for_reading(url)), None
+            else:
+                engine = resources.enter_context(open_for_control(url))
+                database = Database.of(engine)
+            return cls(tenant, database, engine, resources.pop_all())
+
+    @classmethod
+    def of(cls, engine: Engine, *, tenant: str = DEFAULT_TENANT) -> Self:
+        """Use the engine of a runner, which stays the runner's to close."""
+        return cls(tenant, Database.of(engine), engine, ExitStack())
+
+    @property
+    def is_read_only(self) -> bool:
+        return self._engine is None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that controls runs.  Raises StoreReadOnly."""
+        if self._engine is None:
+            raise StoreReadOnly(
+                "this server only reads the database", hint="start it without --read-only to control runs"
+            )
+        return self._engine
+
+    def close(self) -> None:
+        """Close what was opened with it.  Idempotent."""
+        self._resources.close()
+
+
+def current_tenant(request: Request, tenant: str) -> TenantDatabase:
+    """Return the database of the tenant in the path, for endpoints: 404 if there is none."""
+    found: TenantDatabase = request.app.state.tenant_database
+    if found.tenant != tenant:
+        raise HTTPException(404, f"there is no tenant {tenant!r}")
+    return found
+
+
+Tenant = Annotated[TenantDatabase, Depends(current_tenant)]
+"""parameter of an endpoint below `/{tenant}`"""
