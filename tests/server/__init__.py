@@ -1,0 +1,1 @@
+"""Tests of the web server: pages, API, streams."""
