@@ -79,3 +79,20 @@ def test_a_directory_that_cannot_be_made(shell: Shell) -> None:
         done = shell("demo", "--dir", name)
         assert done.returncode == 2
         assert done.stderr.startswith("error: ")
+
+
+def test_a_person_approves_the_report(shell: Shell) -> None:
+    process = shell.start("demo", "--dir", "demo", "--pace", "0", "--review")
+    url = f"sqlite:///{shell.home}/demo/demo.db"
+
+    def asked() -> bool:
+        listed = shell("runs", "list", "--database", url, "--json")
+        return listed.returncode == 0 and any(run["status"] == "Paused" for run in json.loads(listed.stdout))
+
+    shell.wait_until(asked, process)
+    assert shell("runs", "answer", "@last", "false", "--database", url).returncode == 0
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "waits for approve" in out
+    assert out.splitlines()[-1] == "Decision:      withdrawn"
+    assert (shell.home / "demo" / "report.decision.txt").read_text() == "withdrawn\n"

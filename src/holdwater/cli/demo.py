@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from holdwater.cli import exit_codes, follow, live_view
+from holdwater.cli import pauses as pause_texts
 from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, format_instant
 
 if TYPE_CHECKING:
     from holdwater.runners.tasks.default_runner import DefaultRunner
+    from holdwater.runners.tasks.results import PipelineResult
     from holdwater.runners.tasks.workflow_handle import WorkflowHandle
 
 _KEY_PATTERN: Final = re.compile(r"demo-(\d+)")
@@ -28,7 +30,8 @@ _KEY_PATTERN: Final = re.compile(r"demo-(\d+)")
 @click.option("--pace", type=click.FloatRange(min=0), default=0.4, show_default=True,
               help="Seconds each task pauses, for those who watch.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start another run, whatever became of the one before.")
-def demo(directory: Path, pace: float, fresh: bool) -> int:
+@click.option("--review", is_flag=True, help="At the end a person approves the report: in the web UI, or by a command.")
+def demo(directory: Path, pace: float, fresh: bool, review: bool) -> int:
     """Watch a workflow on real weather data: four years of Seattle, checked, analysed in parallel and drawn.
 
     Kill it in the middle, with kill -9 too, and call it again: the same run goes on, and nothing recorded is done
@@ -74,6 +77,38 @@ def demo(directory: Path, pace: float, fresh: bool) -> int:
         click.echo(escape_unsafe(line))
     click.echo(f"{'Database:':<15}{escape_unsafe(path)}")
     click.echo(f"{'Look closer:':<15}{format_command('runs', 'show', result.run_id, database=database)}")
+    click.echo(f"{'Web UI:':<15}{format_command('ui', database=database)}")
+    if review and result.status == "Completed":
+        return _review(database, result, again)
+    return exit_codes.CODES_BY_STATUS.get(result.status, exit_codes.INTERNAL)
+
+
+def _review(database: str, weather_result: PipelineResult, again: str) -> int:
+    """Have a person approve the report, whichever process gives the answer."""
+    from holdwater.demo.review import review_graph, review_inputs
+    from holdwater.runners.tasks.config import DefaultRunnerConfig
+
+    context = weather_result.final_context
+
+    def start(runner: DefaultRunner) -> WorkflowHandle:
+        inputs = review_inputs(context["report"], context["findings"])
+        return runner.submit(review_graph(), inputs, idempotency_key=f"review of {weather_result.run_id}")
+
+    def ask(handle: WorkflowHandle) -> None:
+        pauses = handle.pauses()
+        pause_texts.print_pauses(pauses)
+        pause_texts.print_answer_command(handle.run_id, pauses, database)
+        click.echo("  this process waits for the answer, and goes on with it")
+
+    try:
+        _, result, pauses = follow.run_and_watch(
+            database, DefaultRunnerConfig(own_runs_only=True), start, live_view.choose_view, wait_for_answers=ask
+        )
+    except follow.Interrupted as interrupted:
+        follow.print_interrupted(database, interrupted.run_id, f"{again} --review")
+        return follow.exit_after_interrupt(interrupted)
+    follow.print_outcome(result, pauses, database, f"{again} --review")
+    click.echo(f"{'Decision:':<15}{result.final_context.get('decision', 'none')}")
     return exit_codes.CODES_BY_STATUS.get(result.status, exit_codes.INTERNAL)
 
 

@@ -72,15 +72,18 @@ def run_and_watch(
     start: Callable[[DefaultRunner], WorkflowHandle],
     view: Callable[[], ProgressView],
     announce: Callable[[WorkflowHandle], None] = lambda handle: None,
+    *,
+    wait_for_answers: Callable[[WorkflowHandle], None] | None = None,
 ) -> tuple[WorkflowHandle, PipelineResult, list[Pause]]:
     """Open a runner, start or find a run, watch it to its end, or until it waits for a person: for these answers.
 
     `announce` is called when the run is known, and its id is said even if Ctrl-C comes then.
+    `wait_for_answers`: called when it waits for a person; then the run is executed on when the answer has come.
 
     Raises Interrupted after Ctrl-C or SIGTERM, when what ran has had its time to end; and what runner and store raise.
     """
     with _sigterm_as_interrupt():
-        return _run_and_watch(database, config, start, view, announce)
+        return _run_and_watch(database, config, start, view, announce, wait_for_answers)
 
 
 def _run_and_watch(
@@ -89,6 +92,7 @@ def _run_and_watch(
     start: Callable[[DefaultRunner], WorkflowHandle],
     view: Callable[[], ProgressView],
     announce: Callable[[WorkflowHandle], None],
+    wait_for_answers: Callable[[WorkflowHandle], None] | None,
 ) -> tuple[WorkflowHandle, PipelineResult, list[Pause]]:
     from holdwater.runners.tasks.default_runner import DefaultRunner
 
@@ -100,6 +104,11 @@ def _run_and_watch(
         announce(handle)
         with view() as shown:
             result = watch_run(handle, shown)
+        if wait_for_answers is not None and result.status == "Paused":
+            wait_for_answers(handle)
+            for _ in handle.events():  # until it has ended
+                pass
+            result = handle.result()
         pauses = handle.pauses() if result.status == "Paused" else []
         runner.shutdown()
         return handle, result, pauses
