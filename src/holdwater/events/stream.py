@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import compress, count
-from operator import ne
-from typing import Any
+from typing import Any, SupportsIndex
 
 from holdwater.events import run_events as out
 from holdwater.events.journal_entry_events import EventBuilder, add_entry_events, answer_name_of, skipped_nodes
@@ -45,12 +43,32 @@ def is_behind(event: out.RunEvent, after: int | out.EventPosition) -> bool:
     return event.seq > after if isinstance(after, int) else event.position > after
 
 
+class _RecordedStates(list[str]):
+    """States of nodes that remember which of them an entry changes: comparing all of them would be quadratic.
+
+    `before`: node -> its state before the entry.
+    """
+
+    def __init__(self, states: Iterable[str]) -> None:
+        super().__init__(states)
+        self.before: dict[int, str] = {}
+
+    def __setitem__(self, node: SupportsIndex | slice, state: Any) -> None:
+        if not isinstance(node, int):  # the kernel changes nodes one by one
+            raise TypeError(f"states are changed one by one, not {node!r}")
+        self.before.setdefault(node, self[node])
+        super().__setitem__(node, state)
+
+    def changed_nodes(self) -> list[int]:
+        """Nodes whose state is another than before the entry, in the order of the plan."""
+        return sorted([node for node, state in self.before.items() if state != self[node]])
+
+
 @dataclass(frozen=True, slots=True)
 class _Before:
     """The part of a run that is compared before and after an entry."""
 
     status: str
-    states: list[str]
     pending: frozenset[int]
     early: dict[int, int]
     fences: list[int] | None
@@ -60,7 +78,6 @@ class _Before:
     def of(cls, machine: Machine, event: ev.Event) -> _Before:
         return cls(
             machine.status,
-            machine.node_states.copy(),
             frozenset(machine.pending_inputs) if machine.pending_inputs else frozenset(),
             {i: len(kept) for i, kept in machine.early_inputs.items()} if machine.early_inputs else {},
             machine.fences.copy() if type(event) is ev.Resumed else None,
@@ -73,6 +90,7 @@ class RunEventStream:
     def __init__(self, row: RunRow, plan: CompiledPlan, style: AuthoringStyle) -> None:
         self._row, self._plan, self._style = row, plan, style
         self._machine = Machine(plan)
+        self._machine.node_states = self._states = _RecordedStates(self._machine.node_states)
         self._announced: set[int] = set()
         """nodes of a sequence whose skip was told with the decision that passes them over"""
         self._reason = ""
@@ -94,11 +112,12 @@ class RunEventStream:
         if isinstance(event, (ev.CancelRequested, ev.Paused, ev.Resumed)):
             self._reason = event.reason
         before = _Before.of(machine, event)
+        self._states.before.clear()
         machine.apply(event)
         self._add_passed_over(builder, event)
         self._add_resets(builder, before)
         self._add_inputs(builder, event, before)
-        self._add_changes(builder, event, before)
+        self._add_changes(builder, event)
         self._add_scheduled(builder)
         self._add_status(builder, event, before.status)
         return builder.events
@@ -125,7 +144,8 @@ class RunEventStream:
         if before.fences is None:
             return
         machine = self._machine
-        for node, (old, new) in enumerate(zip(before.states, machine.node_states)):
+        for node, new in enumerate(machine.node_states):
+            old = self._states.before.get(node, new)
             is_passed_over = node in machine.skipped_nodes
             taken_back = old != WAITING and (new != old or machine.fences[node] != before.fences[node])
             if (taken_back or node in self._announced) and not is_passed_over and new != SKIPPED:
@@ -147,13 +167,13 @@ class RunEventStream:
                     answer_name = answer_name_of(self._plan, node)
                     builder.add(out.NodeInputRequested, node=self._name(node), answer_name=answer_name)
 
-    def _add_changes(self, builder: EventBuilder, event: ev.Event, before: _Before) -> None:
+    def _add_changes(self, builder: EventBuilder, event: ev.Event) -> None:
         """Nodes that are skipped or cancelled, and timers that have run out."""
         machine, states = self._machine, self._machine.node_states
         if type(event) is ev.TimerFired and states[event.node] == SUCCEEDED:
             builder.add(out.NodeSucceeded, node=self._name(event.node))
         own = event.node if type(event) is ev.Cancelled else None
-        for node in compress(count(), map(ne, before.states, states)):
+        for node in self._states.changed_nodes():
             if states[node] in (SKIPPED, UPSTREAM_FAILED) and node not in self._announced:
                 failed = states[node] == UPSTREAM_FAILED
                 reason = skip_reason(machine, node)
