@@ -294,3 +294,45 @@ def test_a_shown_run_outlives_its_store(tmp_path: Path, define: Define) -> None:
     with open_for_reading(url) as database:
         run: RunView = show_run(database.runs, run_id[-8:])
     assert (run.activity.state, run.pauses, run.nodes[0].state) == ("completed", (), "completed")
+
+
+def plain(values: Any) -> dict[str, Any]:
+    return {name: None if value is None else value.copy() for name, value in values.items()}
+
+
+def test_values_of_tasks(runner: DefaultRunner, define: Define) -> None:
+    def make(context: Any) -> None:
+        context["b"] = 2
+
+    def drop(context: Any) -> None:
+        del context["a"]
+
+    define("w", ("make", make, {}), ("drop", drop, {"dependencies": ["make"]}))
+    run = reader_of(runner).view(runner.execute("w", {"a": 1}).run_id)
+    assert plain(run.starting_values) == {"a": 1}
+    assert plain(run.input_values("make")) == {"a": 1}
+    assert plain(run.output_values("make")) == {"b": 2}
+    assert plain(run.input_values("drop")) == {"a": 1, "b": 2}
+    assert plain(run.output_values("drop")) == {"a": None}
+    assert plain(run.result) == {"b": 2}
+
+
+def test_values_of_steps(runner: DefaultRunner) -> None:
+    def add(context: WorkflowContext, config: dict[str, Any]) -> StepResult:
+        return StepResult.ok(output={"rows": context.params["n"] + 1}, context_updates={"n": 5})
+
+    steps = [Step.lambda_("add", add), Step.lambda_("again", add)]
+    run = reader_of(runner).view(runner.execute(Workflow(name="etl", steps=steps), {"n": 1}).run_id)
+    assert plain(run.starting_values) == {"n": 1}
+    assert plain(run.output_values("add")) == {"add": {"rows": 2}, "n": 5}
+    assert plain(run.input_values("again")) == {"n": 5}
+
+
+def test_values_of_graphs(runner: DefaultRunner) -> None:
+    run = reader_of(runner).view(
+        runner.execute(Graph([count, again], name="c", entrypoint="count"), {"count": 1}).run_id
+    )
+    assert plain(run.starting_values) == {"count": 1}
+    assert plain(run.output_values("count")) == {"count": 3}
+    assert plain(run.input_values("again")) == {"count": 3}
+    assert plain(run.output_values("again")) == {}

@@ -47,6 +47,21 @@ class GraphRunData:
         """Return the names of the inputs the node has values for."""
         return self.view(node).values.keys()
 
+    def input_values(self, node: int) -> Mapping[str, StoredValue]:
+        """Return the inputs the node has values for."""
+        return {name: value for name, value in self.view(node).values.items() if isinstance(value, StoredValue)}
+
+    def output_values(self, node: int) -> Mapping[str, StoredValue | None]:
+        """Return the outputs the node has written."""
+        m = self._machine
+        cells = zip(m.compiled_plan.write_cells[node], m.compiled_plan.plan.nodes[node].writes, strict=True)
+        named = [(c, cell.rpartition("/")[2]) for c, cell in cells if m.versions[c]]
+        return {name: m.values[c] for c, name in named if name and isinstance(m.values[c], StoredValue)}
+
+    def starting_values(self, inputs: Mapping[str, Any]) -> Mapping[str, StoredValue]:
+        """Return the inputs the run was started with."""
+        return {name: value for name, value in inputs.items() if isinstance(value, StoredValue)}
+
     def rule_results(self, node: int) -> tuple[bool, ...]:
         """Return no results: rules of graphs do not test values."""
         return ()

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from holdwater.errors import TaskNotFound, did_you_mean
 from holdwater.events.run_events import RunEvent
 from holdwater.events.stream import run_events
 from holdwater.kernel.compiled_plan import RUN_INDEX
 from holdwater.model.child_ids import child_run_id
+from holdwater.model.events import Started
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports.definition import RunData
@@ -54,6 +55,11 @@ class RunView:
     def of(cls, run: ActiveRun, source: RunSource) -> RunView:
         """Create the view of a run as it is committed now."""
         return cls(run.row, run, source)
+
+    def with_parts_of(self, earlier: RunView) -> RunView:
+        """Take over the parts that `earlier` has worked out of the same journal and queue; returns this view."""
+        self.__dict__.update({name: made for name, made in earlier.__dict__.items() if name in _FROM_ITS_JOURNAL})
+        return self
 
     @cached_property
     def info(self) -> RunInfo:
@@ -162,6 +168,20 @@ class RunView:
         """Return True if a value of this name can be given."""
         return name in self._run.compiled_plan.cell_index
 
+    @cached_property
+    def starting_values(self) -> Mapping[str, StoredValue]:
+        """The values it was started with, by name: the initial context, the params of steps, the inputs of a graph."""
+        started = (entry.event.inputs for entry in self.journal if isinstance(entry.event, Started))
+        return MappingProxyType(dict(self._run.run_data.starting_values(next(started, {}))))
+
+    def input_values(self, node: str) -> Mapping[str, StoredValue]:
+        """Return the values a node sees, or would see if it began now, by name.  Raises KeyError."""
+        return self._run.run_data.input_values(self._run.compiled_plan.node_index[node])
+
+    def output_values(self, node: str) -> Mapping[str, StoredValue | None]:
+        """Return the values a node has written, by name; None for one it has removed.  Raises KeyError."""
+        return self._run.run_data.output_values(self._run.compiled_plan.node_index[node])
+
     def outputs_of(self, node: str) -> dict[str, Any]:
         """Return the outputs of a node, by name, in the form of its authoring style."""
         machine, compiled = self._run.machine, self._run.compiled_plan
@@ -206,3 +226,7 @@ class RunView:
     def pauses(self) -> tuple[Pause, ...]:
         """Its open questions and those of its children, in the order of the plan.  Raises StoreError."""
         return self._source.open_pauses(self._run)
+
+
+_FROM_ITS_JOURNAL: Final = frozenset({"journal", "events", "nodes", "result", "inputs", "fan_outs", "starting_values"})
+"""parts of a view that are the same as long as the journal and the queue are"""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from holdwater.errors import RunNotFound, StoreError, StoreUnavailable, StructureChanged
-from holdwater.kernel import CompiledPlan, compile_plan
+from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.model import journal as journal_format
 from holdwater.model.events import InputProvided
 from holdwater.model.plan import Plan
@@ -183,3 +183,25 @@ def read_journal_tail(run: ActiveRun, source: Store | StoredRun) -> None:
     run.reason = run.row.reason
     machine.take_commands()  # outstanding work is in `todo`; its owners are in the work rows
     run.work_rows = {row.node: row for row in source.work_of_run(run.row.id)}
+
+
+def advance_run(run: ActiveRun, store: Store) -> ActiveRun:
+    """The run as the store has it now; `run`, which was read before and has no unsaved entries, stays as it is.
+
+    Costs the entries behind those of `run`, and a copy of its state if there are any.
+    Raises RunNotFound if the run was deleted, StoreError, StoreUnavailable, DecodingError.
+    """
+    rows = store.read_journal(run.row.id, after_seq=run.row.seq)
+    row = store.get_run(run.row.id)
+    if row is None:
+        raise RunNotFound(f"there is no run {run.row.id!r} in {store.url}", hint="it was deleted")
+    made = ActiveRun(row, run.compiled_plan, run.style, run.definition)
+    made.machine, made.entries = run.machine, run.entries
+    made.started_at, made.paused_us = run.started_at, run.paused_us
+    if rows:
+        made.machine = Machine.restore(run.compiled_plan, run.machine.snapshot())
+        made.entries = run.entries.copy()
+    made.run_data = run.style.run_data(made.machine)
+    made.row = replace(row, seq=run.row.seq)
+    read_journal_tail(made, StoredRun(row, rows, store.work_of_run(row.id)))
+    return made

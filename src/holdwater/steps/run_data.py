@@ -109,6 +109,24 @@ class StepsRunData:
         """Return the names of the params the step sees."""
         return self.view(node).params.names()
 
+    def input_values(self, node: int) -> Mapping[str, StoredValue]:
+        """Return the params the step sees."""
+        params = self.view(node).params
+        return {name: value for name in params.names() if (value := params.get(name)) is not None}
+
+    def output_values(self, node: int) -> Mapping[str, StoredValue | None]:
+        """Return the output of a step, under its own name, and the params it has set."""
+        delta = self.step_delta(node)
+        if delta is None:
+            return {}
+        name = self._machine.compiled_plan.plan.nodes[node].name
+        return {**({} if delta.output is None else {name: delta.output}), **delta.params}
+
+    def starting_values(self, inputs: Mapping[str, Any]) -> Mapping[str, StoredValue]:
+        """Return the params the run was started with."""
+        given: RunInput | None = inputs.get(INPUT_CELL)
+        return {} if given is None else given.params
+
     def rule_results(self, node: int) -> tuple[bool, ...]:
         """Return no results: steps have no rules over values."""
         return ()

@@ -54,6 +54,22 @@ class TaskRunData:
         """Return the keys of the context the task sees."""
         return [key for key, _ in self.view(node).items()]
 
+    def input_values(self, node: int) -> Mapping[str, StoredValue]:
+        """Return the context the task sees."""
+        return dict(self.view(node).items())
+
+    def output_values(self, node: int) -> Mapping[str, StoredValue | None]:
+        """Return the changes a task has made to the context."""
+        patch: Patch | None = self._machine.values[self._machine.compiled_plan.write_cells[node][0]]
+        if patch is None or self._machine.node_states[node] != SUCCEEDED:
+            return {}
+        return {**patch.set, **dict.fromkeys(patch.removed)}
+
+    def starting_values(self, inputs: Mapping[str, Any]) -> Mapping[str, StoredValue]:
+        """Return the initial context."""
+        patch: Patch | None = inputs.get(INPUT_CELL)
+        return {} if patch is None else patch.set
+
     def rule_results(self, node: int) -> tuple[bool, ...]:
         """Evaluate the value predicates of the node's rule on copies of the values.  Raises DecodingError."""
         rules = self._machine.compiled_plan.value_predicates[node]

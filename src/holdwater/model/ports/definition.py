@@ -10,6 +10,7 @@ from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.results import NodeResult
 from holdwater.model.run_state import RunState
+from holdwater.model.values import StoredValue
 
 
 class RunData(Protocol):
@@ -21,6 +22,18 @@ class RunData(Protocol):
 
     def visible_names(self, node: int) -> Collection[str]:
         """The names of the values the node sees."""
+        ...
+
+    def input_values(self, node: int) -> Mapping[str, StoredValue]:
+        """The values the node sees, by name."""
+        ...
+
+    def output_values(self, node: int) -> Mapping[str, StoredValue | None]:
+        """The values the node has written, by name; None for a name it has removed."""
+        ...
+
+    def starting_values(self, inputs: Mapping[str, Any]) -> Mapping[str, StoredValue]:
+        """The values of a run that starts with these cells, by name."""
         ...
 
     def rule_results(self, node: int) -> tuple[bool, ...]:
