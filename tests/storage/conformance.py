@@ -783,6 +783,20 @@ class StoreConformance:
         store.commit([run_update("r1", 1, finished_at=5, status="cancelled")])
         assert store.orphaned_children() == [("r2", "orders")]
 
+    def test_a_run_keeps_why_it_exists(self, store: Store) -> None:
+        labels = '{"env":"prod","team":"d\u00e4ta"}'
+        trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+        facts: dict[str, Any] = dict(origin="cli", started_by="cli:alice", labels_json=labels, traceparent=trace)
+        store.commit([new_run_update("r1", **facts), new_run_update("r2")])
+        store.commit([run_update("r1", 1, origin="api", started_by="", labels_json=None)])
+        run, plain = store.get_run("r1"), store.get_run("r2")
+        assert run is not None
+        assert plain is not None
+        assert (run.origin, run.started_by, run.traceparent) == ("cli", "cli:alice", trace), "set at birth"
+        assert run.labels == {"env": "prod", "team": "d\u00e4ta"}
+        assert (plain.origin, plain.started_by, plain.labels, plain.traceparent) == ("", "", {}, None)
+        assert store.read_runs(["r1"])["r1"].row == run == store.list_runs(RunFilter())[1] == next(store.iter_runs())
+
     # -- forgetting
 
     def test_prune_deletes_runs_that_ended_before_an_instant_with_all_their_rows(self, store: Store) -> None:

@@ -24,6 +24,7 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.ports.store import Store
+from holdwater.model.provenance import FROM_CODE, Provenance
 from holdwater.model.records import RunRow
 from holdwater.model.registry import Registry, check_names
 from holdwater.model.registry import registry as known
@@ -134,25 +135,32 @@ class Engine:
 
     # -- runs
 
-    def submit(self, workflow: str, inputs: Any, *, idempotency_key: str | None = None) -> StartedRun:
+    def submit(
+        self,
+        workflow: str,
+        inputs: Any,
+        *,
+        idempotency_key: str | None = None,
+        provenance: Provenance = FROM_CODE,
+    ) -> StartedRun:
         """Start a run; returns when it is on disk.  With a key that is taken: the run that has it.
 
-        Raises WorkflowNotFound, EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        Raises WorkflowNotFound, EncodingError, InvalidArgument, IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
         _check_idempotency_key(idempotency_key)
-        definition, cells, row = self._prepare_run(workflow, inputs)
+        definition, cells, row = self._prepare_run(workflow, inputs, provenance)
         if idempotency_key is not None:
             row.idempotency_key = idempotency_key
             row.inputs_digest = input_digest.digest_of_cells(cells)
         accepted, _ = self.driver.submit_run(definition, cells, row)
         return self._wait_until_accepted(accepted, row)
 
-    def execute(self, workflow: str, inputs: Any) -> RunView:
+    def execute(self, workflow: str, inputs: Any, *, provenance: Provenance = FROM_CODE) -> RunView:
         """Start a run and wait until it has ended or is paused: one wait, where `submit` and `wait_for_run` are two.
 
-        Raises WorkflowNotFound, EncodingError, StoreUnavailable, RunnerClosed.
+        Raises WorkflowNotFound, EncodingError, InvalidArgument, StoreUnavailable, RunnerClosed.
         """
-        _, settled = self.driver.submit_run(*self._prepare_run(workflow, inputs))
+        _, settled = self.driver.submit_run(*self._prepare_run(workflow, inputs, provenance))
         settled.wait()
         run = settled.result()
         return self._waiter.delivered(run) if run.ended else self.wait_for_run(run.row.id)
@@ -164,16 +172,19 @@ class Engine:
         *,
         run_id: str | None = None,
         skipped_ranges: tuple[str, ...] = (),
+        provenance: Provenance = FROM_CODE,
     ) -> RunFuture:
         """Start a run of this definition, under an id of the caller's; returns when it is on disk.
 
         `skipped_ranges`: as in `Started`.
-        Raises RunInProgress if there is a run of this id, EncodingError, StoreUnavailable, RunnerClosed.
+        Raises RunInProgress if there is a run of this id, EncodingError, InvalidArgument, StoreUnavailable,
+        RunnerClosed.
         """
         self.driver.raise_if_closed()
         _check_new_id(run_id)
         check_names(program, program.plan.name)
         row = self._new_run_row(program.plan.name, program, self.clock.now())
+        _write_provenance(provenance, row)
         row.id = row.id if run_id is None else run_id
         self._note_caller(row.id)
         run = self.driver.run_loader.new_run(row, program)
@@ -184,9 +195,12 @@ class Engine:
             raise run_in_progress_error(row.id)
         return self._future(row.id, run)
 
-    def _prepare_run(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any], RunRow]:
+    def _prepare_run(
+        self, workflow: str, inputs: Any, provenance: Provenance
+    ) -> tuple[WorkflowDefinition, dict[str, Any], RunRow]:
         definition, cells = self.resolve_workflow(workflow, inputs)
         row = self._new_run_row(workflow, definition, self.clock.now())
+        _write_provenance(provenance, row)
         self._note_caller(row.id)
         return definition, cells, row
 
@@ -333,6 +347,12 @@ def close_open_engines() -> None:
 def _check_idempotency_key(key: str | None) -> None:
     if key is not None:
         validation.check_text("an idempotency key", key, max_bytes=validation.MAX_IDEMPOTENCY_KEY_BYTES)
+
+
+def _write_provenance(provenance: Provenance, row: RunRow) -> None:
+    if provenance is not FROM_CODE:
+        provenance.check()
+    provenance.write_to(row)
 
 
 def _check_new_id(run_id: str | None) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from holdwater.model.records import RunRow
 from holdwater.model.statuses import RunStatus
@@ -16,7 +17,8 @@ class RunInfo:
 
     `structure`, `code`: fingerprints of the plan it was started under, and of the functions it was last executed with.
     `error`: set when it failed.  `reason`: given with a pause or a cancel.  `journal_length`: entries of its journal.
-    `activity`: None where it was not asked for.
+    `activity`: None where it was not asked for.  `origin`: api, cli, code, cron, trigger, child or fork, "" if not
+    recorded; `started_by`: its author, as `cli:alice` or `schedule:nightly`.
     """
 
     id: str
@@ -36,6 +38,10 @@ class RunInfo:
     forked_from: str | None = None
     journal_length: int = 0
     activity: Activity | None = None
+    origin: str = ""
+    started_by: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    traceparent: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -48,5 +54,5 @@ class RunInfo:
         return cls(
             row.id, row.workflow, row.style, row.structure, row.code, RunStatus(row.status), row.created_at,
             row.finished_at, row.paused_at, row.deadline_at, row.error, row.reason, row.idempotency_key, row.parent_id,
-            row.forked_from, row.seq, activity,
+            row.forked_from, row.seq, activity, row.origin, row.started_by, row.labels, row.traceparent,
         )  # fmt: skip

@@ -15,6 +15,7 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.ports.store import Store
+from holdwater.model.provenance import Provenance
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import Micros, to_rfc3339
 from holdwater.runtime.active_run import ActiveRun
@@ -61,8 +62,10 @@ class FiringWriter:
         try:
             context = dict(inputs if inputs is not None else _decode_context(row.inputs) if row.inputs else {})
             cells = definition.encode_inputs({**context, **extra_values})
+            head = self._make_run_row(row.workflow, definition, now)
+            _fire_provenance(row).write_to(head)
             run = ActiveRun(
-                self._make_run_row(row.workflow, definition, now),
+                head,
                 self._run_loader.compiled_plan(definition.plan),
                 definition.style,
                 definition,
@@ -119,6 +122,13 @@ class FiringWriter:
 def _decode_context(context: str) -> dict[str, Any]:
     """The values of a context by key.  Raises DecodingError."""
     return {key: codec.revive(tree) for key, tree in json.loads(context).items()}
+
+
+def _fire_provenance(row: ScheduleRow) -> Provenance:
+    """The facts of a run that a schedule or a trigger starts."""
+    if row.kind == "trigger":
+        return Provenance("trigger", f"trigger:{row.name}")
+    return Provenance("cron", f"schedule:{row.name or row.id}")
 
 
 def fire_values(row: ScheduleRow, instant: Micros) -> dict[str, Any]:

@@ -50,6 +50,10 @@ _IMMUTABLE_FIELDS: Final = (
     "inputs_digest",
     "parent_id",
     "forked_from",
+    "origin",
+    "started_by",
+    "labels_json",
+    "traceparent",
 )
 
 

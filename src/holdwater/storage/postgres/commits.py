@@ -75,6 +75,8 @@ def write_calls(updates: Sequence[RunUpdate]) -> Iterator[StatementCall]:
         yield sql.INSERT_PLANS, rows_to_columns(sorted(rows.plans.values()))
     if rows.new_runs:
         yield sql.INSERT_RUNS, rows_to_columns(rows.new_runs)
+    if rows.labels:
+        yield sql.INSERT_LABELS, rows_to_columns(rows.labels)
     if rows.updated_runs:
         yield sql.UPDATE_RUNS, rows_to_columns(sorted(rows.updated_runs, key=lambda row: row[-2]))
     if rows.journal_rows:

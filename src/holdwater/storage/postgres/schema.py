@@ -15,7 +15,10 @@ from holdwater.storage.sql.migrations import AppliedMigration, Migration, pendin
 
 _PACKAGE: Final = "holdwater.storage.postgres"
 
-MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"),)
+MIGRATIONS: Final = (
+    Migration(_PACKAGE, 1, "pre", "initial"),
+    Migration(_PACKAGE, 2, "pre", "run_facts"),
+)
 
 
 def is_current(connection: PostgresConnection, server: PostgresServer, known: Sequence[Migration] = MIGRATIONS) -> bool:

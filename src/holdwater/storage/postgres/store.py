@@ -236,7 +236,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
                     members = [run_id for _, run_id in found]
                     ended = {run_id for (run_id,) in session.execute(sql.LOCK_ENDED_RUNS, (members,))}
                     gone = prunable(found, ended - keep)
-                    for statement in (sql.DELETE_WORK_OF_RUNS, sql.DELETE_JOURNALS, sql.DELETE_RUNS):
+                    for statement in (sql.DELETE_WORK_OF_RUNS, sql.DELETE_JOURNALS, sql.DELETE_LABELS, sql.DELETE_RUNS):
                         session.execute(statement, (gone,))
                 return len(gone)
             except psycopg.Error:

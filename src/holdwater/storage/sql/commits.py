@@ -78,6 +78,7 @@ class GroupedRows:
 
     plans: dict[str, Row] = field(default_factory=dict)
     new_runs: list[Row] = field(default_factory=list)
+    labels: list[Row] = field(default_factory=list)
     updated_runs: list[Row] = field(default_factory=list)
     journal_rows: list[Row] = field(default_factory=list)
     removed_work: list[Row] = field(default_factory=list)
@@ -96,6 +97,8 @@ def group_rows(updates: Sequence[RunUpdate]) -> GroupedRows:
             found.plans[run.structure] = rows.plan_row(change)
         if change.is_new:
             found.new_runs.append(rows.run_insert_row(run))
+            if run.labels_json is not None:
+                found.labels += rows.label_rows(run)
         else:
             found.updated_runs.append(rows.run_update_row(change))
         if change.entries:

@@ -1,7 +1,7 @@
 -- :top_level_only 1: without children
 SELECT
     id, workflow, style, structure, code, created_at, status, seq, error, reason, finished_at, paused_at, deadline_at,
-    idempotency_key, inputs_digest, parent_id, forked_from
+    idempotency_key, inputs_digest, parent_id, forked_from, origin, started_by, labels_json, traceparent
 FROM runs
 WHERE
     status = :status

@@ -18,7 +18,14 @@ def run_insert_row(r: RunRow) -> Row:
     return (
         r.id, r.workflow, r.style, r.structure, r.code, r.created_at, r.status, r.seq, r.error, r.reason, r.finished_at,
         r.paused_at, r.deadline_at, r.idempotency_key, r.inputs_digest, r.parent_id, r.forked_from,
+        r.origin, r.started_by, r.labels_json, r.traceparent,
     )  # fmt: skip
+
+
+def label_rows(r: RunRow) -> list[Row]:
+    """Build the rows of a run's labels."""
+    is_child = 0 if r.parent_id is None else 1
+    return [(r.id, key, value, is_child, r.created_at) for key, value in r.labels.items()]
 
 
 def run_update_row(update: RunUpdate) -> Row:

@@ -34,6 +34,8 @@ def write_updates(connection: sqlite3.Connection, updates: Sequence[RunUpdate]) 
         many(sql.INSERT_PLAN, rows.plans.values())
     if rows.new_runs:
         many(sql.INSERT_RUN, rows.new_runs)
+    if rows.labels:
+        many(sql.INSERT_LABEL, rows.labels)
     if rows.updated_runs:
         many(sql.UPDATE_RUN, rows.updated_runs)
     if rows.journal_rows:

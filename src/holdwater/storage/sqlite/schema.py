@@ -11,7 +11,10 @@ from holdwater.storage.sqlite import statements as sql
 
 _PACKAGE: Final = "holdwater.storage.sqlite"
 
-MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"),)
+MIGRATIONS: Final = (
+    Migration(_PACKAGE, 1, "pre", "initial"),
+    Migration(_PACKAGE, 2, "pre", "run_facts"),
+)
 
 
 def is_current(connection: sqlite3.Connection, database_name: str, known: Sequence[Migration] = MIGRATIONS) -> bool:

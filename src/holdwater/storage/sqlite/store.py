@@ -230,7 +230,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
             found = connection.execute(sql.LIST_DESCENDANTS, (self._array_parameter(root_ids),)).fetchall()
             ended = {run_id for _, run_id, finished_at in found if finished_at is not None}
             gone = prunable([(root, run_id) for root, run_id, _ in found], ended - keep)
-            for statement in (sql.DELETE_WORK_OF_RUNS, sql.DELETE_JOURNALS, sql.DELETE_RUNS):
+            for statement in (sql.DELETE_WORK_OF_RUNS, sql.DELETE_JOURNALS, sql.DELETE_LABELS, sql.DELETE_RUNS):
                 connection.execute(statement, (self._array_parameter(gone),))
         return len(gone)
 

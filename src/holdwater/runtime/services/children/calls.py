@@ -137,7 +137,7 @@ class ChildCalls:
             call.workflow,
             call.definition,
             call.inputs,
-            parent_id=attempt.run_id,
+            parent.row,
             idempotency_key=call.idempotency_key,
             inputs_digest=call.inputs_digest,
         )

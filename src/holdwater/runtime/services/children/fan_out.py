@@ -110,7 +110,7 @@ class FanOutChildren:
             name: program.style.decode_value(value.tree) if isinstance(value, StoredValue) else value
             for name, value in inputs.items()
         }
-        return self._runs.create(program.plan.name, program, cells, id=run_id, parent_id=run.row.id, deadline_at=None)
+        return self._runs.create(program.plan.name, program, cells, run.row, id=run_id, deadline_at=None)
 
     # -- following
 

@@ -12,6 +12,7 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.ports.store import Store
+from holdwater.model.provenance import inherit_provenance
 from holdwater.model.records import RunFilter, RunRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import Micros
@@ -76,11 +77,15 @@ class ChildRuns:
     # -- starting
 
     def create(
-        self, workflow: str, definition: WorkflowDefinition, cells: Mapping[str, Any], **row_fields: Any
+        self, workflow: str, definition: WorkflowDefinition, cells: Mapping[str, Any], parent: RunRow, **row_fields: Any
     ) -> ActiveRun:
-        """A new run with these fields in its row, not written yet.  Raises HoldwaterError if it cannot run here."""
+        """A new child of a run, with these fields in its row, not written yet.
+
+        Raises HoldwaterError if it cannot run here.
+        """
         self._dispatcher.check_routes(definition)
-        row = replace(self._make_run_row(workflow, definition, self._clock.now()), **row_fields)
+        row = replace(self._make_run_row(workflow, definition, self._clock.now()), parent_id=parent.id, **row_fields)
+        inherit_provenance(row, parent)
         compiled_plan = self.run_loader.compiled_plan(definition.plan)
         child = ActiveRun(row, compiled_plan, definition.style, definition, is_new=True)
         child.apply_entry(JournalEntry(ev.Started(dict(cells))), self._clock)

@@ -1,0 +1,1 @@
+DELETE FROM run_labels WHERE run_id = ANY(:ids::TEXT[])

@@ -1,0 +1,23 @@
+-- Why a run exists: origin is one of api, cli, code, cron, trigger, child, fork ('': a run of an earlier version, which
+-- did not record it); started_by names the author (cli:alice, schedule:nightly); labels_json is an object of texts, or
+-- NULL if there are none; traceparent is that of the request, as in W3C Trace Context.
+ALTER TABLE runs ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE runs ADD COLUMN started_by TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE runs ADD COLUMN labels_json TEXT;
+
+ALTER TABLE runs ADD COLUMN traceparent TEXT;
+
+-- the labels of runs.labels_json, to filter by; is_child and created_at are those of the run, so that lists of one label
+-- are read in order from the index alone
+CREATE TABLE run_labels (
+    run_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    is_child INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (run_id, key)
+) WITHOUT ROWID;
+
+CREATE INDEX run_labels_by_value ON run_labels (key, value, is_child, created_at, run_id);
