@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from holdwater.server.pages import ops, questions, run, runs, schedules, workflows
+from holdwater.server.pages import ops, preferences, questions, run, runs, schedules, workflows
 
-PAGE_ROUTERS = (runs.router, run.router, questions.router, schedules.router, workflows.router, ops.router)
+PAGE_ROUTERS = (
+    runs.router,
+    run.router,
+    questions.router,
+    schedules.router,
+    workflows.router,
+    ops.router,
+    preferences.router,
+)

@@ -1,0 +1,36 @@
+"""Preferences of a browser, kept there in cookies: theme and the form of instants.
+
+The server reads them, so that a page is right when it is first painted; the module of the pages changes them in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, cast, get_args
+
+from fastapi import Request
+
+Theme = Literal["auto", "light", "dark"]
+TimeMode = Literal["relative", "local", "utc"]
+THEME_COOKIE: Final = "holdwater_theme"
+TIMES_COOKIE: Final = "holdwater_times"
+LIFETIME_SECONDS: Final = 400 * 86_400
+"""the longest that browsers keep a cookie"""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The preferences of a browser.  `times`: how instants are written."""
+
+    theme: Theme = "auto"
+    times: TimeMode = "relative"
+
+
+def preferences_of(request: Request) -> Preferences:
+    """Return the preferences of the browser that asks; what it does not say, or says wrongly, is the default."""
+    theme = request.cookies.get(THEME_COOKIE)
+    times = request.cookies.get(TIMES_COOKIE)
+    return Preferences(
+        cast(Theme, theme) if theme in get_args(Theme) else "auto",
+        cast(TimeMode, times) if times in get_args(TimeMode) else "relative",
+    )
