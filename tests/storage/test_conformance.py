@@ -10,6 +10,7 @@ import pytest
 from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
 from tests.storage.conformance import StoreConformance, StoreLocation
+from tests.storage.log_conformance import LogConformance
 from tests.storage.schedule_conformance import ScheduleConformance
 
 
@@ -43,4 +44,8 @@ class TestEveryStore(StoreConformance):
 
 
 class TestSchedulesOfEveryStore(ScheduleConformance):
+    pass
+
+
+class TestLogsOfEveryStore(LogConformance):
     pass

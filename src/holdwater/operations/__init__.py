@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         wait_for_pickup,
     )
     from holdwater.operations.databases import Database, open_for_control, open_for_reading, open_for_writing
+    from holdwater.operations.logs import LogFollower, LogLine, LogPage, follow_logs, read_logs
     from holdwater.operations.pruning import prune_runs
     from holdwater.operations.runs import count_runs, find_run, follow_run, list_runs, show_run
     from holdwater.operations.schedule_queries import (
@@ -50,6 +51,9 @@ __all__ = [
     "Database",
     "FireInfo",
     "FireStats",
+    "LogFollower",
+    "LogLine",
+    "LogPage",
     "RunSituation",
     "ScheduleInfo",
     "VerifyReport",
@@ -62,6 +66,7 @@ __all__ = [
     "find_pause",
     "find_run",
     "find_schedule",
+    "follow_logs",
     "follow_run",
     "fork_run",
     "get_schedule",
@@ -76,6 +81,7 @@ __all__ = [
     "open_for_writing",
     "pause_run",
     "prune_runs",
+    "read_logs",
     "register_cron",
     "request_run_now",
     "resume_run",
@@ -107,6 +113,13 @@ _EXPORTS = {
         "open_for_control",
         "open_for_reading",
         "open_for_writing",
+    ),
+    ".logs": (
+        "LogFollower",
+        "LogLine",
+        "LogPage",
+        "follow_logs",
+        "read_logs",
     ),
     ".pruning": ("prune_runs",),
     ".runs": (

@@ -30,7 +30,7 @@ class RunReader:
     """The runs of one store.  Thread-safe as far as the store is; `clock`: its time, by which leases are judged."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self.store, self._clock = store, clock
+        self.store, self.clock = store, clock
         self._loader = StoredRunLoader(store, STYLES)
 
     def row(self, run_id: str) -> RunRow:
@@ -93,7 +93,7 @@ class RunReader:
         return self._activities([self.row(run_id)])[run_id]
 
     def _activities(self, rows: Sequence[RunRow]) -> dict[str, Activity]:
-        return read_activities(self.store, rows, self._clock.now())
+        return read_activities(self.store, rows, self.clock.now())
 
     # -- questions
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -35,6 +35,13 @@ def notification_for_firings(firings: Sequence[Firing]) -> Notification | None:
     if any([fire.phase == PHASE_WAITING for firing in firings for fire in firing.fires]):
         return replace(told or SCHEDULES_CHANGED, schedules_changed=True)
     return told
+
+
+def notification_for_logs(followed_runs: Collection[str]) -> Notification | None:
+    """Describe new lines in the logs of runs that other stores follow; None if they follow none of these."""
+    if not followed_runs:
+        return None
+    return Notification(work_available=False, changed_runs=frozenset(), progressed_runs=frozenset(followed_runs))
 
 
 def _has_claimable_work(update: RunUpdate) -> bool:

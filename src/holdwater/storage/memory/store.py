@@ -31,6 +31,7 @@ from holdwater.model.records import (
 )
 from holdwater.model.time import MONOTONIC_UNSET, UNSET, ClockSample, Micros, MonotonicMicros
 from holdwater.storage import process_forks
+from holdwater.storage.memory.logs import MemoryLogs
 from holdwater.storage.memory.run_index import RunIndex
 from holdwater.storage.memory.schedules import MemorySchedules
 from holdwater.storage.sql.journal_tail import slice_after
@@ -57,7 +58,7 @@ _IMMUTABLE_FIELDS: Final = (
 )
 
 
-class MemoryStore(MemorySchedules):
+class MemoryStore(MemorySchedules, MemoryLogs):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
     tracks_liveness = True
@@ -73,7 +74,8 @@ class MemoryStore(MemorySchedules):
         self._journal: Final[dict[str, list[JournalRow]]] = {}
         self._work: Final[dict[str, dict[tuple[int, int], WorkRow]]] = {}
         """outstanding rows of the runs that have any"""
-        super().__init__(self._locked, lambda change: self._apply_update(change, None), self._runs)
+        MemorySchedules.__init__(self, self._locked, lambda change: self._apply_update(change, None), self._runs)
+        MemoryLogs.__init__(self, self._locked, self._runs)
         process_forks.register_fork_aware(self)
 
     def close(self) -> None:
@@ -86,6 +88,8 @@ class MemoryStore(MemorySchedules):
             self._index.clear()
             self._journal.clear()
             self._work.clear()
+            self._logs.clear()
+            self._log_sizes.clear()
             self._owners.close()
 
     def before_fork(self) -> None:
@@ -335,6 +339,7 @@ class MemoryStore(MemorySchedules):
             self._index.remove(run_id)
             self._journal.pop(run_id, None)
             self._work.pop(run_id, None)
+            self._delete_logs(run_id)
 
     def _commit_one(self, change: RunUpdate) -> CommitResult:
         run = change.run

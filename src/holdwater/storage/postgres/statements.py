@@ -75,6 +75,12 @@ DELETE_JOURNALS = _postgres_only("delete_journals")
 DELETE_LABELS = _postgres_only("delete_labels")
 DELETE_WORK_OF_RUNS = _postgres_only("delete_work_of_runs")
 
+LOCK_LOG_SIZES = _postgres_only("lock_log_sizes")
+INSERT_LOGS = _array_statement("insert_logs")
+UPDATE_LOG_SIZES = _array_statement("update_log_sizes")
+READ_LOGS = _shared("read_logs")
+READ_NODE_LOGS = _shared("read_node_logs")
+
 GET_NOTIFY_CHANNEL = _postgres_only("get_notify_channel")
 
 LOCK_SCHEMA = _postgres_only("lock_schema")

@@ -22,6 +22,7 @@ from holdwater.storage.postgres.errors import RETRYABLE_SQLSTATES, as_unreachabl
 from holdwater.storage.postgres.lease_renewal import PostgresRenewal
 from holdwater.storage.postgres.listener import NotificationListener
 from holdwater.storage.postgres.liveness import LeaseObserver, owner_lock_key
+from holdwater.storage.postgres.logs import PostgresLogs
 from holdwater.storage.postgres.pipeline import PostgresConnection, StatementCall, execute_pipeline, rows_to_columns
 from holdwater.storage.postgres.schedules import PostgresSchedules
 from holdwater.storage.postgres.server import Cursor, PostgresServer, is_usable
@@ -32,7 +33,7 @@ from holdwater.storage.sql.pruning import PruneQueries, prunable
 T = TypeVar("T")
 
 
-class PostgresStore(PostgresSchedules, PruneQueries):
+class PostgresStore(PostgresSchedules, PostgresLogs, PruneQueries):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
 
     tracks_liveness = False
@@ -48,7 +49,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         self._lease_observer: Final = LeaseObserver()
         self._origin: Final = os.urandom(4).hex()
         self._listener: NotificationListener | None = None
-        self._preamble: Final[Sequence[str]] = (
+        self._preamble: Sequence[str] = (
             [self._server.settings_statement(local=True).as_string()] if self._server.sets_per_transaction else []
         )
         self._pool: Final = ConnectionPool(

@@ -90,6 +90,13 @@ DELETE_JOURNALS = _sqlite_only("delete_journals")
 DELETE_LABELS = _sqlite_only("delete_labels")
 DELETE_WORK_OF_RUNS = _sqlite_only("delete_work_of_runs")
 
+CREATE_LOG_SIZES = _sqlite_only("create_log_sizes")
+LIST_LOG_SIZES = _sqlite_only("list_log_sizes")
+INSERT_LOGS = _sqlite_only("insert_logs")
+UPDATE_LOG_SIZE = _sqlite_only("update_log_size")
+READ_LOGS = _shared("read_logs")
+READ_NODE_LOGS = _shared("read_node_logs")
+
 INSERT_SCHEDULE = _shared("insert_schedule")
 UPDATE_SCHEDULE = _shared("update_schedule")
 ADVANCE_SCHEDULE = _shared("advance_schedule")

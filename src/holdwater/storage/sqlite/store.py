@@ -23,6 +23,7 @@ from holdwater.storage.sqlite import statements as sql
 from holdwater.storage.sqlite.errors import translate_error
 from holdwater.storage.sqlite.file_identity import FileIdentity
 from holdwater.storage.sqlite.liveness import InProcessOwners, LockFileOwners, OwnerLiveness
+from holdwater.storage.sqlite.logs import SQLiteLogs
 from holdwater.storage.sqlite.notify_pipe import NotifyPipes
 from holdwater.storage.sqlite.schedules import SQLiteSchedules
 from holdwater.storage.urls import DatabaseURL
@@ -31,7 +32,7 @@ _MAX_READERS: Final = 64
 _MAX_IDLE_READERS: Final = 4
 
 
-class SQLiteStore(SQLiteSchedules, PruneQueries):
+class SQLiteStore(SQLiteSchedules, SQLiteLogs, PruneQueries):
     """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
 
     tracks_liveness = True

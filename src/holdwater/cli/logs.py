@@ -1,0 +1,87 @@
+"""`holdwater runs logs`: what the task functions of a run printed and logged, wherever it is executed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from holdwater.cli import exit_codes, options
+from holdwater.cli.formatting import escape_unsafe, format_instant
+
+if TYPE_CHECKING:
+    from holdwater.runs.logs import LogLine
+    from holdwater.runs.reader import RunReader
+
+PAGE_LINES: Final = 1000
+_LEVEL_COLOURS: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
+
+
+@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.argument("run")
+@options.database_option
+@click.option("--node", metavar="NAME", help="Only lines of this task, step or node.")
+@click.option("--attempt", metavar="NUMBER", type=click.IntRange(min=1), help="Only lines of attempts of this number.")
+@click.option("--after", metavar="CURSOR", help="Only lines behind this one: the cursor that --json gives.")
+@click.option("--follow", is_flag=True, help="Go on until the run has ended, printing lines as they come.")
+@options.json_option("one line of the log per line")
+def logs(
+    run: str, database: str, node: str | None, attempt: int | None, after: str | None, follow: bool, as_json: bool
+) -> None:
+    """Print what the tasks of a run printed and logged, and the tracebacks of attempts that failed.
+
+    RUN is its id, the beginning or the end of it, or @last, the newest.  It may be executed in any process.
+
+    `holdwater run`, `holdwater worker` and worker processes take output and log records by themselves; a runner in your
+    own process does with capture_logs=True and capture_output=True.
+    """
+    from holdwater.operations.databases import open_for_reading
+    from holdwater.operations.logs import follow_logs
+
+    with open_for_reading(database) as opened:
+        lines = (
+            iter(follow_logs(opened.runs, run, node, attempt, after))
+            if follow
+            else _stored_lines(opened.runs, run, node, attempt, after)
+        )
+        for line in lines:
+            click.echo(json.dumps(asdict(line)) if as_json else _format_line(line))
+            if follow:
+                sys.stdout.flush()
+
+
+def _stored_lines(
+    runs: RunReader, run: str, node: str | None, attempt: int | None, after: str | None
+) -> Iterator[LogLine]:
+    from holdwater.operations.logs import read_logs
+
+    has_more = True
+    while has_more:
+        page = read_logs(runs, run, node, attempt, after, PAGE_LINES)
+        yield from page.lines
+        after, has_more = page.cursor, page.has_more
+
+
+def _format_line(line: LogLine) -> str:
+    """`2026-11-30 12:00:00  load  INFO loader: 5 rows`; further lines of one text are indented."""
+    from holdwater.model.time import to_rfc3339
+
+    name = escape_unsafe(line.node) + (f"[{line.iteration}]" if line.iteration > 1 else "")
+    place = name if line.attempt == 1 else f"{name}#{line.attempt}"
+    first, *more = [escape_unsafe(text.expandtabs()) for text in line.plain_text.split("\n")]
+    match line.stream:
+        case "log":
+            level = line.level or ""
+            first = f"{click.style(level, fg=_LEVEL_COLOURS.get(level))} {escape_unsafe(line.logger or '')}: {first}"
+        case "traceback":
+            first = click.style(first, fg="red")
+        case "notice":
+            first = click.style(f"-- {first}", dim=True)
+        case "stderr":
+            first = f"{click.style('stderr', dim=True)}: {first}"
+    head = f"{format_instant(to_rfc3339(line.at))}  {place}  "
+    return "\n".join([head + first, *[f"    {text}" for text in more]])

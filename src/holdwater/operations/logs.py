@@ -1,0 +1,47 @@
+"""Logs of runs: what task functions printed and logged, and the tracebacks of attempts that failed."""
+
+from __future__ import annotations
+
+from holdwater.operations.runs import find_run
+from holdwater.runs.log_follower import LogFollower
+from holdwater.runs.logs import LogLine, LogPage, LogReader
+from holdwater.runs.reader import RunReader
+from holdwater.runtime.journal_watchers import JournalWatchers
+
+__all__ = ["LogFollower", "LogLine", "LogPage", "follow_logs", "read_logs"]
+
+
+def read_logs(
+    runs: RunReader,
+    reference: str,
+    node: str | None = None,
+    attempt: int | None = None,
+    after: str | None = None,
+    limit: int = 1000,
+) -> LogPage:
+    """Read up to `limit` lines (5,000 at most) of the log of a run, behind a cursor; None: from the beginning.
+
+    `node`, `attempt`: only lines of this node, and of its attempts of this number (from 1).  Lines come in the order
+    in which they were written, with each failure behind the lines before it; a page behind the end is empty.
+    Raises RunNotFound, AmbiguousRun, TaskNotFound, InvalidArgument, StoreError.
+    """
+    return LogReader(runs, find_run(runs, reference).id, node, attempt).read(after, limit)
+
+
+def follow_logs(
+    runs: RunReader,
+    reference: str,
+    node: str | None = None,
+    attempt: int | None = None,
+    after: str | None = None,
+) -> LogFollower:
+    """Follow the log of a run behind a cursor, until the run has ended; for `for` and `async for`.
+
+    The store must stay open meanwhile.  Lines come within half a second where the store has notifications, and within
+    two elsewhere, whichever process the run is executed in.
+    Raises RunNotFound, AmbiguousRun, TaskNotFound, InvalidArgument, StoreError.
+    """
+    watchers = JournalWatchers()
+    run_id = find_run(runs, reference).id
+    has_notifications = runs.store.listen(watchers.on_notification)
+    return LogFollower(runs, watchers, run_id, node, attempt, after, has_notifications=has_notifications)
