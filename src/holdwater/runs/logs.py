@@ -102,8 +102,8 @@ class LogReader:
     ) -> LogPage:
         """Read up to `limit` lines behind a cursor; None: from the beginning.
 
-        `failures_until`: a failure after this instant, as lines before it may still come, and what is behind it are left
-        to a later read.
+        `failures_until`: what is behind a failure after this instant is left to a later read, as lines before it may
+        still come.
         Raises RunNotFound, InvalidArgument for a cursor that no line has, StoreError.
         """
         line, entry = parse_cursor(after)
