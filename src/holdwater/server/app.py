@@ -4,30 +4,54 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from holdwater import __version__
+from holdwater.engine import Engine
+from holdwater.errors import HoldwaterError
+from holdwater.server.access import AccessFunction, AccessPolicy, MountedAccess
+from holdwater.server.errors import holdwater_error_response, http_error_response, validation_error_response
+from holdwater.server.form_posts import check_csrf
 from holdwater.server.pages import PAGE_ROUTERS
-from holdwater.server.routes import API_ROUTERS
+from holdwater.server.rendering import root_of
+from holdwater.server.request_guard import RequestGuard
+from holdwater.server.routes import API_ROUTERS, health
 from holdwater.server.tenant_database import TenantDatabase
 
 STATIC_DIRECTORY: Final = "static"
+API_PREFIX: Final = "/v1/tenants/{tenant}"
 
 
-def app_for(url: str, *, read_only: bool = False) -> FastAPI:
-    """Create an application on a database.
+def app_for(runner_or_url: Any, *, access: AccessFunction, read_only: bool = False) -> FastAPI:
+    """Create an application to mount in another one: `app.mount("/workflows", app_for(runner, access=...))`.
 
-    Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
+    `runner_or_url`: a runner that is open as long as the application is, or the URL of a database.  `access`: called
+    with each request; returns "read", "write" or None, or an awaitable of it.
+
+    Raises TypeError for what is neither, DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
     """
-    return create_app(TenantDatabase.open(url, read_only=read_only))
+    if isinstance(runner_or_url, str):
+        tenant_database = TenantDatabase.open(runner_or_url, read_only=read_only)
+    else:
+        tenant_database = TenantDatabase.of(_engine_of(runner_or_url), read_only=read_only)
+    return create_app(tenant_database, MountedAccess(access))
 
 
-def create_app(tenant_database: TenantDatabase) -> FastAPI:
+def _engine_of(runner: Any) -> Engine:
+    engine = runner if isinstance(runner, Engine) else getattr(runner, "_engine", None)
+    if not isinstance(engine, Engine):
+        raise TypeError(f"app_for takes a runner or the URL of a database, not {type(runner).__name__}")
+    return engine
+
+
+def create_app(tenant_database: TenantDatabase, policy: AccessPolicy) -> FastAPI:
     """Create an application, which closes the database at its end."""
 
     @asynccontextmanager
@@ -35,18 +59,31 @@ def create_app(tenant_database: TenantDatabase) -> FastAPI:
         yield
         tenant_database.close()
 
-    app = FastAPI(title="Holdwater", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="Holdwater",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        exception_handlers={
+            HoldwaterError: holdwater_error_response,
+            HTTPException: http_error_response,
+            RequestValidationError: validation_error_response,
+        },
+    )
     app.state.tenant_database = tenant_database
+    app.add_middleware(RequestGuard, policy=policy)
+    app.include_router(health.router)
     for router in API_ROUTERS:
-        app.include_router(router, prefix="/v1/tenants/{tenant}")
+        app.include_router(router, prefix=API_PREFIX)
     for router in PAGE_ROUTERS:
-        app.include_router(router, prefix="/ui/{tenant}", include_in_schema=False)
+        app.include_router(router, prefix="/ui/{tenant}", include_in_schema=False, dependencies=[Depends(check_csrf)])
     app.mount("/static", StaticFiles(packages=[("holdwater.server", STATIC_DIRECTORY)]), name="static")
 
     @app.get("/", include_in_schema=False)
     @app.get("/ui", include_in_schema=False)
+    @app.get("/ui/{tenant}", include_in_schema=False)
     def home(request: Request) -> RedirectResponse:
-        root = request.scope.get("root_path", "").rstrip("/")
-        return RedirectResponse(f"{root}/ui/{tenant_database.tenant}/runs")
+        return RedirectResponse(f"{root_of(request)}/ui/{tenant_database.tenant}/runs")
 
     return app

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from holdwater import __version__
 from holdwater.drawing.marks import MARKS, mark_icon, mark_of_run, mark_symbols
 from holdwater.server import presentation
+from holdwater.server.access import caller_of
 from holdwater.server.json_tree import json_tree
 from holdwater.server.notices import forget_notice, notice_of
 from holdwater.server.preferences import preferences_of
@@ -37,12 +38,14 @@ _ENVIRONMENT.filters.update(presentation.FILTERS, run_segment=encode_run_id)
 
 
 def render(
-    request: Request, template: str, tenant: TenantDatabase, *, status_code: int = 200, **values: Any
+    request: Request, template: str, tenant: TenantDatabase | None = None, *, status_code: int = 200, **values: Any
 ) -> HTMLResponse:
     """Render a page.
 
     Templates also see `root` (prefix of every link), `tenant`, `base` (`root/ui/TENANT`), `now`, `preferences`,
-    `notice`, `can_write` and `csrf_token`.
+    `notice`, `csrf_token` (of the hidden field in every form: `ui.csrf()`), `can_write` (acting controls are shown) and
+    `read_only_reason` (a sentence; empty for a database that can be written).  `tenant`: None for the database of the
+    application.
     """
     notice = notice_of(request)
     text = _render_text(request, template, tenant, notice=notice, **values)
@@ -54,21 +57,35 @@ def render(
 
 def render_fragment(request: Request, template: str, tenant: TenantDatabase, **values: Any) -> HTMLResponse:
     """Render a part of a page for its live update: what it shows of a notice is left for the next page."""
-    text = _render_text(request, template, tenant, notice=None, **values)
-    return HTMLResponse(text, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(_render_text(request, template, tenant, notice=None, **values))
 
 
-def _render_text(request: Request, template: str, tenant: TenantDatabase, **values: Any) -> str:
-    root = request.scope.get("root_path", "").rstrip("/")
+def root_of(request: Request) -> str:
+    """Return the path the application is mounted at, without a slash at its end."""
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def is_page(request: Request) -> bool:
+    """Return True if the path is that of a page of the web UI."""
+    path = str(request.scope["path"]).removeprefix(root_of(request))
+    return path in ("", "/") or path == "/ui" or path.startswith("/ui/") or path == "/docs"
+
+
+def _render_text(request: Request, template: str, tenant: TenantDatabase | None, **values: Any) -> str:
+    shown: TenantDatabase = tenant or request.app.state.tenant_database
+    caller, root = caller_of(request), root_of(request)
     return _ENVIRONMENT.get_template(template).render(
-        request=request,
-        root=root,
-        tenant=tenant,
-        base=f"{root}/ui/{tenant.tenant}",
-        now=tenant.database.clock.now(),
-        preferences=preferences_of(request),
-        question_count=0,
-        can_write=not tenant.is_read_only,
-        csrf_token=getattr(request.state, "csrf_token", ""),
-        **values,
+        {
+            "request": request,
+            "root": root,
+            "tenant": shown,
+            "base": f"{root}/ui/{shown.tenant}",
+            "now": shown.database.clock.now(),
+            "preferences": preferences_of(request),
+            "question_count": 0,
+            "can_write": caller.role == "write" and not shown.is_read_only,
+            "read_only_reason": shown.read_only_reason,
+            "csrf_token": caller.csrf,
+            **values,
+        }
     )

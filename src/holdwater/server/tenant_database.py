@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Annotated, Final, Self
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Request
 
 from holdwater.engine import Engine
-from holdwater.errors import StoreReadOnly
+from holdwater.errors import StoreReadOnly, TenantNotFound
 from holdwater.operations.databases import Database, open_for_control, open_for_reading
 
 DEFAULT_TENANT: Final = "public"
@@ -22,6 +22,8 @@ class TenantDatabase:
         """Create it.  `engine`: None for a database that is only read.  `resources`: closed with it."""
         self.tenant, self.database = tenant, database
         self._engine, self._resources = engine, resources
+        self.read_only_reason = "" if engine is not None else "This server only reads the database."
+        """a sentence, if nothing can be changed; empty if it can"""
 
     @classmethod
     def open(cls, url: str, *, read_only: bool = False, tenant: str = DEFAULT_TENANT) -> Self:
@@ -35,9 +37,9 @@ class TenantDatabase:
             return cls(tenant, database, engine, resources.pop_all())
 
     @classmethod
-    def of(cls, engine: Engine, *, tenant: str = DEFAULT_TENANT) -> Self:
+    def of(cls, engine: Engine, *, read_only: bool = False, tenant: str = DEFAULT_TENANT) -> Self:
         """Use the engine of a runner, which stays the runner's to close."""
-        return cls(tenant, Database.of(engine), engine, ExitStack())
+        return cls(tenant, Database.of(engine), None if read_only else engine, ExitStack())
 
     @property
     def is_read_only(self) -> bool:
@@ -61,7 +63,7 @@ def current_tenant(request: Request, tenant: str) -> TenantDatabase:
     """Return the database of the tenant in the path, for endpoints: 404 if there is none."""
     found: TenantDatabase = request.app.state.tenant_database
     if found.tenant != tenant:
-        raise HTTPException(404, f"there is no tenant {tenant!r}")
+        raise TenantNotFound(f"there is no tenant {tenant!r} here", hint=f"this database is {found.tenant!r}")
     return found
 
 

@@ -1,0 +1,111 @@
+"""The caller of a request, and the policies that find out who may look and who may change.
+
+A browser on the same machine has a session (`sessions.py`), a program a bearer token; an application that mounts the UI
+decides by a function of its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+Role = Literal["read", "write"]
+AccessFunction = Callable[[Request], "Role | Awaitable[Role | None] | None"]
+
+CALLER: Final = "holdwater.caller"
+"""key of the caller in the ASGI scope of a request"""
+CSRF_COOKIE: Final = "holdwater-csrf"
+CSRF_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller who may look, or look and change.  `csrf`: the token of forms.
+
+    `is_ambient`: the browser identifies itself, whichever page has caused the request; so a request that changes must
+    prove that it comes from a page of ours.
+    """
+
+    role: Role
+    csrf: str = ""
+    is_ambient: bool = True
+
+
+STRANGER: Final = Caller("read")
+"""the caller of what needs no access: it sees error pages and nothing else"""
+
+
+def caller_of(request: Request) -> Caller:
+    """Return the caller of a request, as the policy has found out."""
+    found: Caller = request.scope.get(CALLER, STRANGER)
+    return found
+
+
+class AccessPolicy(Protocol):
+    """Finds out who calls."""
+
+    def check_host(self, request: Request) -> bool:
+        """Return False for a host name that is not the server's."""
+        ...
+
+    async def identify(self, request: Request) -> Caller | None:
+        """Return the caller, None if it has no access."""
+        ...
+
+    def sign_in(self, request: Request) -> Response | None:
+        """Respond to a request that signs a browser in; None for every other one."""
+        ...
+
+    def after(self, request: Request, caller: Caller) -> str | None:
+        """Return a `Set-Cookie` header for the response to a caller, if it needs one."""
+        ...
+
+
+class MountedAccess:
+    """Access to an application that is mounted in another one, which decides.
+
+    The token of forms is in a cookie, too: only a page of the same site can send both (double submit), and it is the
+    same in every process of the application.
+    """
+
+    def __init__(self, access: AccessFunction) -> None:
+        self._access = access
+
+    def check_host(self, request: Request) -> bool:
+        """Accept every host name: they are the outer application's to check."""
+        return True
+
+    async def identify(self, request: Request) -> Caller | None:
+        """Ask the application's function.  Raises TypeError for an answer that is no role."""
+        answer = self._access(request)
+        role = await answer if inspect.isawaitable(answer) else answer
+        if role is None:
+            return None
+        if role not in ("read", "write"):
+            raise TypeError(f"access returned {role!r}: it returns 'read', 'write' or None")
+        return Caller(role, _csrf_cookie(request) or secrets.token_urlsafe(32))
+
+    def sign_in(self, request: Request) -> Response | None:
+        """Do nothing: signing in is the outer application's."""
+        return None
+
+    def after(self, request: Request, caller: Caller) -> str | None:
+        """Give a browser its token of forms."""
+        if _csrf_cookie(request):
+            return None
+        path = str(request.scope.get("root_path", "")) or "/"
+        secure = "; Secure" if request.url.scheme == "https" else ""
+        return f"{CSRF_COOKIE}={caller.csrf}; Path={path}; HttpOnly; SameSite=Strict{secure}"
+
+
+def _csrf_cookie(request: Request) -> str | None:
+    """Return the token in the cookie, if it has the form of one of ours."""
+    found = request.cookies.get(CSRF_COOKIE, "")
+    return found if CSRF_TOKEN.fullmatch(found) else None

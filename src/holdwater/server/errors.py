@@ -1,0 +1,192 @@
+"""Errors as responses: one table from classes to status and code, and one shape for programs.
+
+`{"error": what happened, "code": for programs, "hint": how to fix it, "request_id": as in the header}`.  Below `/ui`
+the same is a page.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from holdwater import errors
+from holdwater.errors import HoldwaterError
+from holdwater.server.rendering import is_page, render
+
+REQUEST_ID: Final = "holdwater.request_id"
+"""key of the request's id in its ASGI scope"""
+INTERNAL: Final = (500, "internal_error")
+
+STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
+    errors.AmbiguousRun: (400, "ambiguous_id"),
+    errors.AnswerError: (400, "answer_invalid"),
+    errors.CacheUnavailable: INTERNAL,
+    errors.CapacityExhausted: (503, "capacity_exhausted"),
+    errors.ConfigError: (400, "invalid_request"),
+    errors.ConfigurationFailure: INTERNAL,
+    errors.ConflictError: INTERNAL,
+    errors.ContextTooLarge: (413, "too_large"),
+    errors.DatabaseNotFound: (503, "store_unavailable"),
+    errors.DatabaseURLError: (503, "store_unavailable"),
+    errors.DeadlockError: INTERNAL,
+    errors.DecodingError: (500, "value_unreadable"),
+    errors.EncodingError: (400, "value_invalid"),
+    errors.ExecutorNotFound: (400, "executor_not_found"),
+    errors.FunctionCancelled: INTERNAL,
+    errors.GraphConfigError: INTERNAL,
+    errors.GraphFailed: INTERNAL,
+    errors.HoldwaterError: INTERNAL,
+    errors.IdempotencyConflict: (409, "idempotency_conflict"),
+    errors.IllegalEvent: INTERNAL,
+    errors.IncompatibleRunnerError: (400, "runner_incompatible"),
+    errors.InfiniteLoopError: INTERNAL,
+    errors.InputError: (400, "workflow_input_invalid"),
+    errors.InternalError: INTERNAL,
+    errors.InvalidArgument: (400, "invalid_request"),
+    errors.InvalidRunState: (409, "invalid_transition"),
+    errors.InvalidTransition: (409, "invalid_transition"),
+    errors.KeyExists: (400, "value_invalid"),
+    errors.KeyMissing: (400, "value_invalid"),
+    errors.MapOverError: INTERNAL,
+    errors.MissingInputError: (400, "workflow_input_invalid"),
+    errors.MissingOutputError: INTERNAL,
+    errors.NodeFailure: INTERNAL,
+    errors.NodeReturnError: INTERNAL,
+    errors.PauseNotFound: (409, "not_asked"),
+    errors.PipelineNotFound: (404, "workflow_not_found"),
+    errors.ReadOnlyContext: INTERNAL,
+    errors.RenameError: INTERNAL,
+    errors.RunInProgress: (409, "in_progress"),
+    errors.RunNotFinished: (504, "run_not_finished"),
+    errors.RunNotFound: (404, "execution_not_found"),
+    errors.RunnerClosed: (503, "runner_draining"),
+    errors.ScheduleError: (400, "schedule_invalid"),
+    errors.ScheduleNotFound: (404, "trigger_not_found"),
+    errors.SchemaTooNew: (503, "schema_too_new"),
+    errors.SignatureError: INTERNAL,
+    errors.StepFailed: INTERNAL,
+    errors.StepOutsideRun: INTERNAL,
+    errors.StepReturnError: INTERNAL,
+    errors.StoreError: (500, "store_damaged"),
+    errors.StoreReadOnly: (403, "read_only"),
+    errors.StoreReplaced: (503, "store_unavailable"),
+    errors.StoreUnavailable: (503, "store_unavailable"),
+    errors.StoreUnreachable: (503, "store_unavailable"),
+    errors.StoreUnusable: (503, "store_unavailable"),
+    errors.StructureChanged: (409, "structure_changed"),
+    errors.TaskCancelled: INTERNAL,
+    errors.TaskEnded: INTERNAL,
+    errors.TaskNotFound: (404, "task_not_found"),
+    errors.TaskNotPortable: INTERNAL,
+    errors.TaskReturnError: INTERNAL,
+    errors.TenantError: (400, "tenant_invalid"),
+    errors.TenantInUse: (409, "tenant_in_use"),
+    errors.TenantNotFound: (404, "tenant_not_found"),
+    errors.Unstorable: INTERNAL,
+    errors.WorkerCrashed: INTERNAL,
+    errors.WorkflowError: (400, "workflow_invalid"),
+    errors.WorkflowNotFound: (404, "workflow_not_found"),
+}
+
+_CODES_BY_STATUS: Final = {
+    400: "invalid_request",
+    401: "unauthorized",
+    403: "insufficient_permissions",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    414: "too_large",
+    415: "unsupported_media_type",
+    421: "wrong_host",
+    422: "invalid_request",
+    431: "too_large",
+    503: "not_ready",
+}
+_MESSAGES: Final = {404: "there is nothing at this path", 405: "this path does not take this method"}
+"""for the framework's own words"""
+_TITLES: Final = {
+    400: "This cannot be done as it was asked",
+    401: "Not signed in",
+    403: "Not allowed",
+    404: "There is no such page",
+    409: "Not in this state",
+    413: "Too large",
+    503: "Not available now",
+}
+DEFAULT_TITLE: Final = "Something went wrong"
+
+
+class RequestError(HTTPException):
+    """A request that is refused.  `code`: for programs; `hint`: how to fix it."""
+
+    def __init__(
+        self, status_code: int, message: str, *, code: str = "", hint: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(status_code, message, headers)
+        self.code = code or _CODES_BY_STATUS.get(status_code, "invalid_request")
+        self.hint = hint
+
+
+def status_and_code(error: HoldwaterError) -> tuple[int, str]:
+    """Look up a class, or the nearest of its bases, in the table."""
+    return next(found for cls in type(error).__mro__ if (found := STATUS_AND_CODE.get(cls)) is not None)
+
+
+def error_response(
+    request: Request, status: int, code: str, message: str, *, hint: str = "", headers: Any = None
+) -> Response:
+    """Create the response of an error: a page below `/ui`, JSON elsewhere."""
+    request_id = str(request.scope.get(REQUEST_ID, ""))
+    if is_page(request):
+        page = render(
+            request, "error.html", status_code=status, section="", title=_TITLES.get(status, DEFAULT_TITLE),
+            message=message, hint=hint, request_id=request_id, status=status,
+        )  # fmt: skip
+        page.headers.update(headers or {})
+        return page
+    body = {"error": message, "code": code, **({"hint": hint} if hint else {}), "request_id": request_id}
+    return JSONResponse(body, status, headers)
+
+
+def internal_error_response(request: Request) -> Response:
+    """Create the response of an error that is ours: nothing of it is shown but the id to find it by in the log."""
+    return error_response(request, *INTERNAL, "an error inside Holdwater", hint="the log of the server has the details")
+
+
+async def holdwater_error_response(request: Request, error: Exception) -> Response:
+    """Respond to an error of this library."""
+    if not isinstance(error, HoldwaterError):
+        raise error
+    status, code = status_and_code(error)
+    headers = {"retry-after": "1"} if status == 503 else None
+    return error_response(request, status, code, error.message, hint=error.hint, headers=headers)
+
+
+async def http_error_response(request: Request, error: Exception) -> Response:
+    """Respond to a refused request, by this library or by the framework."""
+    if not isinstance(error, HTTPException):
+        raise error
+    status = 400 if error.status_code == 422 else error.status_code
+    code = error.code if isinstance(error, RequestError) else _CODES_BY_STATUS.get(status, "invalid_request")
+    hint = error.hint if isinstance(error, RequestError) else ""
+    is_ours = isinstance(error, RequestError)
+    message = str(error.detail) if is_ours else _MESSAGES.get(status, str(error.detail))
+    return error_response(request, status, code, message, hint=hint, headers=error.headers)
+
+
+async def validation_error_response(request: Request, error: Exception) -> Response:
+    """Respond to parameters or a body of another form: the first problem, with its place."""
+    from fastapi.exceptions import RequestValidationError
+
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = error.errors()
+    first = problems[0] if problems else {"loc": (), "msg": "the request is not valid"}
+    place = ".".join(str(part) for part in first["loc"])
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    code = "invalid_pagination" if set(first["loc"][1:]) & {"limit", "offset", "cursor"} else "invalid_request"
+    return error_response(request, 400, code, f"{place}: {first['msg']}{more}")

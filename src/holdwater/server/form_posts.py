@@ -1,0 +1,39 @@
+"""Posted forms of pages, and the proof that they come from a page of ours."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData
+
+from holdwater.server.access import caller_of
+from holdwater.server.errors import RequestError
+from holdwater.server.request_guard import SAFE_METHODS
+
+CSRF_FIELD: Final = "csrf_token"
+MAX_FIELDS: Final = 2000
+
+
+async def posted_form(request: Request) -> FormData:
+    """Read the form of a request."""
+    return await request.form(max_fields=MAX_FIELDS, max_files=0, max_part_size=16 * 1024 * 1024)
+
+
+async def check_csrf(request: Request) -> None:
+    """Check the hidden field `csrf_token` of a posted form.  Raises RequestError."""
+    if request.method in SAFE_METHODS:
+        return
+    given, expected = (await posted_form(request)).get(CSRF_FIELD), caller_of(request).csrf
+    if not (isinstance(given, str) and expected and hmac.compare_digest(given.encode(), expected.encode())):
+        raise RequestError(
+            403,
+            "this form is of an earlier session, or of another site; nothing was changed",
+            code="csrf_failed",
+            hint="open the page again and repeat it",
+        )
+
+
+PostedForm = Annotated[FormData, Depends(posted_form)]
+"""parameter of an endpoint of a page: the fields of the posted form"""

@@ -1,0 +1,174 @@
+"""Middleware around every request: its id, its limits, its access, the headers of its response, and the last resort.
+
+Plain ASGI: a request costs a few header look-ups.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from holdwater.server.access import CALLER, AccessPolicy
+from holdwater.server.errors import REQUEST_ID, RequestError, http_error_response, internal_error_response
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+PUBLIC_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json"})
+STATIC_PREFIX: Final = "/static/"
+HARMLESS_POST: Final = "/preferences"
+"""changes cookies of the browser and nothing else"""
+MAX_URL_BYTES: Final = 8 * 1024
+MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LOG: Final = logging.getLogger("holdwater.server")
+_HEADERS: Final = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        b"form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    # "no-referrer" would have browsers send `Origin: null` with forms
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
+
+class RequestGuard:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
+        self._app, self._policy = app, policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        given = request.headers.get("x-request-id", "")
+        scope[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        sender = _Sender(send, scope[REQUEST_ID])
+        try:
+            try:
+                await self._admit(request, sender, _limited(receive))
+            except HTTPException as error:  # of this layer: those of the application have handlers
+                response = await http_error_response(request, error)
+                await response(scope, receive, sender)
+        except Exception:
+            _LOG.exception("request %s: %s %s", scope[REQUEST_ID], scope["method"], scope["path"])
+            if sender.has_started:
+                raise  # the connection is closed: the client sees that the response is not whole
+            await internal_error_response(request)(scope, receive, sender)
+
+    async def _admit(self, request: Request, send: _Sender, receive: Receive) -> None:
+        scope, policy = request.scope, self._policy
+        _check_sizes(request)
+        if not policy.check_host(request):
+            raise RequestError(421, "the host of this request is not this server", hint="use http://127.0.0.1:PORT")
+        if _is_public(request):
+            await self._app(scope, receive, send)
+            return
+        signed_in: Response | None = policy.sign_in(request)
+        if signed_in is not None:
+            await signed_in(scope, receive, send)
+            return
+        caller = await policy.identify(request)
+        if caller is None:
+            raise RequestError(
+                401, "this needs a session or a token", hint="open the link that `holdwater ui` prints",
+                headers={"www-authenticate": "Bearer"},
+            )  # fmt: skip
+        scope[CALLER] = caller
+        if request.method not in SAFE_METHODS:
+            if caller.is_ambient:
+                check_origin(request)
+            if caller.role != "write" and not request.url.path.endswith(HARMLESS_POST):
+                raise RequestError(403, "this access is read-only: nothing can be changed with it")
+        send.cookie = policy.after(request, caller)
+        await self._app(scope, receive, send)
+
+
+def check_origin(request: Request) -> None:
+    """Check that a browser sent a request from a page of this server.  Raises RequestError.
+
+    `Sec-Fetch-Site` is the browser's own word; `Origin` stands in for it on plain HTTP.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        is_ours = site == "same-origin"
+    elif origin is not None:
+        is_ours = urlsplit(origin).netloc == request.headers.get("host")
+    else:
+        is_ours = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")  # has a token
+    if not is_ours:
+        raise RequestError(
+            403, "this request comes from a page of another site; nothing was changed", code="cross_site"
+        )
+
+
+class _Sender:
+    """Adds headers to the response.  `cookie`: a `Set-Cookie` header."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send, self._request_id = send, request_id
+        self.cookie: str | None = None
+        self.has_started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.has_started = True
+            headers = list(message.get("headers", ()))
+            known = {name.lower() for name, _ in headers}
+            headers += [header for header in _HEADERS if header[0] not in known]
+            headers.append((b"x-request-id", self._request_id.encode()))
+            if b"cache-control" not in known:
+                headers.append((b"cache-control", b"no-store"))
+            if self.cookie is not None:
+                headers.append((b"set-cookie", self.cookie.encode()))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+
+def _is_public(request: Request) -> bool:
+    path = str(request.scope["path"]).removeprefix(str(request.scope.get("root_path", "")).rstrip("/"))
+    return path in PUBLIC_PATHS or path.startswith(STATIC_PREFIX)
+
+
+def _check_sizes(request: Request) -> None:
+    """Refuse a long URL, and a body that says that it is too long.  Raises RequestError."""
+    scope = request.scope
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
+        raise RequestError(414, f"the URL is longer than {MAX_URL_BYTES:,} bytes")
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length[:20]) > MAX_BODY_BYTES:
+        raise _too_large()
+
+
+def _limited(receive: Receive) -> Callable[[], Awaitable[Message]]:
+    """Count the bytes of a body as they come.  Raises RequestError."""
+    total = 0
+
+    async def limited() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > MAX_BODY_BYTES:
+            raise _too_large()
+        return message
+
+    return limited
+
+
+def _too_large() -> RequestError:
+    return RequestError(413, f"the body is longer than {MAX_BODY_BYTES:,} bytes", headers={"connection": "close"})

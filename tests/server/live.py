@@ -1,0 +1,78 @@
+"""The application on a real port of this machine, in a thread."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from starlette.types import ASGIApp
+
+from holdwater.server.app import create_app
+from holdwater.server.serving import LocalServer, listen_on_loopback
+from holdwater.server.sessions import SessionAccess
+from holdwater.server.tenant_database import TenantDatabase
+
+API_TOKEN = "token-of-the-tests-with-enough-characters"
+SIGNAL_TIMEOUT_SECONDS = 20.0
+
+
+class Live:
+    """A server under test.  `origin`: scheme, host and port; `access`: its sessions, of `holdwater ui`."""
+
+    def __init__(self, port: int, access: SessionAccess | None) -> None:
+        self.port, self.origin, self.access = port, f"http://127.0.0.1:{port}", access
+
+    def client(self, **options: Any) -> httpx.Client:
+        """A program with the token."""
+        headers = {"authorization": f"Bearer {API_TOKEN}", **options.pop("headers", {})}
+        return httpx.Client(base_url=self.origin, headers=headers, timeout=SIGNAL_TIMEOUT_SECONDS, **options)
+
+    def stranger(self, **options: Any) -> httpx.Client:
+        """A client without token or session."""
+        return httpx.Client(base_url=self.origin, timeout=SIGNAL_TIMEOUT_SECONDS, **options)
+
+    @contextmanager
+    def browser(self) -> Iterator[httpx.Client]:
+        """A client with a session."""
+        assert self.access is not None
+        with self.stranger(follow_redirects=True) as client:
+            client.get("/ui", params={"token": self.access.new_link_token()}).raise_for_status()
+            yield client
+
+    def raw(self) -> socket.socket:
+        """A connection for bytes no client would send."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=SIGNAL_TIMEOUT_SECONDS)
+
+
+@contextmanager
+def serve_app(
+    app: ASGIApp, access: SessionAccess | None = None, listening: socket.socket | None = None
+) -> Iterator[Live]:
+    """Serve an application until the block ends."""
+    with listening or listen_on_loopback(0, may_choose=False) as bound:
+        server = LocalServer(app, on_exit=lambda: None)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread.start()
+        try:
+            live = Live(bound.getsockname()[1], access)
+            with live.stranger() as client:  # the socket listens already: this waits for the application
+                client.get("/health")
+            yield live
+        finally:
+            server.handle_exit(2, None)
+            thread.join(SIGNAL_TIMEOUT_SECONDS)
+            assert not thread.is_alive(), "the server does not end"
+
+
+@contextmanager
+def serve_database(url: str, *, read_only: bool = False) -> Iterator[Live]:
+    """Serve a database as `holdwater ui` does, with a token for programs."""
+    listening = listen_on_loopback(0, may_choose=False)
+    access = SessionAccess(listening.getsockname()[1], "read" if read_only else "write", API_TOKEN)
+    app = create_app(TenantDatabase.open(url, read_only=read_only), access)
+    with serve_app(app, access, listening) as live:
+        yield live
