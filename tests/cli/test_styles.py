@@ -131,7 +131,7 @@ def test_several_questions_are_told_apart(styles: Shell) -> None:
 def test_drawings(styles: Shell) -> None:
     steps = styles("graph", "styles:nightly")
     assert steps.returncode == 0, steps.stderr
-    assert "then -> load, else -> end" in steps.stdout
+    assert "some [choice]  => load (then) | END (else)" in steps.stdout
     assert styles("graph", "styles:nightly", "--format", "mermaid").stdout.startswith("flowchart TD\n")
     graph = styles("graph", "styles:review")
     assert "approve [interrupt]" in graph.stdout

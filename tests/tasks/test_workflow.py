@@ -41,21 +41,26 @@ def test_drawings() -> None:
     d = build_diamond()
     lines = d.to_mermaid().splitlines()
     assert lines[0] == "flowchart TD"
-    assert '    t0["end"]' in lines
-    assert "    t1 --> t2" in lines
-    assert "    t2 -.-> t4" in lines
+    assert '    n0["end"]' in lines
+    assert "    n1 --> n2" in lines
+    assert '    n2 -.->|"failed"| n4' in lines
     assert len(lines) == 1 + 5 + 5
-    text = d.to_text()
-    assert [line.split()[-1] for line in text.splitlines()[1:3]] == ["start", "start"]
-    assert "end  <- left, right" in text
-    assert "rescue  <- left  (rule)" in text
+    assert d.to_text().splitlines() == [
+        "d",
+        "├─ start",
+        "├─ left  => rescue (failed)  <- start",
+        "├─ right  <- start",
+        "├─ end  <- left, right",
+        "└─ rescue [if left failed]",
+    ]
+    assert d.to_svg().startswith("<svg")
 
 
 def test_a_label_cannot_break_out_of_the_chart() -> None:
     made, _ = make_builder()
     with made:
         task(id='a"]; b["#x')(lambda c: None)
-    assert made.build().to_mermaid().splitlines()[1] == '    t0["a#quot;]; b[#quot;#35;x"]'
+    assert made.build().to_mermaid().splitlines()[1] == '    n0["a#quot;]; b[#quot;#35;x"]'
 
 
 def build_single_task_workflow(

@@ -1,4 +1,6 @@
-"""Layered layout (Sugiyama): positions of boxes and paths of arrows, in rows from the top down.
+"""Layered layout (Sugiyama): positions of boxes and paths of arrows, in rows from the top down or from left to right.
+
+It is computed from the top down; from left to right, x and y are exchanged before and after.
 
 `layering` assigns rows, `crossing_reduction` the order in them.  An arrow that passes rows has a point in each of them,
 so that it is not drawn over a box; a label has a place of its own in the row after its arrow's source.  x minimises the
@@ -12,20 +14,31 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
 from statistics import fmean
-from typing import Final
+from typing import Final, Literal
 
 from holdwater.drawing.crossing_reduction import minimize_crossings
 from holdwater.drawing.layering import LayerEdge, assign_layers
 from holdwater.drawing.picture import Arrow, Box, Picture
 
 GAP_X: Final = 28.0
-GAP_Y: Final = 34.0
 PORT_GAP: Final = 14.0
 MARGIN: Final = 16.0
 TURN_HEIGHT: Final = 6.0
 ALIGN_SWEEPS: Final = 4
 MAX_POINTS_PER_BOX: Final = 12
 """bound of the points of arrows that are routed around boxes; the longest arrows beyond it are drawn straight"""
+
+
+Direction = Literal["down", "right"]
+"""in which the arrows point"""
+
+
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """Distances in pixels: `beside` of boxes in one row, `between` rows."""
+
+    beside: float = GAP_X
+    between: float = 34.0
 
 
 @dataclass(slots=True)
@@ -74,17 +87,49 @@ class _Vertex:
 
 
 BoxSizer = Callable[[Box, PictureLayout | None], tuple[float, float]]
+LabelSizer = Callable[[str], tuple[float, float]]
+
+DEFAULT_SPACING: Final = Spacing()
 
 
 def compute_layout(
-    picture: Picture, box_size: BoxSizer, label_size: Callable[[str], tuple[float, float]]
+    picture: Picture,
+    box_size: BoxSizer,
+    label_size: LabelSizer,
+    direction: Direction = "down",
+    spacing: Spacing = DEFAULT_SPACING,
 ) -> PictureLayout:
     """Lay out a picture and the pictures of unfolded graphs inside it."""
+    is_down = direction == "down"
     done: dict[int, PictureLayout] = {}
     for part in reversed(list(picture.walk())):
         inner = {key: done[id(box.inner)] for key, box in part.boxes.items() if box.inner is not None}
-        done[id(part)] = _LayoutBuilder(part, inner, box_size, label_size).build()
+        if is_down:
+            done[id(part)] = _LayoutBuilder(part, inner, box_size, label_size, spacing).build()
+        else:
+            turned = _LayoutBuilder(
+                part,
+                inner,
+                lambda box, inside: box_size(box, inside)[::-1],
+                lambda text: label_size(text)[::-1],
+                spacing,
+            )
+            done[id(part)] = _exchange_axes(turned.build())
     return done[id(picture)]
+
+
+def _exchange_axes(layout: PictureLayout) -> PictureLayout:
+    boxes = {
+        key: PlacedBox(one.box, one.y, one.x, one.height, one.width, one.inner)
+        for key, one in layout.placed_boxes.items()
+    }
+    arrows = [
+        RoutedArrow(
+            one.arrow, [(y, x) for x, y in one.points], one.is_back, one.label_at and (one.label_at[1], one.label_at[0])
+        )
+        for one in layout.routed_arrows
+    ]
+    return PictureLayout(layout.height, layout.width, boxes, arrows)
 
 
 class _LayoutBuilder:
@@ -95,9 +140,10 @@ class _LayoutBuilder:
         picture: Picture,
         inner: dict[str, PictureLayout],
         box_size: BoxSizer,
-        label_size: Callable[[str], tuple[float, float]],
+        label_size: LabelSizer,
+        spacing: Spacing,
     ) -> None:
-        self.picture, self.inner = picture, inner
+        self.picture, self.inner, self.spacing = picture, inner, spacing
         self.vertex_index = {key: i for i, key in enumerate(picture.boxes)}
         self.edges = [
             LayerEdge(self.vertex_index[a.source], self.vertex_index[a.target], 2 if a.label else 1)
@@ -129,7 +175,7 @@ class _LayoutBuilder:
 
     # -- arrows through rows
 
-    def _add_arrow_points(self, label_size: Callable[[str], tuple[float, float]]) -> list[list[int]]:
+    def _add_arrow_points(self, label_size: LabelSizer) -> list[list[int]]:
         """Add points for each arrow in the rows between its ends, top down; short arrows get theirs first."""
         spans = [self.vertices[e.lower].row - self.vertices[e.upper].row for e in self.edges]
         room = MAX_POINTS_PER_BOX * len(self.vertices) + 100
@@ -164,7 +210,7 @@ class _LayoutBuilder:
             for number in row:
                 vertex = self.vertices[number]
                 vertex.x = x + vertex.width / 2
-                x += vertex.width + GAP_X
+                x += vertex.width + self.spacing.beside
         for _ in range(ALIGN_SWEEPS):
             for row in self.rows:
                 self._align_row(row, from_above=True)
@@ -183,7 +229,7 @@ class _LayoutBuilder:
             vertex = self.vertices[number]
             around = vertex.above if from_above else vertex.below
             if previous is not None:
-                offset += _min_distance(previous, vertex)
+                offset += self._min_distance(previous, vertex)
             wanted.append((fmean(self.vertices[i].x for i in around) if around else vertex.x) - offset)
             # consecutive points of an arrow are aligned with a high weight, so that its line is straight
             weights.append(8.0 if vertex.is_point else 1.0 if around else 0.1)
@@ -204,14 +250,18 @@ class _LayoutBuilder:
             low, high = -inf, inf
             for number in chain:
                 point = self.vertices[number]
-                least = left[number].x + _min_distance(left[number], point) if number in left else -inf
-                most = right[number].x - _min_distance(point, right[number]) if number in right else inf
+                least = left[number].x + self._min_distance(left[number], point) if number in left else -inf
+                most = right[number].x - self._min_distance(point, right[number]) if number in right else inf
                 if max(low, least) > min(high, most):
                     _align_points(line, low, high)
                     line, low, high = [], -inf, inf
                 line.append(point)
                 low, high = max(low, least), min(high, most)
             _align_points(line, low, high)
+
+    def _min_distance(self, left: _Vertex, right: _Vertex) -> float:
+        """Return the smallest distance of the centres of two neighbours in a row."""
+        return (left.width + right.width) / 2 + (PORT_GAP if left.is_point and right.is_point else self.spacing.beside)
 
     # -- y and the paths of arrows
 
@@ -221,7 +271,7 @@ class _LayoutBuilder:
         y = MARGIN
         for row, height in zip(self.rows, heights):
             tops.append(y)
-            y += height + (GAP_Y * 0.7 if all(self.vertices[i].is_point for i in row) else GAP_Y)
+            y += height + self.spacing.between * (0.7 if all(self.vertices[i].is_point for i in row) else 1.0)
         return tops, heights
 
     def _route_arrows(self, tops: list[float], heights: list[float]) -> list[RoutedArrow]:
@@ -273,11 +323,6 @@ class _LayoutBuilder:
         right, y = vertex.x + vertex.width / 2, tops[vertex.row] + heights[vertex.row] / 2
         out = right + GAP_X * 0.7
         return RoutedArrow(arrow, [(right, y + 8), (out, y + 8), (out, y - 8), (right, y - 8)], is_back=True)
-
-
-def _min_distance(left: _Vertex, right: _Vertex) -> float:
-    """Return the smallest distance of the centres of two neighbours in a row."""
-    return (left.width + right.width) / 2 + (PORT_GAP if left.is_point and right.is_point else GAP_X)
 
 
 def _align_points(points: Sequence[_Vertex], low: float, high: float) -> None:

@@ -17,6 +17,7 @@ _SHAPES: Final[dict[BoxKind, tuple[str, str]]] = {
     "choice": ("{", "}"),
     "question": ("[/", "/]"),
     "graph": ("[[", "]]"),
+    "wait": ("([", "])"),
     "end": ("((", "))"),
 }
 _LINKS: Final = {"data": "-->", "control": "-.->", "ordering": "-->"}
@@ -87,6 +88,6 @@ def _render_nodes(whole: Picture, ids: dict[tuple[int, str], str]) -> Iterator[s
 
 
 def _box_label(box: Box) -> str:
-    """Return the name of a node, and its outputs if they are typed."""
+    """Return the name of a node, its note, and its outputs if they are typed."""
     typed = [line for line in box.lines if box.kind == "input" or ":" in line]
-    return "<br/>".join(text.translate(_ESCAPES) for text in (box.title, *typed) if text)
+    return "<br/>".join(text.translate(_ESCAPES) for text in (box.title, box.note, *typed) if text)

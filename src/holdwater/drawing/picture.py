@@ -1,4 +1,4 @@
-"""Boxes and arrows of a graph, independent of a renderer."""
+"""Boxes and arrows of a workflow, independent of a renderer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-BoxKind = Literal["input", "function", "route", "choice", "question", "graph", "end"]
+BoxKind = Literal["input", "function", "route", "choice", "question", "graph", "wait", "end"]
 ArrowKind = Literal["data", "control", "ordering"]
 
 END_KEY = "END"
@@ -15,12 +15,16 @@ END_KEY = "END"
 
 @dataclass(slots=True)
 class Box:
-    """A box.  `lines`: the outputs of a node, or the inputs of a graph.  `inner`: the graph inside, if it is drawn."""
+    """A box.  `lines`: the outputs of a node, or the inputs of a graph.  `inner`: the graph inside, if it is drawn.
+
+    `note`: what kind of node it is, or when it runs, in a few words.
+    """
 
     title: str
     kind: BoxKind
     lines: tuple[str, ...] = ()
     inner: Picture | None = None
+    note: str = ""
 
 
 @dataclass(slots=True)
@@ -36,11 +40,12 @@ class Arrow:
 
 @dataclass(slots=True)
 class Picture:
-    """Boxes by key, in the order of the graph's definition."""
+    """Boxes by key, in the order of the definition.  `sequence`: that is the order in which they run."""
 
     name: str
     boxes: dict[str, Box] = field(default_factory=dict)
     arrows: list[Arrow] = field(default_factory=list)
+    sequence: bool = False
 
     def walk(self) -> Iterator[Picture]:
         """Iterate over this picture and those inside it, outer ones first."""

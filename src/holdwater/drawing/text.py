@@ -1,17 +1,20 @@
-"""An outline of a graph in text, in the order in which nodes can run."""
+"""An outline of a workflow in text, in the order in which nodes can run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from holdwater.drawing.layering import LayerEdge, assign_layers
-from holdwater.drawing.picture import Box, BoxKind, Picture
+from holdwater.drawing.picture import END_KEY, Box, BoxKind, Picture
 
 _KIND_LABELS: dict[BoxKind, str] = {"route": "gate", "choice": "gate", "question": "interrupt", "graph": "graph"}
 
 
 def render_tree(picture: Picture) -> str:
-    """Render a line per node: name, outputs, inputs; unfolded graphs are branches."""
+    """Render a line per node: name, outputs, gates' targets, what it waits for; unfolded graphs are branches.
+
+    Of a sequence only the jumps are told.
+    """
     lines = [picture.name]
     stack = [(iter(_node_rows(picture)), "")]
     while stack:
@@ -33,14 +36,16 @@ def _node_rows(picture: Picture) -> Iterator[tuple[str, bool, Picture | None]]:
     number = {key: i for i, key in enumerate(keys)}
     rows = assign_layers(len(keys), [LayerEdge(number[a.source], number[a.target]) for a in picture.arrows])
     nodes = [key for key in keys if picture.boxes[key].kind not in ("input", "end")]
-    nodes.sort(key=lambda key: (rows[number[key]], number[key]))
+    if not picture.sequence:
+        nodes.sort(key=lambda key: (rows[number[key]], number[key]))
     needs: dict[str, list[str]] = {key: [] for key in keys}
     opens: dict[str, list[str]] = {key: [] for key in keys}
     for arrow in picture.arrows:
         if arrow.kind == "control":
-            opens[arrow.source].append(f"{arrow.target} ({arrow.label})" if arrow.label else arrow.target)
-        elif picture.boxes[arrow.source].kind != "input":
-            needs[arrow.target].append(arrow.source)
+            target = END_KEY if picture.boxes[arrow.target].kind == "end" else arrow.target
+            opens[arrow.source].append(f"{target} ({arrow.label})" if arrow.label else target)
+        elif picture.boxes[arrow.source].kind != "input" and not picture.sequence:
+            needs[arrow.target].append(f"{arrow.source} ({arrow.label})" if arrow.label else arrow.source)
     inputs = [line for box in picture.boxes.values() if box.kind == "input" for line in box.lines]
     if inputs:
         yield f"inputs {', '.join(inputs)}", not nodes, None
@@ -50,7 +55,8 @@ def _node_rows(picture: Picture) -> Iterator[tuple[str, bool, Picture | None]]:
 
 
 def _format_row(box: Box, needs: list[str], opens: list[str]) -> str:
-    parts = [f"{box.title} [{_KIND_LABELS[box.kind]}]" if box.kind in _KIND_LABELS else box.title]
+    label = box.note or _KIND_LABELS.get(box.kind, "")
+    parts = [f"{box.title} [{label}]" if label else box.title]
     if box.lines:
         parts.append(f"-> {', '.join(box.lines)}")
     if opens:

@@ -59,7 +59,7 @@ class Drawable:
         return made
 
     def _make_picture(self, depth: int, show_types: bool, show_inputs: bool) -> Picture:
-        from holdwater.graphs.picture import make_picture
+        from holdwater.graphs.graph_picture import make_picture
 
         return make_picture(cast("GraphProtocol", self), depth, show_types=show_types, show_inputs=show_inputs)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdwater.errors import WorkflowError
 from holdwater.model.registry import Registry, registry
-from holdwater.steps import picture, workflow_document
+from holdwater.steps import workflow_document
 from holdwater.steps.base_workflow import BaseWorkflow
 from holdwater.steps.definition import StepsWorkflowDefinition
 from holdwater.steps.step import ChoiceStep, LambdaStep, RunPipelineStep, Step
+
+if TYPE_CHECKING:
+    from holdwater.drawing.colours import Theme
+    from holdwater.drawing.picture import Picture
 
 W = TypeVar("W", bound="Workflow")
 
@@ -45,12 +49,27 @@ class Workflow(BaseWorkflow[Step]):
         return StepsWorkflowDefinition(self, name=known_as)
 
     def to_mermaid(self) -> str:
-        """Render a Mermaid flow chart, top down."""
-        return picture.render_mermaid(self)
+        """Render a Mermaid flow chart, top down: jumps are dotted."""
+        from holdwater.drawing.mermaid import render_mermaid
+
+        return str(render_mermaid(self._make_picture()))
 
     def to_text(self) -> str:
-        """Render one line per step, with its action and possible successors."""
-        return picture.render_text(self)
+        """Render one line per step, with what it is and where it jumps to."""
+        from holdwater.drawing.text import render_tree
+
+        return render_tree(self._make_picture())
+
+    def to_svg(self, *, theme: Theme = "auto") -> str:
+        """Render a self-contained SVG drawing.  Raises GraphConfigError for an unknown theme."""
+        from holdwater.drawing.notebook import make_drawing
+
+        return make_drawing(self._make_picture(), theme).svg
+
+    def _make_picture(self) -> Picture:
+        from holdwater.steps.steps_picture import make_picture
+
+        return make_picture(self)
 
     # -- as data
 

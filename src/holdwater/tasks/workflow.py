@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from holdwater.errors import WorkflowError
 from holdwater.fingerprint.shallow import code_rows, json_digest
 from holdwater.model.plan import Plan
 from holdwater.model.registry import Registry, registry
-from holdwater.tasks import picture
 from holdwater.tasks.compile import build_plan, topological_levels
 from holdwater.tasks.definition import TaskWorkflowDefinition
 from holdwater.tasks.namespaces import WorkflowNamespace
 from holdwater.tasks.task_definition import Task
+
+if TYPE_CHECKING:
+    from holdwater.drawing.colours import Theme
+    from holdwater.drawing.picture import Picture
 
 
 class TaskWorkflow:
@@ -84,11 +88,26 @@ class TaskWorkflow:
 
     def to_mermaid(self) -> str:
         """Render a Mermaid flow chart: solid edges are dependencies, dotted ones are mentions in rules."""
-        return picture.render_mermaid(self.plan)
+        from holdwater.drawing.mermaid import render_mermaid
+
+        return str(render_mermaid(self._make_picture()))
 
     def to_text(self) -> str:
-        """Render the execution levels, one line per task."""
-        return picture.render_text(self.plan, self.plan.name)
+        """Render one line per task, in an order in which they can run."""
+        from holdwater.drawing.text import render_tree
+
+        return render_tree(self._make_picture())
+
+    def to_svg(self, *, theme: Theme = "auto") -> str:
+        """Render a self-contained SVG drawing.  Raises GraphConfigError for an unknown theme."""
+        from holdwater.drawing.notebook import make_drawing
+
+        return make_drawing(self._make_picture(), theme).svg
+
+    def _make_picture(self) -> Picture:
+        from holdwater.drawing.plan_pictures import picture_of
+
+        return picture_of(self.plan)
 
     def program(self, name: str | None = None) -> TaskWorkflowDefinition:
         """Return the definition the engine runs, optionally under another name."""

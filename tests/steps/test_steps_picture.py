@@ -29,34 +29,38 @@ def build_workflow() -> Workflow:
 
 def test_text() -> None:
     assert build_workflow().to_text().split("\n") == [
-        "Workflow(name='w', steps=10)",
-        "     1. big     choice  then -> fast, else -> full",
-        "     2. fast    lambda",
-        "     3. faster  lambda  -> tell",
-        "     4. full    lambda",
-        "     5. tell    choice  then -> mail, else -> rest",
-        "     6. mail    lambda",
-        "     7. rest    wait 90 s  -> load",
-        "     8. never   lambda",
-        "     9. load    pipeline my.pipeline",
-        "    10. each    map of 1 steps",
+        "w",
+        "├─ big [choice]  => fast (then) | full (else)",
+        "├─ fast [lambda]",
+        "├─ faster [lambda]  => tell",
+        "├─ full [lambda]",
+        "├─ tell [choice]  => mail (then) | rest (else)",
+        "├─ mail [lambda]",
+        "├─ rest [wait 90 s]  => load",
+        "├─ never [lambda]",
+        "├─ load [pipeline my.pipeline]",
+        "└─ each [map of 1 steps]",
     ]
 
 
 def test_mermaid() -> None:
     lines = build_workflow().to_mermaid().split("\n")
-    assert lines[:3] == ["flowchart TD", '    s0{"big: choice"}', '    s1["fast: lambda"]']
+    assert lines[:3] == ["flowchart TD", '    n0{"big<br/>choice"}', '    n1["fast<br/>lambda"]']
     edges = [line.strip() for line in lines[11:]]
     assert edges == [
-        "s0 -- then --> s1",
-        "s0 -- else --> s3",
-        "s1 --> s2",
-        "s2 --> s4",
-        "s3 --> s4",
-        "s4 -- then --> s5",
-        "s4 -- else --> s6",
-        "s5 --> s6",
-        "s6 --> s8",
-        "s7 --> s8",
-        "s8 --> s9",
+        'n0 -.->|"then"| n1',
+        'n0 -.->|"else"| n3',
+        "n1 --> n2",
+        "n2 -.-> n4",
+        "n3 --> n4",
+        'n4 -.->|"then"| n5',
+        'n4 -.->|"else"| n6',
+        "n5 --> n6",
+        "n6 -.-> n8",
+        "n7 --> n8",
+        "n8 --> n9",
     ]
+
+
+def test_svg() -> None:
+    assert build_workflow().to_svg(theme="light").startswith("<svg")

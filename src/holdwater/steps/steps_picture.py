@@ -1,42 +1,48 @@
-"""Drawings of a workflow of steps: Mermaid and text."""
+"""Pictures of workflows of steps, with the jumps that their code declares."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Final
+
+from holdwater.drawing.picture import END_KEY, Arrow, Box, BoxKind, Picture
 from holdwater.steps.base_workflow import BaseWorkflow
 from holdwater.steps.jumps import JumpTable
 from holdwater.steps.result import StepResult
 from holdwater.steps.step import ChoiceStep, MapStep, RunPipelineStep, Step, WaitStep
 
-END_LABEL = "end"
+_END: Final = ""
+"""the end of the workflow, as a successor; not a valid name of a step"""
 
 
-def render_text(workflow: BaseWorkflow[Step]) -> str:
-    """Render one line per step, with its action and possible successors."""
-    lines = [repr(workflow)]
-    width = max([len(step.name) for step in workflow.steps], default=0)
-    ways = _transitions(workflow)
-    for i, step in enumerate(workflow.steps):
-        jumps = [f"{label} -> {target}" if label else f"-> {target}" for target, label in ways[step.name]]
-        following = workflow.steps[i + 1].name if i + 1 < len(workflow.steps) else END_LABEL
-        tail = "" if jumps == [f"-> {following}"] else f"  {', '.join(jumps)}"
-        lines.append(f"  {i + 1:>4}. {step.name:<{width}}  {_describe_step(step)}{tail}")
-    return "\n".join(lines)
-
-
-def render_mermaid(workflow: BaseWorkflow[Step]) -> str:
-    """Render a Mermaid flow chart, top down."""
-    number = {step.name: f"s{i}" for i, step in enumerate(workflow.steps)}
-    lines = ["flowchart TD"]
+def make_picture(workflow: BaseWorkflow[Step]) -> Picture:
+    """Build the picture of a workflow; jumps by the result of a handler are unknown."""
+    picture = Picture(workflow.name or "workflow", sequence=True)
     for step in workflow.steps:
-        label = f"{step.name}: {_describe_step(step)}".replace("#", "#35;").replace('"', "#quot;")
-        opening, closing = ("{", "}") if isinstance(step, ChoiceStep) else ("[", "]")
-        lines.append(f'    {number[step.name]}{opening}"{label}"{closing}')
+        picture.boxes[step.name] = Box(step.name, _box_kind(step), note=_describe_step(step))
+    names = [*workflow.step_names(), _END]
+    following = dict(pairwise(names))
     for name, ways in _transitions(workflow).items():
         for target, label in ways:
-            if target != END_LABEL:
-                arrow = f"-- {label} -->" if label else "-->"
-                lines.append(f"    {number[name]} {arrow} {number[target]}")
-    return "\n".join(lines)
+            if target == _END and not label:
+                continue
+            if target == _END:
+                picture.boxes[_END] = Box(END_KEY, "end")
+            picture.arrows.append(
+                Arrow(name, target, "data" if target == following[name] and not label else "control", label)
+            )
+    return picture
+
+
+def _box_kind(step: Step) -> BoxKind:
+    match step:
+        case ChoiceStep():
+            return "choice"
+        case RunPipelineStep() | MapStep():
+            return "graph"
+        case WaitStep():
+            return "wait"
+    return "function"
 
 
 def _describe_step(step: Step) -> str:
@@ -52,7 +58,7 @@ def _describe_step(step: Step) -> str:
 
 def _transitions(workflow: BaseWorkflow[Step]) -> dict[str, list[tuple[str, str]]]:
     """Map each step to (successor, condition); jumps by the result of a handler are unknown."""
-    course, names = JumpTable(workflow.steps), [*workflow.step_names(), END_LABEL]
+    course, names = JumpTable(workflow.steps), [*workflow.step_names(), _END]
     over: dict[str, str] = {}  # last step of a first branch -> step at which the branches join
     ways: dict[str, list[tuple[str, str]]] = {}
     for i, step in enumerate(workflow.steps):
@@ -62,10 +68,10 @@ def _transitions(workflow: BaseWorkflow[Step]) -> dict[str, list[tuple[str, str]
             for branch in ("then", "else"):
                 passed = course.skipped_ranges(step, StepResult.ok({"branch": branch})) or ()
                 pairs = dict(zip(passed[::2], passed[1::2], strict=True))
-                ways[step.name].append((pairs.pop(following, following) or END_LABEL, branch))
+                ways[step.name].append((pairs.pop(following, following) or _END, branch))
                 for begin, end in pairs.items():
                     if step.else_step is not None:
-                        over[names[workflow.step_index(begin) - 1]] = end or END_LABEL
+                        over[names[workflow.step_index(begin) - 1]] = end or _END
         else:
             jump = step.next_step if isinstance(step, WaitStep) else None
             ways[step.name] = [(jump or over.get(step.name, following), "")]
