@@ -307,7 +307,7 @@ def test_reading_commands_execute_nothing(shell: Shell) -> None:
 def test_graphs(shell: Shell) -> None:
     text = shell("graph", "flows:waits")
     assert text.returncode == 0
-    assert "level 2" in text.stdout
+    assert "two  <- one" in text.stdout
     assert "<- two" in text.stdout
     mermaid = shell("graph", "flows:waits", "--format", "mermaid")
     assert mermaid.returncode == 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from holdwater.cli import exit_codes
 from tests.cli.conftest import Shell
 
 MODULE = """
@@ -138,6 +140,26 @@ def test_drawings(styles: Shell) -> None:
     chart = styles("graph", "styles:review", "--format", "mermaid")
     assert chart.stdout.startswith("flowchart TD\n")
     assert "approve" in chart.stdout
+
+
+@pytest.mark.parametrize("target", ["styles:nightly", "styles:review"])
+def test_drawings_as_svg(styles: Shell, tmp_path: Path, target: str) -> None:
+    file = tmp_path / "graph.svg"
+    done = styles("graph", target, "--svg", str(file), "--theme", "dark")
+    assert done.returncode == 0, done.stderr
+    assert file.read_text(encoding="utf-8").startswith("<svg")
+    assert styles("graph", target, "--svg", "-", "--theme", "dark").stdout == file.read_text(encoding="utf-8")
+    assert styles("graph", target, "--svg", str(tmp_path)).returncode != 0
+
+
+def test_drawings_of_runs(styles: Shell) -> None:
+    assert styles("run", "styles:review", "--context", '{"topic": "rain"}').returncode == exit_codes.STOPPED
+    outline = styles("runs", "graph", "@last")
+    assert outline.returncode == 0, outline.stderr
+    assert "✓ write" in outline.stdout
+    assert "? approve [interrupt]: Waiting for a person  <- write" in outline.stdout
+    drawn = styles("runs", "graph", "@last", "--svg", "-", "--theme", "light")
+    assert 'class="node kind-question state-awaiting_input"' in drawn.stdout
 
 
 @pytest.mark.parametrize("wanted", ["Workflow", "count", "nothing"])

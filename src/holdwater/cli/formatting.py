@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
 from typing import Final
+
+from holdwater.model.duration_text import format_duration as format_duration
 
 # Control characters, and those that reorder or hide what stands next to them; lone surrogates cannot be printed at all.
 _UNSAFE: Final = re.compile(
@@ -40,22 +41,6 @@ def truncate_lines(text: object, limit: int = 500) -> list[str]:
 def short_id(run_id: str) -> str:
     """Enough of a run's id to name it: the random end of a generated one (its beginning is a time), all of another."""
     return run_id[-8:] if _GENERATED_ID.fullmatch(run_id) else escape_unsafe(run_id)
-
-
-def format_duration(value: timedelta | float | None) -> str:
-    """Format a duration with few significant digits; empty for None."""
-    if value is None:
-        return ""
-    s = value.total_seconds() if isinstance(value, timedelta) else value
-    if s < 0.01:
-        return f"{s * 1000:.1f} ms"
-    if s < 1:
-        return f"{s * 1000:.0f} ms"
-    if s < 60:
-        return f"{s:.2f} s"
-    minutes, s = divmod(round(s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {s:02d} s"
 
 
 def format_instant(text: str | None) -> str:

@@ -15,6 +15,7 @@ from holdwater.model.error_report import describe_error
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from holdwater.drawing.colours import Theme
     from holdwater.model.ports.definition import WorkflowDefinition
 
 
@@ -32,6 +33,8 @@ class DrawableWorkflow(Protocol):
     def to_mermaid(self) -> object:
         """Its `str()` is the chart."""
         ...
+
+    def to_svg(self, *, theme: Theme = "auto") -> str: ...
 
 
 def load_target(target: str, *, require_choice: bool = True) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from holdwater.cli import events, exit_codes, follow, listing, logs, options, prune, steer, time_arguments
+from holdwater.cli import events, exit_codes, follow, graph, listing, logs, options, prune, steer, time_arguments
 from holdwater.cli import pauses as pause_texts
 from holdwater.cli.formatting import (
     align_columns,
@@ -34,7 +34,8 @@ def runs() -> None:
 
 
 for command in (
-    events.follow, logs.logs, steer.answer, steer.cancel, steer.pause, steer.resume, steer.retry, steer.fork,
+    events.follow, graph.graph_of_run, logs.logs, steer.answer, steer.cancel, steer.pause, steer.resume, steer.retry,
+    steer.fork,
     prune.prune,
 ):  # fmt: skip
     runs.add_command(command)

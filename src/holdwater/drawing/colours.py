@@ -18,6 +18,7 @@ _LIGHT_BOXES: Final = {
     "choice": ("#fff8e1", "#d4a72c"),
     "question": ("#fbefff", "#a475f9"),
     "graph": ("#e6f4ff", "#54aeff"),
+    "wait": ("#fbefff", "#a475f9"),
     "end": ("#57606a", "#57606a"),
     "frame": ("#f4faff", "#54aeff"),
 }
@@ -28,6 +29,7 @@ _DARK_BOXES: Final = {
     "choice": ("#2d2410", "#bb8009"),
     "question": ("#26193d", "#8957e5"),
     "graph": ("#0c2541", "#388bfd"),
+    "wait": ("#26193d", "#8957e5"),
     "end": ("#6e7681", "#6e7681"),
     "frame": ("#0b1726", "#388bfd"),
 }

@@ -35,10 +35,11 @@ Direction = Literal["down", "right"]
 
 @dataclass(frozen=True, slots=True)
 class Spacing:
-    """Distances in pixels: `beside` of boxes in one row, `between` rows."""
+    """Distances in pixels: `beside` of boxes in one row, `between` rows.  `same_height`: of all boxes in one row."""
 
     beside: float = GAP_X
     between: float = 34.0
+    same_height: bool = False
 
 
 @dataclass(slots=True)
@@ -153,6 +154,8 @@ class _LayoutBuilder:
         self.vertices = [
             _Vertex(*box_size(box, inner.get(key)), row) for (key, box), row in zip(picture.boxes.items(), rows)
         ]
+        if spacing.same_height:
+            self._equalize_heights()
         self.arrow_points = self._add_arrow_points(label_size)
         self.rows = minimize_crossings(
             [v.row for v in self.vertices], [v.above for v in self.vertices], [v.below for v in self.vertices]
@@ -172,6 +175,13 @@ class _LayoutBuilder:
         ends = [v.x + v.width / 2 for v in self.vertices] + [x for way in ways for x, _ in way.points]
         bottom = tops[-1] + heights[-1] if tops else 0.0
         return PictureLayout(max(ends, default=0.0) + MARGIN, bottom + MARGIN, places, ways)
+
+    def _equalize_heights(self) -> None:
+        highest: dict[int, float] = {}
+        for vertex in self.vertices:
+            highest[vertex.row] = max(highest.get(vertex.row, 0.0), vertex.height)
+        for vertex in self.vertices:
+            vertex.height = highest[vertex.row]
 
     # -- arrows through rows
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from itertools import pairwise
 from typing import Final
 
@@ -11,6 +10,7 @@ from holdwater.drawing.colours import Theme, make_stylesheet
 from holdwater.drawing.layout import GAP_X, PictureLayout, PlacedBox, RoutedArrow, compute_layout
 from holdwater.drawing.picture import Box, Picture
 from holdwater.drawing.text_size import shorten, text_width
+from holdwater.drawing.xml_text import escape_xml
 
 TITLE_PX: Final = 13.0
 LINE_PX: Final = 12.0
@@ -26,15 +26,16 @@ HEAD_LENGTH: Final = 7.0
 HEAD_WIDTH: Final = 8.0
 
 
-def render_svg(picture: Picture, theme: Theme = "auto") -> str:
-    """Render a picture as SVG, sized in pixels."""
+def render_svg(picture: Picture, theme: Theme | None = "auto") -> str:
+    """Render a picture as SVG, sized in pixels.  `theme`: None leaves the colours to the style sheet of the page."""
     whole = compute_layout(picture, _box_size, _label_size)
     width, height = f"{whole.width:.0f}", f"{whole.height:.0f}"
     body = "".join(_render_layout(whole))
+    style = "" if theme is None else f"<style>{make_stylesheet(theme)}</style>"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="hw" width="{width}" height="{height}"'
-        f' viewBox="0 0 {width} {height}" role="img"><title>{escape(picture.name)}</title>'
-        f'<style>{make_stylesheet(theme)}</style><rect class="page" width="100%" height="100%" rx="8"/>{body}</svg>'
+        f' viewBox="0 0 {width} {height}" role="img"><title>{escape_xml(picture.name)}</title>'
+        f'{style}<rect class="page" width="100%" height="100%" rx="8"/>{body}</svg>'
     )
 
 
@@ -55,10 +56,11 @@ def _box_size(box: Box, inner: PictureLayout | None) -> tuple[float, float]:
 
 
 def _visible_lines(box: Box) -> tuple[str, ...]:
-    """Return the lines shown below the title, `MAX_LINES` at most."""
-    if len(box.lines) <= MAX_LINES:
-        return box.lines
-    return (*box.lines[: MAX_LINES - 1], f"and {len(box.lines) - MAX_LINES + 1} more")
+    """Return the note and the lines shown below the title, `MAX_LINES` at most."""
+    lines = (box.note, *box.lines) if box.note else box.lines
+    if len(lines) <= MAX_LINES:
+        return lines
+    return (*lines[: MAX_LINES - 1], f"and {len(lines) - MAX_LINES + 1} more")
 
 
 def _label_size(text: str) -> tuple[float, float]:
@@ -101,7 +103,7 @@ def _render_box(placed: PlacedBox) -> str:
     for line in _visible_lines(box):
         texts.append(_render_text(placed.x + placed.width / 2, y, line, "" if box.kind == "input" else "line"))
         y += LINE_HEIGHT
-    tip = escape("\n".join(text for text in (box.title, *box.lines) if text))
+    tip = escape_xml("\n".join(text for text in (box.title, box.note, *box.lines) if text))
     return f'<g class="{box.kind}"><title>{tip}</title>{_render_shape(placed)}{"".join(texts)}</g>'
 
 
@@ -119,7 +121,7 @@ def _render_shape(placed: PlacedBox) -> str:
         case "graph":
             line = f"M{x + 5:.1f} {y:.1f}v{height:.1f}M{x + width - 5:.1f} {y:.1f}v{height:.1f}"
             return f'{_render_rectangle(placed, 3)}<path class="shape" d="{line}"/>'
-        case "function":
+        case "function" | "wait":
             return _render_rectangle(placed, CORNER)
 
 
@@ -137,7 +139,7 @@ def _render_polygon(corners: list[tuple[float, float]], css_class: str = "shape"
 
 def _render_text(x: float, y: float, text: str, css_class: str, anchor: str = "middle") -> str:
     name = f' class="{css_class}"' if css_class else ""
-    return f'<text{name} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(shorten(text))}</text>'
+    return f'<text{name} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape_xml(shorten(text))}</text>'
 
 
 def _render_arrow(routed: RoutedArrow) -> str:
@@ -150,7 +152,7 @@ def _render_arrow(routed: RoutedArrow) -> str:
     else:
         tail, wings = (x, y - sign * HEAD_LENGTH), [(x - d * HEAD_WIDTH / 2, y - sign * HEAD_LENGTH) for d in (-1, 1)]
     kinds = f"{arrow.kind} back" if routed.is_back else arrow.kind
-    tip = escape(", ".join(arrow.names) or arrow.label)
+    tip = escape_xml(", ".join(arrow.names) or arrow.label)
     return (
         f'<g class="{kinds}">{f"<title>{tip}</title>" if tip else ""}'
         f'<path class="way" d="{_arrow_path(routed, tail)}"/>'

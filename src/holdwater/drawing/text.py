@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from holdwater.drawing.graph_state import GraphState
 from holdwater.drawing.layering import LayerEdge, assign_layers
+from holdwater.drawing.marks import character_of
 from holdwater.drawing.picture import END_KEY, Box, BoxKind, Picture
 
 _KIND_LABELS: dict[BoxKind, str] = {"route": "gate", "choice": "gate", "question": "interrupt", "graph": "graph"}
 
 
-def render_tree(picture: Picture) -> str:
+def render_tree(picture: Picture, state: GraphState | None = None, encoding: str | None = "utf-8") -> str:
     """Render a line per node: name, outputs, gates' targets, what it waits for; unfolded graphs are branches.
 
-    Of a sequence only the jumps are told.
+    Of a sequence only the jumps are told.  `state`: marks of the nodes and what their states say, with the characters
+    that a terminal with `encoding` has.
     """
     lines = [picture.name]
-    stack = [(iter(_node_rows(picture)), "")]
+    stack = [(iter(_node_rows(picture, state, encoding)), "")]
     while stack:
         rows, indent = stack[-1]
         row = next(rows, None)
@@ -30,7 +33,9 @@ def render_tree(picture: Picture) -> str:
     return "\n".join(lines)
 
 
-def _node_rows(picture: Picture) -> Iterator[tuple[str, bool, Picture | None]]:
+def _node_rows(
+    picture: Picture, state: GraphState | None = None, encoding: str | None = None
+) -> Iterator[tuple[str, bool, Picture | None]]:
     """Yield (line, is the last of its branch, picture inside it) for each node."""
     keys = list(picture.boxes)
     number = {key: i for i, key in enumerate(keys)}
@@ -51,12 +56,17 @@ def _node_rows(picture: Picture) -> Iterator[tuple[str, bool, Picture | None]]:
         yield f"inputs {', '.join(inputs)}", not nodes, None
     for key in nodes:
         box = picture.boxes[key]
-        yield _format_row(box, needs[key], opens[key]), key == nodes[-1], box.inner
+        box_state = None if state is None else state.boxes.get(key)
+        row = _format_row(box, needs[key], opens[key], "" if box_state is None else box_state.about)
+        if box_state is not None:
+            row = f"{character_of(box_state.mark, encoding)} {row}"
+        yield row, key == nodes[-1], box.inner
 
 
-def _format_row(box: Box, needs: list[str], opens: list[str]) -> str:
+def _format_row(box: Box, needs: list[str], opens: list[str], about: str) -> str:
     label = box.note or _KIND_LABELS.get(box.kind, "")
-    parts = [f"{box.title} [{label}]" if label else box.title]
+    name = f"{box.title} [{label}]" if label else box.title
+    parts = [f"{name}: {about}" if about else name]
     if box.lines:
         parts.append(f"-> {', '.join(box.lines)}")
     if opens:

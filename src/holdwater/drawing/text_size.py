@@ -29,6 +29,17 @@ def shorten(text: str, limit: int = MAX_LINE_CHARS) -> str:
     return f"{text[: limit * 2 // 3]}…{text[-(limit // 3 - 1) :]}"
 
 
+def fit_text(text: str, font_px: float, width_px: float) -> str:
+    """Join the text to one line and cut its middle if it is wider than `width_px`."""
+    text = " ".join(text[: 4 * MAX_LINE_CHARS].split()) if len(text) > 4 * MAX_LINE_CHARS else " ".join(text.split())
+    if text_width(text, font_px) <= width_px:
+        return text
+    limit = len(text) - 1
+    while limit > 4 and text_width(shorten(text, limit), font_px) > width_px:
+        limit -= 1
+    return shorten(text, limit)
+
+
 @lru_cache(maxsize=1024)
 def _char_width_em(char: str) -> float:
     if char in _WIDTHS_EM:

@@ -13,7 +13,7 @@ from holdwater.events.run_events import RunEvent
 from holdwater.events.stream import run_events
 from holdwater.kernel.compiled_plan import RUN_INDEX
 from holdwater.model.child_ids import child_run_id
-from holdwater.model.events import Started
+from holdwater.model.events import ChildRunsRequested, Started
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports.definition import RunData
@@ -123,6 +123,12 @@ class RunView:
         """True if it was paused by a request, even if it also waits for answers."""
         return self._run.machine.suspended
 
+    @cached_property
+    def decisions(self) -> Mapping[str, tuple[str, ...]]:
+        """Gate -> the targets its latest decision has opened, for gates that have decided."""
+        machine, nodes = self._run.machine, self.plan.nodes
+        return {nodes[i].name: tuple(chosen) for i, chosen in machine.last_decision.items() if nodes[i].targets}
+
     @property
     def supersteps(self) -> int:
         """Iterations of all its loops together."""
@@ -211,6 +217,13 @@ class RunView:
                 ]
             )
         return found
+
+    @cached_property
+    def child_counts(self) -> Mapping[str, int]:
+        """Node that has fanned out to child runs -> how many, of its latest request."""
+        nodes = self.plan.nodes
+        requests = [entry.event for entry in self.journal if isinstance(entry.event, ChildRunsRequested)]
+        return {nodes[request.node].name: len(request.inputs) for request in requests}
 
     @cached_property
     def children(self) -> tuple[RunInfo, ...]:
