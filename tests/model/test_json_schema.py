@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Typed
 import pytest
 
 from holdwater.model.from_json import from_json
-from holdwater.model.json_schema import describe_schema, first_violation, parse_user_input, schema_of
+from holdwater.model.json_schema import schema_of
+from holdwater.model.schema_validation import describe_schema, find_violations, first_violation, parse_user_input
 
 
 class Colour(enum.Enum):
@@ -198,6 +199,16 @@ def test_bounds_and_constants_of_other_writers() -> None:
     assert first_violation(schema, 5) == "the value must be < 5, it is 5"
     assert first_violation({"const": 3}, 4) == "the value must be 3, it is 4"
     assert first_violation({"type": "string", "minLength": 2}, "x") == "the length of the value must be >= 2, it is 1"
+
+
+def test_violations_have_the_path_and_the_text_for_a_form() -> None:
+    schema = {"type": "array", "items": schema_of(Line), "minItems": 3}
+    found = list(find_violations(schema, [{}, {"sku": 1}]))
+    assert [(violation.path, violation.text, violation.message) for violation in found] == [
+        ((), "its length must be >= 3, it is 2", "the length of the value must be >= 3, it is 2"),
+        ((0, "sku"), "is missing", "[0] lacks 'sku'"),
+        ((1, "sku"), "must be a string, it is 1", "[1].sku must be a string, it is 1"),
+    ]
 
 
 def test_pydantic_writes_and_reads_its_models() -> None:

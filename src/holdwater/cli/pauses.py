@@ -35,7 +35,7 @@ def pauses_to_json(pauses: Sequence[Pause], *, typed: bool) -> list[dict[str, An
 
 def print_pauses(pauses: Sequence[Pause]) -> None:
     """One line for each question."""
-    from holdwater.model.json_schema import describe_schema
+    from holdwater.model.schema_validation import describe_schema
     from holdwater.model.value_types.display import to_display_text
 
     for pause in pauses:

@@ -149,7 +149,7 @@ def answer(run: str, value: str, pause: str | None, database: str, as_json: bool
     RUN is an id, its beginning or its end, or @last.  ANSWER is JSON, or else taken as text; where yes or no is asked
     for, it may be yes or no.  An answer that is not of the type that is asked for is refused.
     """
-    from holdwater.model.json_schema import parse_user_input
+    from holdwater.model.schema_validation import parse_user_input
     from holdwater.operations.control import answer_pause, find_pause
 
     with _open_run(database, run) as (engine, run_id):

@@ -9,9 +9,9 @@ from holdwater.engine.event_publisher import EventPublisher
 from holdwater.errors import AnswerError, InvalidTransition, PauseNotFound, RunInProgress
 from holdwater.model import events as ev
 from holdwater.model import validation
-from holdwater.model.json_schema import first_violation
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
+from holdwater.model.schema_validation import first_violation
 from holdwater.model.statuses import ACTIVE_STATUSES, RunStatus
 from holdwater.model.time import Micros
 from holdwater.runs.open_pauses import Pause
