@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from holdwater.operations.logs import LogFollower, LogLine, LogPage, follow_logs, read_logs
     from holdwater.operations.pruning import prune_runs
     from holdwater.operations.runs import count_runs, find_run, follow_run, list_runs, show_run
+    from holdwater.operations.schedule_forecast import (
+        CronForecast,
+        check_timezone,
+        forecast_cron,
+        list_timezones,
+    )
     from holdwater.operations.schedule_queries import (
         count_fires,
         find_schedule,
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
     )
     from holdwater.operations.schedule_views import FireInfo, FireStats, ScheduleInfo
     from holdwater.operations.schedules import (
+        change_cron,
         change_timing,
         delete_schedule,
         register_cron,
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
     from holdwater.operations.verification import VerifyReport, verify_database
 
 __all__ = [
+    "CronForecast",
     "Database",
     "FireInfo",
     "FireStats",
@@ -59,7 +67,9 @@ __all__ = [
     "VerifyReport",
     "answer_pause",
     "cancel_run",
+    "change_cron",
     "change_timing",
+    "check_timezone",
     "count_fires",
     "count_runs",
     "delete_schedule",
@@ -68,6 +78,7 @@ __all__ = [
     "find_schedule",
     "follow_logs",
     "follow_run",
+    "forecast_cron",
     "fork_run",
     "get_schedule",
     "get_trigger",
@@ -76,6 +87,7 @@ __all__ = [
     "list_fires",
     "list_runs",
     "list_schedules",
+    "list_timezones",
     "open_for_control",
     "open_for_reading",
     "open_for_writing",
@@ -129,6 +141,12 @@ _EXPORTS = {
         "list_runs",
         "show_run",
     ),
+    ".schedule_forecast": (
+        "CronForecast",
+        "check_timezone",
+        "forecast_cron",
+        "list_timezones",
+    ),
     ".schedule_queries": (
         "count_fires",
         "find_schedule",
@@ -143,6 +161,7 @@ _EXPORTS = {
         "ScheduleInfo",
     ),
     ".schedules": (
+        "change_cron",
         "change_timing",
         "delete_schedule",
         "register_cron",

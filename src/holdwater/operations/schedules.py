@@ -123,6 +123,45 @@ def change_timing(
     _update(database, lambda: read_schedule(database.store, schedule_id, "cron"), change)
 
 
+def change_cron(
+    database: Database,
+    schedule_id: str,
+    expression: str,
+    timezone: str,
+    *,
+    context: Mapping[str, Any] | None = None,
+    catchup_policy: CatchUp | None = None,
+    overlap: Overlap = "allow",
+    jitter_seconds: float = 0,
+    start: Instant | None = None,
+    end: Instant | None = None,
+    misfire_grace_seconds: float = 3600,
+    config: ScheduleConfig = DEFAULT_CONFIG,
+) -> None:
+    """Give a cron schedule other fire times and options; its workflow, name, state and history stay.
+
+    Other fire times are in force from now on; missed ones are not made up for.
+    Raises ScheduleNotFound, ScheduleError, EncodingError.
+    """
+
+    def change(row: ScheduleRow, now: Micros) -> None:
+        before = _timing_fields(row)
+        row.expression, row.timezone = expression, timezone
+        row.inputs = None if context is None else Context(context).to_json()
+        row.catchup, row.overlap = catchup_policy, overlap
+        row.misfire_grace_us = _seconds_to_us(misfire_grace_seconds, "misfire_grace_seconds")
+        row.jitter_us = _seconds_to_us(jitter_seconds, "jitter_seconds")
+        row.start_at = None if start is None else parse_instant(start)
+        row.end_at = None if end is None else parse_instant(end)
+        if _timing_fields(row) != before:
+            _recompute_next_fire(row, now, config)
+        else:
+            schedule_policy(row, config)
+            row.updated_at = now
+
+    _update(database, lambda: read_schedule(database.store, schedule_id, "cron"), change)
+
+
 def set_schedule_enabled(
     database: Database, schedule_id: str, enabled: bool, *, config: ScheduleConfig = DEFAULT_CONFIG
 ) -> None:

@@ -39,7 +39,7 @@ def redirect_with(request: Request, url: str, notice: Notice | None) -> Response
             COOKIE,
             quote(json.dumps(fields), safe=""),
             max_age=LIFETIME_SECONDS,
-            path=request.scope.get("root_path", "") or "/",
+            path=_cookie_path(request),
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",
@@ -63,4 +63,9 @@ def notice_of(request: Request) -> Notice | None:
 
 def forget_notice(request: Request, response: Response) -> None:
     """Have the browser drop the notice, which the response shows."""
-    response.delete_cookie(COOKIE, path=request.scope.get("root_path", "") or "/")
+    response.delete_cookie(COOKIE, path=_cookie_path(request))
+
+
+def _cookie_path(request: Request) -> str:
+    """Return the path the application is mounted at."""
+    return str(request.scope.get("root_path", "")).rstrip("/") or "/"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from holdwater.server.pages import ops, preferences, questions, run, runs, schedules, workflows
+from holdwater.server.pages import ops, preferences, questions, run, runs, schedule_form, schedules, workflows
 
 PAGE_ROUTERS = (
     runs.router,
     run.router,
     questions.router,
+    schedule_form.router,
     schedules.router,
     workflows.router,
     ops.router,

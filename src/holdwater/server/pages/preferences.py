@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from holdwater.server.preferences import LIFETIME_SECONDS, THEME_COOKIE, TIMES_COOKIE, Theme, TimeMode
+from holdwater.server.rendering import root_of
 from holdwater.server.tenant_database import Tenant
 
 router = APIRouter()
@@ -22,7 +23,7 @@ def keep_preferences(
     back: Annotated[str, Form()] = "",
 ) -> Response:
     """Keep them in cookies, and go back to the page."""
-    root = request.scope.get("root_path", "").rstrip("/")
+    root = root_of(request)
     home = f"{root}/ui/{tenant.tenant}/"
     response = RedirectResponse(back if back.startswith(home) else f"{home}runs", 303)
     for name, value in ((THEME_COOKIE, theme), (TIMES_COOKIE, times)):

@@ -36,7 +36,10 @@ const setText = (element, text) => { if (element.textContent !== text) element.t
 
 // Bring the times below `root` up to date.
 export function tick(root = document) {
-  for (const element of all('time[datetime]', root)) setText(element, formatTime(Date.parse(element.dateTime)));
+  for (const element of all('time[datetime]', root)) {
+    const at = Date.parse(element.dateTime);
+    setText(element, 'relative' in element.dataset ? relativeTime(at) : formatTime(at));
+  }
   for (const element of all('[data-since]', root)) {
     const seconds = Math.max(0, (Date.now() - Date.parse(element.dataset.since)) / 1000);
     setText(element, formatDuration(seconds < 60 ? Math.floor(seconds) || seconds : seconds));
