@@ -14,11 +14,13 @@ from holdwater.errors import (
     AnswerError,
     ConfigError,
     IdempotencyConflict,
+    InvalidArgument,
     InvalidTransition,
     PauseNotFound,
     RunNotFound,
     TaskNotFound,
 )
+from holdwater.events.run_events import RunCancelRequested
 from holdwater.graphs import Graph, interrupt
 from holdwater.model.registry import registry
 from holdwater.model.statuses import RunStatus
@@ -81,6 +83,35 @@ def test_pause_and_resume(runner: DefaultRunner, engine: Engine, define: Define,
         control.resume_run(engine, handle.run_id)
 
 
+def test_every_request_is_recorded_with_its_author(
+    runner: DefaultRunner, engine: Engine, define: Define, gate: Gate
+) -> None:
+    define(
+        "w",
+        ("a", lambda context: gate(), {}),
+        ("b", lambda context: 1 / 0, {"dependencies": ["a"], "retry_attempts": 1}),
+    )
+    handle = runner.submit("w")
+    gate.wait_started()
+    control.pause_run(engine, handle.run_id, "lunch", by="cli:ann")
+    assert engine.reader.view(handle.run_id).steered_by == "cli:ann"
+    control.resume_run(engine, handle.run_id, "back", by="ui")
+    gate.open.set()
+    assert handle.result(SOON_SECONDS).status == engine.wait_for_run(handle.run_id, SOON_SECONDS).status.capitalize()
+    control.retry_run(engine, handle.run_id, "again", by="api:ci")
+    runner.handle(handle.run_id).result(SOON_SECONDS)
+    events = [e.to_dict() for e in engine.reader.view(handle.run_id).events]
+    asked = [(e["type"], e["reason"], e["by"]) for e in events if e.get("requested")]
+    assert asked == [
+        ("workflow_paused", "lunch", "cli:ann"),
+        ("workflow_resumed", "back", "ui"),
+        ("workflow_resumed", "again", "api:ci"),
+    ]
+    assert next(e["by"] for e in events if e["type"] == "workflow_started") == "code"
+    with pytest.raises(InvalidArgument, match="author"):
+        control.retry_run(engine, handle.run_id, by="a\nb")
+
+
 def test_retry(runner: DefaultRunner, engine: Engine, define: Define) -> None:
     fail = [True]
 
@@ -120,6 +151,21 @@ def test_fork(runner: DefaultRunner, engine: Engine, define: Define) -> None:
 @interrupt(answer_name="count", response_type=int)
 def ask() -> str | None:
     return "how many?"
+
+
+def test_an_answer_and_a_cancel_are_recorded_with_their_authors(runner: DefaultRunner, engine: Engine) -> None:
+    graph = Graph([ask], name="asks")
+    try:
+        answered, cancelled = (runner.execute(graph).run_id for _ in range(2))
+        control.answer_pause(engine, answered, control.find_pause(engine, answered), 3, by="cli:ann")
+        assert engine.reader.view(answered).steered_by == "cli:ann"
+        control.cancel_run(engine, cancelled, "enough", by="cli:bob")
+        view = engine.reader.view(cancelled)
+        assert (view.steered_by, view.info.reason) == ("cli:bob", "enough")
+        (said,) = [e for e in view.events if isinstance(e, RunCancelRequested)]
+        assert said.by == "cli:bob"
+    finally:
+        registry.unregister("asks")
 
 
 def test_answer(runner: DefaultRunner, engine: Engine) -> None:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from holdwater.cli import context_arguments, exit_codes, follow, live_view, load_workflow, options
+from holdwater.cli import context_arguments, exit_codes, follow, label_arguments, live_view, load_workflow, options
 from holdwater.cli import pauses as pause_texts
+from holdwater.cli.author import cli_author
 from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from holdwater.runners.tasks.default_runner import DefaultRunner
     from holdwater.runners.tasks.results import PipelineResult
@@ -34,6 +35,7 @@ _MAX_TIMEOUT_SECONDS: Final = 3_155_760_000
 @click.option("--context", metavar="JSON|FILE|-", help="The initial context: a JSON object, a file, or stdin.")
 @options.database_option
 @click.option("--key", metavar="KEY", help="Idempotency key: with one that a run has already, that run goes on.")
+@click.option("--label", "labels", metavar="KEY=VALUE", multiple=True, help="A label of the run; may be repeated.")
 @click.option("--resume", metavar="RUN", help="Go on with a recorded run instead of starting one.")
 @click.option(
     "--timeout",
@@ -48,6 +50,7 @@ def run(
     context: str | None,
     database: str,
     key: str | None,
+    labels: tuple[str, ...],
     resume: str | None,
     timeout: float | None,
     as_json: bool,
@@ -61,13 +64,13 @@ def run(
 
     Everything is recorded.  After Ctrl-C or a crash, --resume RUN goes on, and so does the same command with --key.
     """
-    if resume is not None and (context is not None or key is not None):
-        raise click.UsageError("--resume goes on with what is recorded: it takes neither --context nor --key")
+    if resume is not None and (context is not None or key is not None or labels):
+        raise click.UsageError("--resume goes on with what is recorded: it takes no --context, --key or --label")
     inputs = context_arguments.read_context(context)
     # Whatever a user's code prints must not end up in the JSON.
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         name = load_workflow.load_target(target, require_choice=resume is None)
-        start = _RunStarter(name, inputs, key, resume)
+        start = _RunStarter(name, inputs, key, label_arguments.parse_labels(labels), resume)
         try:
             result, pauses = _run_and_watch(database, start, timeout, as_json)
         except follow.Interrupted as interrupted:
@@ -112,8 +115,10 @@ def _print_already_ended(result: PipelineResult, key: str | None, resume_command
 class _RunStarter:
     """Starts or finds the run that is meant.  `had_ended`: it was over before, and nothing is executed."""
 
-    def __init__(self, name: str, inputs: Context | None, key: str | None, resume: str | None) -> None:
-        self._name, self._inputs, self._key, self._resume = name, inputs, key, resume
+    def __init__(
+        self, name: str, inputs: Context | None, key: str | None, labels: Mapping[str, str], resume: str | None
+    ) -> None:
+        self._name, self._inputs, self._key, self._labels, self._resume = name, inputs, key, labels, resume
         self.had_ended = False
 
     def __call__(self, runner: DefaultRunner) -> WorkflowHandle:
@@ -142,7 +147,13 @@ class _RunStarter:
         from holdwater.errors import ExecutorNotFound, IdempotencyConflict, MissingInputError
 
         try:
-            return runner.submit(self._name, self._inputs, idempotency_key=self._key)
+            return runner.submit(
+                self._name,
+                self._inputs,
+                idempotency_key=self._key,
+                labels=self._labels,
+                started_by=cli_author(),
+            )
         except MissingInputError as error:
             missing = json.dumps(dict.fromkeys(error.missing, "..."))
             raise CommandError(

@@ -125,6 +125,8 @@ def show(run: str, database: str, as_json: bool, typed: bool) -> None:
 
 
 def _header_lines(result: PipelineResult, activity: str | None) -> Iterator[str]:
+    from holdwater.model.provenance import FROM_CODE
+
     run = result.summary
     ended = f"{format_instant(run.end_time)} after {format_duration(result.duration)}" if run.end_time else None
     rows = [
@@ -134,6 +136,8 @@ def _header_lines(result: PipelineResult, activity: str | None) -> Iterator[str]
         *_multiline_rows("error", run.error_message),
         *_multiline_rows("reason", run.reason),
         ("started", format_instant(run.start_time)),
+        ("by", None if run.started_by == FROM_CODE.started_by else run.started_by),
+        ("labels", " ".join(f"{key}={value}" for key, value in run.labels.items())),
         ("ended", ended),
         ("key", run.idempotency_key),
         ("forked from", run.forked_from),

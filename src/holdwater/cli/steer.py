@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from holdwater.cli import context_arguments, exit_codes, options
+from holdwater.cli.author import cli_author
 from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, pluralize, truncate
@@ -94,7 +95,7 @@ def cancel(run: str, reason: str, database: str, wait: float | None, as_json: bo
     from holdwater.operations.control import cancel_run
 
     with _open_run(database, run) as (engine, run_id):
-        now = cancel_run(engine, run_id, reason, wait_seconds=wait)
+        now = cancel_run(engine, run_id, reason, by=cli_author(), wait_seconds=wait)
     ended = now.run.status != RunStatus.RUNNING
     lines = []
     if not ended:
@@ -117,7 +118,7 @@ def pause(run: str, reason: str, database: str, as_json: bool) -> None:
     from holdwater.operations.control import pause_run
 
     with _open_run(database, run) as (engine, run_id):
-        now = pause_run(engine, run_id, reason)
+        now = pause_run(engine, run_id, reason, by=cli_author())
     lines = [f"{_describe_tasks(now.executing_tasks)} at work will end as usual"] if now.executing_tasks else []
     lines.append(f"it goes on with `{format_command('runs', 'resume', run_id, database=database)}`")
     _print_result("is paused", now, as_json, lines)
@@ -133,7 +134,7 @@ def resume(run: str, reason: str, database: str, as_json: bool) -> None:
     from holdwater.operations.control import resume_run
 
     with _open_run(database, run) as (engine, run_id):
-        now = resume_run(engine, run_id, reason, pickup_seconds=PICKUP_WAIT_SECONDS)
+        now = resume_run(engine, run_id, reason, by=cli_author(), pickup_seconds=PICKUP_WAIT_SECONDS)
     _print_result("goes on", now, as_json, _next_step_lines(now, database))
 
 
@@ -155,7 +156,7 @@ def answer(run: str, value: str, pause: str | None, database: str, as_json: bool
     with _open_run(database, run) as (engine, run_id):
         asked = find_pause(engine, run_id, pause)
         given = parse_user_input(value, asked.answer_schema)
-        now = answer_pause(engine, run_id, asked, given, pickup_seconds=PICKUP_WAIT_SECONDS)
+        now = answer_pause(engine, run_id, asked, given, by=cli_author(), pickup_seconds=PICKUP_WAIT_SECONDS)
     _print_result(f"was given {asked.answer_name}", now, as_json, _next_step_lines(now, database))
 
 
@@ -172,7 +173,7 @@ def retry(run: str, reason: str, database: str, as_json: bool) -> None:
     from holdwater.operations.control import retry_run
 
     with _open_run(database, run) as (engine, run_id):
-        now = retry_run(engine, run_id, reason, pickup_seconds=PICKUP_WAIT_SECONDS)
+        now = retry_run(engine, run_id, reason, by=cli_author(), pickup_seconds=PICKUP_WAIT_SECONDS)
     _print_result("is tried again", now, as_json, _next_step_lines(now, database))
 
 
@@ -204,7 +205,14 @@ def fork(
     values = _parse_values(context, sets)
     with _open_run(database, run) as (engine, source):
         now = fork_run(
-            engine, source, from_task, values, unset, idempotency_key=key, pickup_seconds=PICKUP_WAIT_SECONDS
+            engine,
+            source,
+            from_task,
+            values,
+            unset,
+            idempotency_key=key,
+            by=cli_author(),
+            pickup_seconds=PICKUP_WAIT_SECONDS,
         )
     said = f"begins at {escape_unsafe(from_task)} of run {escape_unsafe(source)}"
     _print_result(said, now, as_json, _next_step_lines(now, database))

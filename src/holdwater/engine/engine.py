@@ -24,7 +24,7 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.ports.store import Store
-from holdwater.model.provenance import FROM_CODE, Provenance
+from holdwater.model.provenance import FROM_CODE, Provenance, check_author
 from holdwater.model.records import RunRow
 from holdwater.model.registry import Registry, check_names
 from holdwater.model.registry import registry as known
@@ -303,11 +303,13 @@ class Engine:
         idempotency_key: str | None = None,
         new_id: str | None = None,
         start_paused: bool = False,
+        by: str = "",
     ) -> StartedRun:
         """Start a run that takes over what an earlier one has, up to a task; returns when it is on disk.
 
         With a key that is taken: the run that has it.  Where this process does not have the workflow, the work of the
-        new run is left to a runner that has it.  `new_id`: its id; `start_paused`: it is created paused.
+        new run is left to a runner that has it.  `new_id`: its id; `start_paused`: it is created paused.  `by`: its
+        author.  It has the labels of the earlier run.
 
         Raises RunNotFound, TaskNotFound, StructureChanged, WorkflowError, EncodingError, DecodingError,
         IdempotencyConflict, StoreUnavailable, RunnerClosed.
@@ -315,20 +317,21 @@ class Engine:
         self.driver.raise_if_closed()
         _check_idempotency_key(idempotency_key)
         _check_new_id(new_id)
+        check_author(by)
         validation.check_search_text("the task to begin with", from_task)
         for name in removed:
             validation.check_search_text("a key that is removed", name)
         head = self.reader.row(run_id)
         self.driver.run_loader.check_structure(head)
         program: WorkflowDefinition | None = self.registry.find(head.workflow)
-        run = forking.create_fork(self.reader.fold(head), program, from_task, values, removed, self.clock)
+        run = forking.create_fork(self.reader.fold(head), program, from_task, values, removed, self.clock, by)
         if idempotency_key is not None:
             run.row.idempotency_key = idempotency_key
             run.row.inputs_digest = input_digest.digest_of_cells(forking.fork_cells(run, run_id, from_task))
         if new_id is not None:
             run.row.id = new_id
         if start_paused:
-            run.apply_entry(JournalEntry(ev.Paused("forked: it goes on when it is run")), self.clock)
+            run.apply_entry(JournalEntry(ev.Paused("forked: it goes on when it is run", by)), self.clock)
         self._note_caller(run.row.id)
         accepted = self.driver.submit_prepared_run(run)
         accepted.wait()

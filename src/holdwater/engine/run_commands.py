@@ -11,6 +11,7 @@ from holdwater.model import events as ev
 from holdwater.model import validation
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
+from holdwater.model.provenance import check_author
 from holdwater.model.schema_validation import first_violation
 from holdwater.model.statuses import ACTIVE_STATUSES, RunStatus
 from holdwater.model.time import Micros
@@ -41,6 +42,7 @@ HINTS: Final = {
 class RunCommands:
     """Controls runs of one store, whichever process executes them; each method returns when its request is on disk.
 
+    `by`: the author, recorded with the request, as `cli:alice`.
     Raises RunNotFound, InvalidTransition, InvalidArgument, StoreUnavailable, RunnerClosed.
     """
 
@@ -50,26 +52,27 @@ class RunCommands:
         self._driver, self._reader, self._store, self._clock = driver, reader, store, clock
         self._publisher = publisher
 
-    def cancel(self, run_id: str, reason: str = "") -> None:
+    def cancel(self, run_id: str, reason: str = "", *, by: str = "") -> None:
         """End a run: nothing more of it starts, and running functions are told."""
-        self._request(run_id, ev.CancelRequested(reason), "cancel")
+        self._request(run_id, ev.CancelRequested(reason, by), "cancel")
 
-    def pause(self, run_id: str, reason: str = "") -> None:
+    def pause(self, run_id: str, reason: str = "", *, by: str = "") -> None:
         """Start nothing more of a run for now; running functions end as usual."""
-        self._request(run_id, ev.Paused(reason), "pause")
+        self._request(run_id, ev.Paused(reason, by), "pause")
 
-    def resume(self, run_id: str, reason: str = "") -> None:
+    def resume(self, run_id: str, reason: str = "", *, by: str = "") -> None:
         """Let a paused run go on."""
-        self._request(run_id, ev.Resumed(reason), "resume")
+        self._request(run_id, ev.Resumed(reason, by=by), "resume")
 
-    def retry(self, run_id: str, reason: str = "") -> None:
+    def retry(self, run_id: str, reason: str = "", *, by: str = "") -> None:
         """Try again what failed or was cancelled in a run that has ended.  Raises StructureChanged, too."""
-        self._request(run_id, ev.Resumed(reason), "retry")
+        self._request(run_id, ev.Resumed(reason, by=by), "retry")
 
     def _request(self, run_id: str, event: ev.Event, verb: ControlVerb) -> None:
         validation.check_search_text("the id of a run", run_id)
         reason = getattr(event, "reason", "")
         validation.check_text("a reason", reason, max_bytes=validation.MAX_REASON_BYTES, allow_empty=True)
+        check_author(getattr(event, "by", ""))
         if verb in ("resume", "retry"):
             self._note_caller(run_id)
         taken = self._driver.request_control_event(run_id, event, retry=verb == "retry")
@@ -143,18 +146,19 @@ class RunCommands:
 
     # -- questions
 
-    def answer(self, run_id: str, key: str | None, value: Any) -> Pause:
+    def answer(self, run_id: str, key: str | None, value: Any, *, by: str = "") -> Pause:
         """Answer an open question, by its pause id or the name of its answer; None: the only one.
 
         Returns when the answer is on disk.
         Raises PauseNotFound, AnswerError, RunNotFound, EncodingError, RunnerClosed.
         """
         pause = self._reader.find_pause(run_id, key)
-        self.submit_answer(pause, value)
+        self.submit_answer(pause, value, by=by)
         return pause
 
-    def submit_answer(self, pause: Pause, value: Any) -> None:
-        """Answer this question.  Raises PauseNotFound, AnswerError, EncodingError, RunnerClosed."""
+    def submit_answer(self, pause: Pause, value: Any, *, by: str = "") -> None:
+        """Answer this question.  Raises PauseNotFound, AnswerError, EncodingError, InvalidArgument, RunnerClosed."""
+        check_author(by)
         asking = self._driver.run_loader.load_run(pause.asking_run_id)
         unchecked = asking.definition is None
         if asking.definition is not None:
@@ -165,7 +169,7 @@ class RunCommands:
                 raise AnswerError(f"the answer {pause.answer_name!r} to {pause.pause_id!r} does not fit: {wrong}")
             cells = asking.style.encode_answer(len(asking.plan.nodes[pause.node_index].writes), value)
         promise = self._driver.request_control_event(
-            pause.asking_run_id, ev.InputProvided(pause.node_index, cells, pause.fence, unchecked)
+            pause.asking_run_id, ev.InputProvided(pause.node_index, cells, pause.fence, unchecked, by)
         )
         promise.wait()
         if not promise.result():

@@ -119,15 +119,15 @@ def add_entry_events(builder: EventBuilder, machine: Machine, entry: JournalEntr
             builder.add(out.NodeWaiting, node=nodes[event.node].name, until=event.at)
         case ev.InputProvided():
             early = event.node not in machine.pending_inputs
-            builder.add(out.NodeInputProvided, node=nodes[event.node].name, fence=event.fence, early=early)
+            builder.add(out.NodeInputProvided, node=nodes[event.node].name, fence=event.fence, early=early, by=event.by)
         case ev.CancelRequested():
-            builder.add(out.RunCancelRequested, reason=event.reason)
+            builder.add(out.RunCancelRequested, reason=event.reason, by=event.by)
         case ev.TimedOut():
             builder.add(out.RunTimedOut, error=event.error)
         case ev.Paused():
-            builder.add(out.RunPaused, reason=event.reason, requested=True)
+            builder.add(out.RunPaused, reason=event.reason, requested=True, by=event.by)
         case ev.Resumed():
-            builder.add(out.RunResumed, reason=event.reason, requested=True)
+            builder.add(out.RunResumed, reason=event.reason, requested=True, by=event.by)
 
 
 def skipped_nodes(plan: CompiledPlan, ranges: tuple[str, ...]) -> Iterator[int]:
@@ -161,6 +161,7 @@ def _add_start(builder: EventBuilder, plan: CompiledPlan, event: ev.Started) -> 
         parent_run_id=run.parent_id,
         parent_node=None if child is None else child[1],
         item_index=None if child is None else child[3],
+        by=run.started_by,
         inputs=event.inputs,
     )
 

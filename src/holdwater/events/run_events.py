@@ -55,11 +55,12 @@ class RunForked(RunEvent):
 
     type: ClassVar[str] = "workflow_forked"
     source_run_id: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(RunEvent):
-    """The run began.  `item_index`: its place among the child runs of its parent's node."""
+    """The run began.  `item_index`: its place among the child runs of its parent's node.  `by`: its author."""
 
     type: ClassVar[str] = "workflow_started"
     workflow: str
@@ -68,16 +69,21 @@ class RunStarted(RunEvent):
     parent_run_id: str | None = None
     parent_node: str | None = None
     item_index: int | None = None
+    by: str = ""
     inputs: Any = field(default=None, repr=False, compare=False, metadata=_OPAQUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPaused(RunEvent):
-    """Nothing more starts for now.  `requested`: by a person or a program; otherwise the run waits for an answer."""
+    """Nothing more starts for now.  `requested`: by a person or a program; otherwise the run waits for an answer.
+
+    `by`: its author, as of every event that steers a run: `cli:alice`, `api`; "": code, or not recorded.
+    """
 
     type: ClassVar[str] = "workflow_paused"
     reason: str = ""
     requested: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,7 @@ class RunResumed(RunEvent):
     type: ClassVar[str] = "workflow_resumed"
     reason: str = ""
     requested: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +102,7 @@ class RunCancelRequested(RunEvent):
 
     type: ClassVar[str] = "workflow_cancel_requested"
     reason: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +293,7 @@ class NodeInputProvided(NodeEvent):
 
     type: ClassVar[str] = "task_input_provided"
     early: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,7 +107,7 @@ class RunEventStream:
         self.seq += 1
         builder = EventBuilder(self._row, self.seq, entry.recorded_at)
         if self.seq == 1 and self._row.forked_from is not None:
-            builder.add(out.RunForked, source_run_id=self._row.forked_from)
+            builder.add(out.RunForked, source_run_id=self._row.forked_from, by=self._row.started_by)
         add_entry_events(builder, machine, entry, self._style)
         if isinstance(event, (ev.CancelRequested, ev.Paused, ev.Resumed)):
             self._reason = event.reason

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from holdwater.model.time import Micros
 
@@ -166,12 +166,14 @@ class InputProvided:
 
     `fence`: the issue that asked; then it is an answer to this question and to no other.  `unvalidated`: it was given
     in a process without the code of the workflow, as JSON; a process that has the code converts and checks it.
+    `by`: its author, as of every entry that steers a run: `cli:alice`, `api`, `ui`; "": code, or not recorded.
     """
 
     node: int
     values: tuple[Any, ...]
     fence: int | None = None
     unvalidated: bool = False
+    by: str = ""
 
 
 @dataclass(slots=True)
@@ -179,6 +181,7 @@ class CancelRequested:
     """The run is to end: nothing more is started, and running attempts are cancelled."""
 
     reason: str = ""
+    by: str = ""
 
 
 @dataclass(slots=True)
@@ -193,6 +196,7 @@ class Paused:
     """The run is paused by request: nothing more is started until it is resumed."""
 
     reason: str = ""
+    by: str = ""
 
 
 @dataclass(slots=True)
@@ -206,6 +210,7 @@ class Resumed:
     reason: str = ""
     inputs: dict[str, Any] = field(default_factory=dict)
     start_node: int | None = None
+    by: str = ""
 
 
 Event = (
@@ -228,3 +233,6 @@ Event = (
     | Paused
     | Resumed
 )
+
+STEERING_EVENTS: Final = (InputProvided, CancelRequested, Paused, Resumed)
+"""requests of people and programs, with their authors"""

@@ -94,20 +94,27 @@ def encode_entry(entry: JournalEntry) -> str:
         case ev.TimerFired():
             return _to_json(["timer_fired", e.node])
         case ev.InputProvided():
-            tail = ",null,true" if e.unvalidated else ""
-            if e.fence is not None:
-                tail = f",{e.fence},true" if e.unvalidated else f",{e.fence}"
-            return f'["input_provided",{e.node},{_encode_list(e.values)}{tail}]'
+            return f'["input_provided",{e.node},{_encode_list(e.values)}{_encode_answer_tail(e)}]'
         case ev.CancelRequested():
-            return _to_json(["cancel_requested", e.reason])
+            return _to_json(["cancel_requested", e.reason, *([e.by] if e.by else [])])
         case ev.TimedOut():
             return _to_json(["timed_out", e.error])
         case ev.Paused():
-            return _to_json(["paused", e.reason])
+            return _to_json(["paused", e.reason, *([e.by] if e.by else [])])
         case ev.Resumed():
-            if not e.inputs and e.start_node is None:
+            if not (e.inputs or e.by) and e.start_node is None:
                 return _to_json(["resumed", e.reason])
-            return f'["resumed",{_to_json(e.reason)},{_encode_mapping(e.inputs)},{_to_json(e.start_node)}]'
+            tail = f",{_to_json(e.by)}" if e.by else ""
+            return f'["resumed",{_to_json(e.reason)},{_encode_mapping(e.inputs)},{_to_json(e.start_node)}{tail}]'
+
+
+def _encode_answer_tail(e: ev.InputProvided) -> str:
+    """Encode what follows the values of an answer: fence, unvalidated, author; without what is unset at the end."""
+    if e.by:
+        return f",{_to_json(e.fence)},{_to_json(e.unvalidated)},{_to_json(e.by)}"
+    if e.unvalidated:
+        return f",{_to_json(e.fence)},true"
+    return "" if e.fence is None else f",{e.fence}"
 
 
 def decode_entry(row: Sequence[Any], decode_value: Callable[[Any], Any], recorded_at: Micros = UNSET) -> JournalEntry:
@@ -162,16 +169,14 @@ def decode_entry(row: Sequence[Any], decode_value: Callable[[Any], Any], recorde
             case "resumed":
                 given = _decode_mapping(rest[1], decode_value) if len(rest) > 1 else {}
                 return JournalEntry(
-                    ev.Resumed(rest[0], given, rest[2] if len(rest) > 2 else None), recorded_at=recorded_at
+                    ev.Resumed(rest[0], given, rest[2] if len(rest) > 2 else None, *rest[3:]), recorded_at=recorded_at
                 )
             case "rule_evaluated":
                 return JournalEntry(ev.RuleEvaluated(rest[0], tuple(rest[1])), recorded_at=recorded_at)
             case "input_provided":
-                fence = rest[2] if len(rest) > 2 else None
-                values = tuple([decode_value(v) for v in rest[1]])
-                return JournalEntry(
-                    ev.InputProvided(rest[0], values, fence, unvalidated=len(rest) > 3), recorded_at=recorded_at
-                )
+                node, values, *tail = rest
+                answer = ev.InputProvided(node, tuple([decode_value(v) for v in values]), *tail)
+                return JournalEntry(answer, recorded_at=recorded_at)
             case _:
                 return JournalEntry(_SIMPLE_EVENTS[kind](*rest), recorded_at=recorded_at)
     except (KeyError, TypeError, ValueError, IndexError) as error:

@@ -40,6 +40,15 @@ class Provenance:
     labels: Mapping[str, str] | None = None
     traceparent: str | None = None
 
+    @classmethod
+    def of_caller(cls, started_by: str = "", labels: Mapping[str, str] | None = None) -> Provenance:
+        """Facts of a run that a caller starts; the origin is told by the author: `api:...`, `cli:...`, or else code."""
+        if not started_by and not labels:
+            return FROM_CODE
+        door = started_by.partition(":")[0] if isinstance(started_by, str) else ""
+        origin: Origin = "api" if door == "api" else "cli" if door == "cli" else "code"
+        return cls(origin, started_by or FROM_CODE.started_by, labels)
+
     def check(self) -> None:
         """Check what a caller has given.  Raises InvalidArgument."""
         check_author(self.started_by)

@@ -1,6 +1,7 @@
 """Controlling recorded runs, whichever process executes them and without the code of their workflows.
 
-A request is journalled and the runners of the database are notified; nothing is executed, claimed or recovered here.
+A request is journalled with its author (`by`, as `cli:alice`) and reason, and the runners of the database are notified;
+nothing is executed, claimed or recovered here.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def wait_for_pickup(engine: Engine, run_id: str, seconds: float) -> RunSituation
         time.sleep(POLL_SECONDS)
 
 
-def cancel_run(engine: Engine, run_id: str, reason: str = "", *, wait_seconds: float | None = None) -> RunSituation:
+def cancel_run(
+    engine: Engine, run_id: str, reason: str = "", *, by: str = "", wait_seconds: float | None = None
+) -> RunSituation:
     """End a run: nothing more of it starts, and running functions are told.  At once if no process executes it.
 
     `wait_seconds`: wait up to so long for its end; then an earlier request to cancel it is no error.
@@ -74,7 +77,7 @@ def cancel_run(engine: Engine, run_id: str, reason: str = "", *, wait_seconds: f
     """
     engine.store.reclaim_expired(engine.clock.now())  # the end does not wait for a process that is dead
     try:
-        engine.control.cancel(run_id, reason)
+        engine.control.cancel(run_id, reason, by=by)
     except InvalidTransition:
         if wait_seconds is None or engine.reader.row(run_id).status not in (RunStatus.RUNNING, RunStatus.CANCELLED):
             raise
@@ -86,31 +89,35 @@ def cancel_run(engine: Engine, run_id: str, reason: str = "", *, wait_seconds: f
     return now
 
 
-def pause_run(engine: Engine, run_id: str, reason: str = "") -> RunSituation:
+def pause_run(engine: Engine, run_id: str, reason: str = "", *, by: str = "") -> RunSituation:
     """Start nothing more of a run for now; running functions end as usual.
 
     Raises RunNotFound, InvalidTransition, StoreUnavailable, RunnerClosed.
     """
-    engine.control.pause(run_id, reason)
+    engine.control.pause(run_id, reason, by=by)
     return inspect_run(engine, run_id)
 
 
-def resume_run(engine: Engine, run_id: str, reason: str = "", *, pickup_seconds: float = 0.0) -> RunSituation:
+def resume_run(
+    engine: Engine, run_id: str, reason: str = "", *, by: str = "", pickup_seconds: float = 0.0
+) -> RunSituation:
     """Let a paused run go on.  `pickup_seconds`: wait up to so long for a runner to claim it.
 
     Raises RunNotFound, InvalidTransition, StoreUnavailable, RunnerClosed.
     """
-    engine.control.resume(run_id, reason)
+    engine.control.resume(run_id, reason, by=by)
     return wait_for_pickup(engine, run_id, pickup_seconds)
 
 
-def retry_run(engine: Engine, run_id: str, reason: str = "", *, pickup_seconds: float = 0.0) -> RunSituation:
+def retry_run(
+    engine: Engine, run_id: str, reason: str = "", *, by: str = "", pickup_seconds: float = 0.0
+) -> RunSituation:
     """Try again what failed or was cancelled in a run that has ended; what succeeded is kept.
 
     `pickup_seconds`: wait up to so long for a runner to claim it.
     Raises RunNotFound, InvalidTransition, StructureChanged, StoreUnavailable, RunnerClosed.
     """
-    engine.control.retry(run_id, reason)
+    engine.control.retry(run_id, reason, by=by)
     return wait_for_pickup(engine, run_id, pickup_seconds)
 
 
@@ -122,12 +129,14 @@ def find_pause(engine: Engine, run_id: str, key: str | None = None) -> Pause:
     return engine.reader.find_pause(run_id, key)
 
 
-def answer_pause(engine: Engine, run_id: str, pause: Pause, value: Any, *, pickup_seconds: float = 0.0) -> RunSituation:
+def answer_pause(
+    engine: Engine, run_id: str, pause: Pause, value: Any, *, by: str = "", pickup_seconds: float = 0.0
+) -> RunSituation:
     """Answer an open question of a run.  `pickup_seconds`: wait up to so long for a runner to claim it.
 
     Raises PauseNotFound (it was answered meanwhile), AnswerError, EncodingError, StoreUnavailable, RunnerClosed.
     """
-    engine.control.submit_answer(pause, value)
+    engine.control.submit_answer(pause, value, by=by)
     return wait_for_pickup(engine, run_id, pickup_seconds)
 
 
@@ -139,6 +148,7 @@ def fork_run(
     removed: Collection[str] = (),
     *,
     idempotency_key: str | None = None,
+    by: str = "",
     pickup_seconds: float = 0.0,
 ) -> RunSituation:
     """Start a run that takes over what succeeded in another one, and runs `from_task` and all that comes after it.
@@ -148,5 +158,5 @@ def fork_run(
     Raises RunNotFound, TaskNotFound, StructureChanged, ConfigError, EncodingError, IdempotencyConflict,
     StoreUnavailable, RunnerClosed.
     """
-    fork = engine.fork(run_id, from_task, values or {}, removed, idempotency_key=idempotency_key)
+    fork = engine.fork(run_id, from_task, values or {}, removed, idempotency_key=idempotency_key, by=by)
     return wait_for_pickup(engine, fork.info.id, pickup_seconds)

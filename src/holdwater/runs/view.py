@@ -13,7 +13,7 @@ from holdwater.events.run_events import RunEvent
 from holdwater.events.stream import run_events
 from holdwater.kernel.compiled_plan import RUN_INDEX
 from holdwater.model.child_ids import child_run_id
-from holdwater.model.events import ChildRunsRequested, Started
+from holdwater.model.events import STEERING_EVENTS, ChildRunsRequested, Started
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports.definition import RunData
@@ -128,6 +128,12 @@ class RunView:
         """Gate -> the targets its latest decision has opened, for gates that have decided."""
         machine, nodes = self._run.machine, self.plan.nodes
         return {nodes[i].name: tuple(chosen) for i, chosen in machine.last_decision.items() if nodes[i].targets}
+
+    @property
+    def steered_by(self) -> str:
+        """The author of the latest request: a pause, a cancel, a resume, a retry or an answer; "" if not recorded."""
+        authors = (entry.event.by for entry in reversed(self.journal) if isinstance(entry.event, STEERING_EVENTS))
+        return next(authors, "")
 
     @property
     def supersteps(self) -> int:

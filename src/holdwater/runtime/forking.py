@@ -11,7 +11,7 @@ from holdwater.kernel.forking import fork_journal
 from holdwater.model import ids
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import WorkflowDefinition
-from holdwater.model.provenance import inherit_provenance
+from holdwater.model.provenance import FROM_CODE, inherit_provenance
 from holdwater.model.records import RunRow
 from holdwater.model.rules import OK_OUTCOMES
 from holdwater.model.time import Micros
@@ -27,11 +27,11 @@ def create_fork(
     values: Mapping[str, Any],
     removed: Collection[str],
     clock: Clock,
-    started_by: str = "code",
+    by: str = "",
 ) -> ActiveRun:
     """The fork of a run as it was read, not written yet; it has as much time as its source had.
 
-    `program`: its definition, None if this process cannot execute it.  `started_by`: the author of the fork; labels are
+    `program`: its definition, None if this process cannot execute it.  `by`: the author of the fork; labels are
     those of its source.
     Raises TaskNotFound; ConfigError (a key both set and removed, a removed key that the run never had, an input that a
     node of a graph does not have); EncodingError; WorkflowError (a node in a loop); DecodingError if a rule has to be
@@ -65,7 +65,7 @@ def create_fork(
         forked_from=head.id,
     )
     inherit_provenance(row, head, "fork")
-    row.started_by = started_by
+    row.started_by = by or FROM_CODE.started_by
     run = ActiveRun(row, source.compiled_plan, source.style, program, is_new=True)
     run.start_from_journal(fork_journal(source.compiled_plan, source.entries, node, edits), clock)
     return run

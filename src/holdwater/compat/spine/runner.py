@@ -21,10 +21,17 @@ class WorkflowRunner(steps.WorkflowRunner):
         context: WorkflowContext | None = None,
         start_from: str | None = None,
         run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> WorkflowResult:
         """Run a workflow as Holdwater's runner does."""
         return super().execute(
-            workflow, params=params, partition=partition, context=context, start_from=start_from, run_id=run_id
+            workflow,
+            params=params,
+            partition=partition,
+            context=context,
+            start_from=start_from,
+            run_id=run_id,
+            labels=labels,
         )
 
 

@@ -13,6 +13,7 @@ from holdwater.events.processors import EventProcessor, check_processors
 from holdwater.events.run_events import EventPosition
 from holdwater.model import ids
 from holdwater.model.ports.clock import Clock
+from holdwater.model.provenance import Provenance
 from holdwater.model.statuses import RunStatus
 from holdwater.runners.steps import workflow_lookup
 from holdwater.runners.steps.checkpoints import Checkpoint, build_checkpoints
@@ -99,16 +100,17 @@ class WorkflowRunner(StepHooks):
         context: WorkflowContext | None = None,
         start_from: str | None = None,
         run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> WorkflowResult:
         """Run a workflow to its end and wait for it.  A failed step is a result, not an exception.
 
         `context`: what the run begins with; `params` and `partition` are merged over its own.  `start_from`: the first
         step to run; those before it are not.  `run_id`: the id the run has.  A run there is already goes on instead,
         with `params` over what it has, from `start_from` if that is given; one that is completed is left alone then
-        and its result returned.
+        and its result returned.  `labels`: texts by key to find a new run by.
 
-        Raises WorkflowError (no such step), EncodingError, RunInProgress, StructureChanged, StoreUnavailable,
-        RunnerClosed.
+        Raises WorkflowError (no such step), EncodingError, InvalidArgument, RunInProgress, StructureChanged,
+        StoreUnavailable, RunnerClosed.
         """
         self._check_workflow(workflow, start_from)
         if run_id is not None and (not isinstance(run_id, str) or not run_id):
@@ -122,11 +124,12 @@ class WorkflowRunner(StepHooks):
         engine = self._lazy_engine.engine
         name = ids.new_run_id(engine.clock.now()) if run_id is None else run_id
         passed = () if start_from is None else (workflow.steps[0].name, start_from)
+        provenance = Provenance.of_caller(labels=labels)
         inputs = StepsInput(params, partition, self._with_visibility(workflow, context))
         with self._attempt_wrapper.attached(name), engine.pause_on_interrupt(name):
             program = self._make_definition(workflow)
             self._lazy_engine.register_definitions(program.child_definitions().values())
-            started = engine.start_run(program, inputs, run_id=name, skipped_ranges=passed)
+            started = engine.start_run(program, inputs, run_id=name, skipped_ranges=passed, provenance=provenance)
             return WorkflowResult(self._wait_for_run(started), workflow)
 
     def resume(

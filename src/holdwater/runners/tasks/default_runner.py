@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -13,6 +13,7 @@ from holdwater.errors import ConfigError, DatabaseURLError
 from holdwater.events.processors import EventProcessor, check_processors
 from holdwater.events.run_events import EventPosition
 from holdwater.model import validation
+from holdwater.model.provenance import Provenance
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import STATUS_LABELS
 from holdwater.model.time import Micros, add_seconds, from_datetime
@@ -96,37 +97,59 @@ class DefaultRunner(ScheduleMethods):
     # -- running
 
     def submit(
-        self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
+        self,
+        workflow: WorkflowRef,
+        context: ContextInput = None,
+        *,
+        idempotency_key: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        started_by: str = "",
     ) -> WorkflowHandle:
         """Start a run and return at once; it is on disk when this returns.
 
         `workflow`: its registered name, or a workflow of tasks or steps, or a graph with a name; that is registered.
         With an `idempotency_key` that a run of this workflow has already, that run is returned and nothing is started.
-        Raises WorkflowNotFound (a ValueError), EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        `labels`: texts by key to find the run by, `{"env": "prod"}`; its child runs and forks have them, too.
+        `started_by`: the author to record, `api:KEY` or `cli:USER` for a program that starts runs for others.
+        Raises WorkflowNotFound (a ValueError), EncodingError, InvalidArgument, IdempotencyConflict, StoreUnavailable,
+        RunnerClosed.
         """
+        provenance = Provenance.of_caller(started_by, labels)
         name = resolve_workflow_name(workflow, self._engine.registry)
-        started = self._engine.submit(name, context, idempotency_key=idempotency_key)
+        started = self._engine.submit(name, context, idempotency_key=idempotency_key, provenance=provenance)
         return WorkflowHandle.of(self, self._engine, started)
 
     def execute(
-        self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
+        self,
+        workflow: WorkflowRef,
+        context: ContextInput = None,
+        *,
+        idempotency_key: str | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> PipelineResult:
         """Run a workflow and wait until it has ended or paused.
 
-        A failed run is a result with status "Failed", not an exception.
-        Raises WorkflowNotFound (a ValueError), EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        A failed run is a result with status "Failed", not an exception.  `labels`: as in `submit`.
+        Raises WorkflowNotFound (a ValueError), EncodingError, InvalidArgument, IdempotencyConflict, StoreUnavailable,
+        RunnerClosed.
         """
         if idempotency_key is not None:
-            return self.submit(workflow, context, idempotency_key=idempotency_key).result()
-        return PipelineResult(self._engine.execute(resolve_workflow_name(workflow, self._engine.registry), context))
+            return self.submit(workflow, context, idempotency_key=idempotency_key, labels=labels).result()
+        name = resolve_workflow_name(workflow, self._engine.registry)
+        return PipelineResult(self._engine.execute(name, context, provenance=Provenance.of_caller(labels=labels)))
 
     async def execute_async(
-        self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
+        self,
+        workflow: WorkflowRef,
+        context: ContextInput = None,
+        *,
+        idempotency_key: str | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> PipelineResult:
         """`execute` for coroutines: the event loop goes on meanwhile."""
         import asyncio
 
-        handle = await asyncio.to_thread(self.submit, workflow, context, idempotency_key=idempotency_key)
+        handle = await asyncio.to_thread(self.submit, workflow, context, idempotency_key=idempotency_key, labels=labels)
         return await handle
 
     # -- looking and steering

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -60,7 +61,7 @@ class RunSummary:
 
     `activity`: of a run that is Running: "queued", "running on HOST:PID", "waiting until INSTANT" (RFC 3339, UTC),
     "waiting for child runs", or "orphaned": its process died or lost its lease, and the next runner takes it over.
-    None for every other run.
+    None for every other run.  `origin`: api, cli, code, cron, trigger, child or fork; `started_by`: its author.
     """
 
     run_id: str
@@ -76,6 +77,9 @@ class RunSummary:
     forked_from: str | None = None
     parent_run_id: str | None = None
     activity: str | None = None
+    origin: str = ""
+    started_by: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def from_info(cls, run: RunInfo) -> RunSummary:
@@ -95,6 +99,9 @@ class RunSummary:
             activity=None
             if run.activity is None or run.status != RunStatus.RUNNING
             else describe_activity(run.activity),
+            origin=run.origin,
+            started_by=run.started_by,
+            labels=dict(run.labels),
         )
 
 
@@ -161,6 +168,21 @@ class PipelineResult:
     def parent_run_id(self) -> str | None:
         """The run that started this one."""
         return self._run.info.parent_id
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels it was started with, by key."""
+        return self._run.info.labels
+
+    @property
+    def origin(self) -> str:
+        """The door it was started through: api, cli, code, cron, trigger, child or fork; "" if not recorded."""
+        return self._run.info.origin
+
+    @property
+    def started_by(self) -> str:
+        """Its author, as `cli:alice`, `schedule:nightly` or `code`; "" if not recorded."""
+        return self._run.info.started_by
 
     @property
     def final_context(self) -> Context:
