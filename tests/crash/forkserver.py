@@ -32,7 +32,7 @@ WRITE_METHODS = (
     "reclaim_expired",
     "commit_firings",
     "put_schedule",
-    "register_workflows",
+    "announce_workflows",
     "expire_fires",
 )
 assert all([hasattr(Store, name) for name in WRITE_METHODS])

@@ -266,12 +266,6 @@ class ScheduleConformance:
         assert store.get_run("r1") is not None
         assert store.commit_firings([Firing(row)]) == [False]
 
-    def test_announced_workflows(self, store: Store) -> None:
-        assert not store.is_workflow_registered("w")
-        store.register_workflows(["w", "v"], Micros(1))
-        store.register_workflows(["w", "ü"], Micros(2))
-        assert all(store.is_workflow_registered(name) for name in ("w", "v", "ü"))
-
     def test_rows_given_and_taken_are_the_callers_own(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
         fire = fire_row("s1", 1, "queued", 1)

@@ -9,6 +9,7 @@ import pytest
 
 from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
+from tests.storage.catalog_conformance import CatalogConformance
 from tests.storage.conformance import StoreConformance, StoreLocation
 from tests.storage.log_conformance import LogConformance
 from tests.storage.schedule_conformance import ScheduleConformance
@@ -40,6 +41,10 @@ def place(
 
 
 class TestEveryStore(StoreConformance):
+    pass
+
+
+class TestCatalogOfEveryStore(CatalogConformance):
     pass
 
 

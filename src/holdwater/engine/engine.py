@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from holdwater.engine.announced_runs import AnnouncedRuns
 from holdwater.engine.event_publisher import EventPublisher
 from holdwater.engine.run_commands import RunCommands, run_in_progress_error
 from holdwater.engine.waiting import RunFuture, RunWaiter
@@ -46,6 +47,8 @@ from holdwater.runtime.services.children.calls import ChildCaller
 from holdwater.storage import StoreOptions, open_store
 
 EXIT_DRAIN_SECONDS: Final = 5.0
+MAX_RUNS_PER_COMMIT: Final = 500
+"""new runs of one request that are written in one transaction"""
 
 _OPEN_ENGINES: Final[set[Engine]] = set()
 """open engines; they are closed at interpreter exit"""
@@ -110,6 +113,7 @@ class Engine:
         except BaseException:
             self.store.close()
             raise
+        self._announced = AnnouncedRuns(self.store, self.driver.run_loader, self.clock)
         self._waiter = RunWaiter(self.driver, self.reader, poll_seconds, self._publisher)
         self.control = RunCommands(self.driver, self.reader, self.store, self.clock, self._publisher)
         _OPEN_ENGINES.add(self)
@@ -194,6 +198,41 @@ class Engine:
         if accepted.result().active_run is None:
             raise run_in_progress_error(row.id)
         return self._future(row.id, run)
+
+    def submit_announced(
+        self,
+        workflow: str,
+        inputs: Sequence[Mapping[str, Any] | None],
+        *,
+        idempotency_keys: Sequence[str] | None = None,
+        timeout_seconds: float | None = None,
+        provenance: Provenance = FROM_CODE,
+    ) -> list[StartedRun]:
+        """Start a run for each of these inputs, of a workflow that runners have announced; its code need not be here.
+
+        Returns when all are on disk.  They are written `MAX_RUNS_PER_COMMIT` at a time; nothing is written if one of
+        the inputs does not fit.  `idempotency_keys`: one for each; `timeout_seconds`: limit of each run, None for none.
+        Raises WorkflowNotFound, InputError, MissingInputError, EncodingError, InvalidArgument, IdempotencyConflict,
+        StoreUnavailable, RunnerClosed.
+        """
+        self.driver.raise_if_closed()
+        keys: Sequence[str | None] = [None] * len(inputs) if idempotency_keys is None else idempotency_keys
+        provenance.check()
+        for key in keys:
+            _check_idempotency_key(key)
+        found = self._announced.find_workflow(workflow)
+        runs = [
+            self._announced.create_run(found, given, key, timeout_seconds, provenance)
+            for given, key in zip(inputs, keys, strict=True)
+        ]
+        started: list[StartedRun] = []
+        for first in range(0, len(runs), MAX_RUNS_PER_COMMIT):
+            batch = runs[first : first + MAX_RUNS_PER_COMMIT]
+            for run in batch:
+                self._note_caller(run.row.id)
+            accepted = self.driver.submit_prepared_runs(batch)
+            started += [self._wait_until_accepted(one, run.row) for one, run in zip(accepted, batch, strict=True)]
+        return started
 
     def _prepare_run(
         self, workflow: str, inputs: Any, provenance: Provenance

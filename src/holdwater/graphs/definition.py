@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from holdwater.errors import EncodingError, HoldwaterError, NodeFailure, TaskNotPortable
 from holdwater.graphs.compile import CompiledGraph, compile_graph
+from holdwater.graphs.declared_inputs import convert_input
 from holdwater.graphs.inputs import resolve_inputs
 from holdwater.graphs.map_items import expand_items
 from holdwater.graphs.node_call import NodeCacheProtocol, call_function, call_function_async
@@ -19,16 +20,18 @@ from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.graphs.run_data import GraphStyle, GraphView
 from holdwater.graphs.streaming_context import ParentAttempt, in_attempt
+from holdwater.graphs.workflow_description import describe_graph_workflow
 from holdwater.model.cancellation_token import is_cancellation, is_task_cancelled, to_node_failure
 from holdwater.model.error_report import ErrorText
 from holdwater.model.fanout import ChildResult, ChildRunsRequest
-from holdwater.model.input_requests import InvalidAnswer, Question
+from holdwater.model.input_requests import InvalidValue, Question
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
 from holdwater.model.results import NodeResult
 from holdwater.model.rules import MISSING
 from holdwater.model.values import StoredValue
+from holdwater.model.workflow_description import WorkflowDescription
 
 if TYPE_CHECKING:
     from holdwater.graphs.graph_protocol import GraphProtocol
@@ -159,6 +162,16 @@ class GraphWorkflowDefinition:
             for name, value in values.items()
             if name in known and name in given
         }
+
+    def validate_inputs(self, cells: dict[str, Any]) -> dict[str, Any]:
+        """Convert the cells of inputs given as JSON by a process without this code; invalid ones are marked."""
+        return {name: convert_input(self.graph, name, given) for name, given in cells.items()}
+
+    def describe(self) -> WorkflowDescription:
+        """Describe the graph with its inputs, and the plans of runs that are given what its loops begin with."""
+        return describe_graph_workflow(
+            self.graph, self._nodes, lambda names: self.variant(self.variant_description(names)).plan
+        )
 
     def policy(self, node: int) -> NodePolicy:
         """Return retries and time-out of a node."""
@@ -325,7 +338,7 @@ class GraphWorkflowDefinition:
         try:
             return self.encode_answer(node, given.copy())
         except HoldwaterError as error:
-            return (InvalidAnswer(given, error), *cells[1:])
+            return (InvalidValue(given, error), *cells[1:])
 
     # -- nested graphs
 

@@ -106,6 +106,10 @@ class GraphStyle:
         """Build the cells of an answer; emitted outputs get None.  Raises EncodingError."""
         return (StoredValue.encode(value), *[StoredValue.encode(None)] * (cell_count - 1))
 
+    def encode_inputs(self, inputs: Mapping[str, Any], defaults: Mapping[str, StoredValue]) -> dict[str, StoredValue]:
+        """Build the initial cells.  Raises EncodingError."""
+        return {**defaults, **{name: StoredValue.encode(value) for name, value in inputs.items()}}
+
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
         """Return None: functions of nodes cannot skip themselves."""
         return None

@@ -47,7 +47,9 @@ def fork_journal(
     for edited, values in overrides.items():
         take(JournalEntry(ev.InputsOverridden(edited, values)))
     if source.status != "new":
-        take(JournalEntry(ev.Started(_inputs_so_far(source, standing), source.last_decision.get(RUN_INDEX, ()))))
+        unvalidated = any([isinstance(e.event, ev.Started) and e.event.unvalidated for e in standing])
+        skipped = source.last_decision.get(RUN_INDEX, ())
+        take(JournalEntry(ev.Started(_inputs_so_far(source, standing), skipped, unvalidated)))
     latest = {
         e.event.node: k for k, e in enumerate(standing) if isinstance(e.event, ev.Succeeded | ev.ChildRunsRequested)
     }

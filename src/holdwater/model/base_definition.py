@@ -45,6 +45,10 @@ class BaseDefinition:
         """Return the cells unchanged."""
         return cells
 
+    def validate_inputs(self, cells: dict[str, Any]) -> dict[str, Any]:
+        """Return the cells unchanged: inputs have no types."""
+        return cells
+
     def on_failure(self, node: int, view: Any, error: ErrorText) -> tuple[str, ...]:
         """Return no notes: there are no observers."""
         return ()

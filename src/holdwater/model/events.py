@@ -32,11 +32,12 @@ class Started:
     """The run began with these inputs, by name.
 
     `skipped_ranges`: pairs of names; in a sequence, nodes from the first up to before the second never
-    run ("": the end).
+    run ("": the end).  `unvalidated`: as in `InputProvided`.
     """
 
     inputs: dict[str, Any]
     skipped_ranges: tuple[str, ...] = ()
+    unvalidated: bool = False
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Questions as they are recorded, and answers that were given before they could be checked."""
+"""Questions as they are recorded, and values that were given before they could be checked."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Question:
         )
 
 
-class InvalidAnswer(StoredValue):
-    """In the place of an answer that is of a wrong type: whatever reads it gets the error."""
+class InvalidValue(StoredValue):
+    """In the place of an answer or an input that is of a wrong type: whatever reads it gets the error."""
 
     __slots__ = ("_error",)
 
-    def __init__(self, answer: StoredValue, error: HoldwaterError) -> None:
-        super().__init__(text=answer.text)
+    def __init__(self, given: StoredValue, error: HoldwaterError) -> None:
+        super().__init__(text=given.text)
         self._error: Final = error
 
     def copy(self) -> Any:
-        """Raises AnswerError."""
+        """Raises AnswerError, InputError."""
         raise self._error

@@ -63,7 +63,8 @@ def encode_entry(entry: JournalEntry) -> str:
             times = f"{entry.started_at},{entry.ended_at}"
             return f'["succeeded",{e.node},{e.fence},{times},{_encode_list(e.values)},{decision}{tail}]'
         case ev.Started():
-            tail = f",{_to_json(list(e.skipped_ranges))}" if e.skipped_ranges else ""
+            tail = f",{_to_json(list(e.skipped_ranges))}" if e.skipped_ranges or e.unvalidated else ""
+            tail += ",true" if e.unvalidated else ""
             return f'["started",{_encode_mapping(e.inputs)}{tail}]'
         case ev.InputsOverridden():
             return f'["inputs_overridden",{e.node},{e.values.text}]'
@@ -133,7 +134,8 @@ def decode_entry(row: Sequence[Any], decode_value: Callable[[Any], Any], recorde
                 return JournalEntry(event, started_at, ended_at, tuple(rest[6]) if len(rest) > 6 else (), recorded_at)
             case "started":
                 passed = tuple(rest[1]) if len(rest) > 1 else ()
-                return JournalEntry(ev.Started(_decode_mapping(rest[0], decode_value), passed), recorded_at=recorded_at)
+                given = _decode_mapping(rest[0], decode_value)
+                return JournalEntry(ev.Started(given, passed, unvalidated=len(rest) > 2), recorded_at=recorded_at)
             case "inputs_overridden":
                 return JournalEntry(ev.InputsOverridden(rest[0], decode_value(rest[1])), recorded_at=recorded_at)
             case "failed":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
+    from holdwater.operations.catalog import WorkflowInfo, WorkflowNodeInfo, get_workflow, list_workflows
     from holdwater.operations.control import (
         RunSituation,
         answer_pause,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from holdwater.operations.databases import Database, open_for_control, open_for_reading, open_for_writing
     from holdwater.operations.logs import LogFollower, LogLine, LogPage, follow_logs, read_logs
     from holdwater.operations.pruning import prune_runs
+    from holdwater.operations.runners import RunnerInfo, find_runners, list_runners
     from holdwater.operations.runs import count_runs, find_run, follow_run, list_runs, show_run
     from holdwater.operations.schedule_forecast import (
         CronForecast,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
         set_schedule_enabled,
         set_trigger_enabled,
     )
-    from holdwater.operations.starting import start_run
+    from holdwater.operations.starting import start_by_name, start_many, start_run
     from holdwater.operations.verification import VerifyReport, verify_database
 
 __all__ = [
@@ -63,8 +65,11 @@ __all__ = [
     "LogLine",
     "LogPage",
     "RunSituation",
+    "RunnerInfo",
     "ScheduleInfo",
     "VerifyReport",
+    "WorkflowInfo",
+    "WorkflowNodeInfo",
     "answer_pause",
     "cancel_run",
     "change_cron",
@@ -75,6 +80,7 @@ __all__ = [
     "delete_schedule",
     "find_pause",
     "find_run",
+    "find_runners",
     "find_schedule",
     "follow_logs",
     "follow_run",
@@ -82,12 +88,15 @@ __all__ = [
     "fork_run",
     "get_schedule",
     "get_trigger",
+    "get_workflow",
     "inspect_run",
     "is_executing",
     "list_fires",
+    "list_runners",
     "list_runs",
     "list_schedules",
     "list_timezones",
+    "list_workflows",
     "open_for_control",
     "open_for_reading",
     "open_for_writing",
@@ -101,12 +110,20 @@ __all__ = [
     "set_schedule_enabled",
     "set_trigger_enabled",
     "show_run",
+    "start_by_name",
+    "start_many",
     "start_run",
     "verify_database",
     "wait_for_pickup",
 ]
 
 _EXPORTS = {
+    ".catalog": (
+        "WorkflowInfo",
+        "WorkflowNodeInfo",
+        "get_workflow",
+        "list_workflows",
+    ),
     ".control": (
         "RunSituation",
         "answer_pause",
@@ -134,6 +151,11 @@ _EXPORTS = {
         "read_logs",
     ),
     ".pruning": ("prune_runs",),
+    ".runners": (
+        "RunnerInfo",
+        "find_runners",
+        "list_runners",
+    ),
     ".runs": (
         "count_runs",
         "find_run",
@@ -169,7 +191,11 @@ _EXPORTS = {
         "set_schedule_enabled",
         "set_trigger_enabled",
     ),
-    ".starting": ("start_run",),
+    ".starting": (
+        "start_by_name",
+        "start_many",
+        "start_run",
+    ),
     ".verification": (
         "VerifyReport",
         "verify_database",

@@ -19,6 +19,7 @@ from holdwater.model.events import (
     Paused,
     Resumed,
     RuleEvaluated,
+    Started,
     TimedOut,
     TimerSet,
 )
@@ -341,9 +342,9 @@ class ActiveRun:
         return bool(self.unsaved_entries or self.changed_nodes or self.newly_started or self.pending_starts)
 
     @property
-    def has_unvalidated_answers(self) -> bool:
-        """Answers were given where the code was not known."""
-        return any([type(entry.event) is InputProvided and entry.event.unvalidated for entry in self.entries])
+    def has_unvalidated_values(self) -> bool:
+        """Inputs or answers were given where the code was not known."""
+        return any([isinstance(e.event, (InputProvided, Started)) and e.event.unvalidated for e in self.entries])
 
     def stored_outputs(self) -> dict[str, Any]:
         """The outputs of the run so far, by name, as stored values."""

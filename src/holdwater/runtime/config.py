@@ -38,6 +38,7 @@ class DriverConfig:
     `name`: of the runner, for its logs.
     `own_runs_only`: of the work that other runners left, only that of `Driver.include_run` and its children is claimed.
     `max_concurrent_async_tasks`: `async def` task functions on the default executor; None: they count like all others.
+    `listed`: itself and its workflows are in the catalog of the database.
     `retention_seconds`: age at which ended runs are deleted; None: never.
     """
 
@@ -52,6 +53,7 @@ class DriverConfig:
     recover: bool = True
     name: str = ""
     own_runs_only: bool = False
+    listed: bool = False
     retention_seconds: float | None = None
     executors: Mapping[str, ExecutorConfig] = field(default_factory=dict)
     router: Router | None = None

@@ -19,6 +19,7 @@ from holdwater.runtime.config import DriverConfig
 from holdwater.runtime.crash_suspects import CrashSuspects
 from holdwater.runtime.decisions import Decisions
 from holdwater.runtime.executors.dispatch import Dispatcher
+from holdwater.runtime.heartbeat import RunnerHeartbeat
 from holdwater.runtime.hooks import RunHooks
 from holdwater.runtime.internal_errors import InternalErrors
 from holdwater.runtime.journal_watchers import JournalWatchers
@@ -65,6 +66,9 @@ class Core:
             lambda: self.loop.call_soon(self.claim_requests.request_claim),
         )
         self.workflows = ExecutableWorkflows(find_definition, registered_workflows, self.dispatcher)
+        self.heartbeat = RunnerHeartbeat(
+            store, owner, config, clock, self.workflows, self.dispatcher, self.loop, self.error_log
+        )
         self.run_loader = RunLoader(store, styles, self.workflows.find, clock)
         self.journal_watchers = JournalWatchers()
         self.claim_requests = ClaimRequests(table, self.dispatcher, config, clock)

@@ -8,7 +8,7 @@ both.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from holdwater.errors import HoldwaterError, RunnerClosed
@@ -80,6 +80,7 @@ class Driver:
         install_record_factory()
         logger.info("runner %s works on %s", self._log_name, self._store.url)
         self.loop.start(self._turns, self.services.supervised)
+        self._core.heartbeat.start()
 
     def _add_observer(self, observer: RunObserver) -> None:
         def observe_attempt(attempt: Attempt, row: WorkRow) -> None:
@@ -94,6 +95,10 @@ class Driver:
         `wait`: return when it is done; otherwise the driver's own thread sees to it.
         """
         self.loop.close(drain_seconds, wait=wait)
+
+    def list_runner(self, timeout_seconds: float) -> bool:
+        """Have the row of this runner written at once; returns True when it is."""
+        return self._core.heartbeat.beat_now(timeout_seconds)
 
     def raise_if_closed(self) -> None:
         """Raises RunnerClosed with the reason if the runner no longer works."""
@@ -166,6 +171,17 @@ class Driver:
         acceptance: Future[Accepted] = Future()
         self.loop.call_soon_strict(lambda: self._add_new_run(run, acceptance), acceptance)
         return acceptance
+
+    def submit_prepared_runs(self, runs: Sequence[ActiveRun]) -> list[Future[Accepted]]:
+        """The same for several, which are written in one transaction."""
+        acceptances: list[Future[Accepted]] = [Future() for _ in runs]
+
+        def add_all() -> None:
+            for run, acceptance in zip(runs, acceptances, strict=True):
+                self._add_new_run(run, acceptance)
+
+        self.loop.call_soon_strict(add_all, *acceptances)
+        return acceptances
 
     def _add_new_run(self, run: ActiveRun, acceptance: Future[Accepted]) -> None:
         self._core.decisions.add_new_run(run, acceptance)

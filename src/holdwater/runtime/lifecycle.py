@@ -37,6 +37,7 @@ class DriverTurns:
         core = self._core
         core.decisions.close()
         core.limits.close()
+        core.heartbeat.start_draining()
         for attempt in core.dispatcher.close_queue():
             run = core.table.get(attempt.run_id)
             if run is not None:
@@ -59,6 +60,7 @@ class DriverTurns:
         self._interrupt_attempts()
         core.dispatcher.close()  # before other runners may begin what was killed here
         self._services.leases.close()
+        core.heartbeat.close()
         rows = core.table.own_work()
         try:
             if rows and fatal_error is None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from holdwater.errors import RunNotFound, StoreError, StoreUnavailable, StructureChanged
 from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.model import journal as journal_format
-from holdwater.model.events import InputProvided
+from holdwater.model.events import Event, InputProvided, Started
 from holdwater.model.plan import Plan
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
@@ -152,6 +152,14 @@ class RunLoader(StoredRunLoader):
         return run
 
 
+def validate_event(definition: WorkflowDefinition, event: Event) -> None:
+    """Convert and check what was given in a process without the definition: inputs and answers."""
+    if type(event) is Started and event.unvalidated:
+        event.inputs = definition.validate_inputs(event.inputs)
+    elif type(event) is InputProvided and event.unvalidated:
+        event.values = definition.validate_answer(event.node, event.values)
+
+
 def read_journal_tail(run: ActiveRun, source: Store | StoredRun) -> None:
     """Fold the entries behind those the run has, and read its work rows.  It has no unsaved entries.
 
@@ -166,8 +174,8 @@ def read_journal_tail(run: ActiveRun, source: Store | StoredRun) -> None:
             if journal_row.seq + k <= seq:
                 continue
             entry = journal_format.decode_entry(tree, run.style.decode_value, journal_row.at)
-            if type(entry.event) is InputProvided and entry.event.unvalidated and run.definition is not None:
-                entry.event.values = run.definition.validate_answer(entry.event.node, entry.event.values)
+            if run.definition is not None:
+                validate_event(run.definition, entry.event)
             machine.apply(entry.event)
             run.entries.append(entry)
             run.paused_us += run.sleep_us([entry], journal_row.at)

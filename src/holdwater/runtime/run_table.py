@@ -71,8 +71,9 @@ class RunTable:
         self.unsaved.pop(run.row.id, None)
 
     def evict_if_idle(self, run: ActiveRun) -> None:
-        """Forget a run without work of this runner, if it is paused or too many runs are active."""
-        if (len(self.active) > MAX_ACTIVE_RUNS or run.machine.status == "paused") and not self._has_own_work(run):
+        """Forget a run without work of this runner if it is paused, has no code here, or too many are active."""
+        is_left = run.machine.status == "paused" or run.definition is None or len(self.active) > MAX_ACTIVE_RUNS
+        if is_left and not self._has_own_work(run):
             self.active.pop(run.row.id, None)
             run.done.set_result(run)  # callers that wait read the store from now on
 

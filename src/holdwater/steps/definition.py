@@ -15,6 +15,8 @@ from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
 from holdwater.model.results import NodeResult
 from holdwater.model.time import Micros
+from holdwater.model.value_types.plain_json import to_plain_json
+from holdwater.model.workflow_description import WorkflowDescription
 from holdwater.steps.base_workflow import BaseWorkflow
 from holdwater.steps.context import DRY_RUN_PARAM, WorkflowContext
 from holdwater.steps.delta import INPUT_CELL, RunInput, StepDelta
@@ -127,6 +129,21 @@ class StepsWorkflowDefinition(BaseDefinition):
         if self.settings.dry_run:
             params[DRY_RUN_PARAM] = encode_value(True, DRY_RUN_PARAM)
         return {INPUT_CELL: given}
+
+    def describe(self) -> WorkflowDescription:
+        """Describe the workflow; params may have any names, those with defaults are listed.  Raises EncodingError."""
+        workflow = self.workflow
+        defaults = encode_values(workflow.defaults, "defaults")
+        return WorkflowDescription(
+            workflow.description,
+            tuple(workflow.tags),
+            tuple([step.function for step in self._steps]),
+            {
+                "type": "object",
+                "properties": {name: {"default": to_plain_json(value.tree)} for name, value in defaults.items()},
+            },
+            defaults,
+        )
 
     def policy(self, node: int) -> NodePolicy:
         """Return retries and time-out of a step."""

@@ -254,6 +254,10 @@ class StepsStyle:
         """Convert an answer to changes of the params; steps themselves never request input.  Raises EncodingError."""
         return (StepDelta(params=encode_values(value, "answer")),)
 
+    def encode_inputs(self, inputs: Mapping[str, Any], defaults: Mapping[str, StoredValue]) -> dict[str, RunInput]:
+        """Build the initial cells: params.  Raises EncodingError."""
+        return {INPUT_CELL: RunInput({**defaults, **encode_values(inputs, "params")})}
+
     def skip_reason(self, values: tuple[StepDelta, ...]) -> str | None:
         """Return the reason of a step that skipped itself; None if it did not."""
         return values[0].skipped if values else None

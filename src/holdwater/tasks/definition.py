@@ -12,6 +12,7 @@ from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.definition import AuthoringStyle
 from holdwater.model.results import NodeResult
+from holdwater.model.workflow_description import WorkflowDescription
 from holdwater.tasks.context import MAX_CONTEXT_BYTES, Context
 from holdwater.tasks.layered_map import LayeredMap
 from holdwater.tasks.patch import Patch
@@ -62,6 +63,15 @@ class TaskWorkflowDefinition(BaseDefinition):
         """Build the initial cells.  `inputs`: a Context, a mapping or None.  Raises EncodingError, ContextTooLarge."""
         context = Context(inputs, max_bytes=self.max_context_bytes)
         return {INPUT_CELL: Patch(context.stored_values())}
+
+    def describe(self) -> WorkflowDescription:
+        """Describe the workflow; a context may have any keys."""
+        workflow = self.workflow
+        return WorkflowDescription(
+            workflow.description,
+            tuple([f"{key}={value}" for key, value in workflow.tags.items()]),
+            tuple([task.function for task in self._tasks]),
+        )
 
     def policy(self, node: int) -> NodePolicy:
         """Return retries and time-out of a task."""

@@ -367,6 +367,10 @@ class TaskStyle:
         """Convert an answer to changes of the context; tasks themselves never request input.  Raises EncodingError."""
         return (Patch(Context(value).stored_values()),)
 
+    def encode_inputs(self, inputs: Mapping[str, Any], defaults: Mapping[str, StoredValue]) -> dict[str, Any]:
+        """Build the initial cells.  Raises EncodingError, ContextTooLarge."""
+        return {INPUT_CELL: Patch({**defaults, **Context(inputs).stored_values()})}
+
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
         """None: no function of this style says so."""
         return None

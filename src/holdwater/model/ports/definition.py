@@ -11,6 +11,7 @@ from holdwater.model.policies import NodePolicy
 from holdwater.model.results import NodeResult
 from holdwater.model.run_state import RunState
 from holdwater.model.values import StoredValue
+from holdwater.model.workflow_description import WorkflowDescription
 
 
 class RunData(Protocol):
@@ -65,6 +66,10 @@ class AuthoringStyle(Protocol):
 
     def encode_answer(self, cell_count: int, value: Any) -> tuple[Any, ...]:
         """The cells of an answer, for a node with so many.  Raises EncodingError."""
+        ...
+
+    def encode_inputs(self, inputs: Mapping[str, Any], defaults: Mapping[str, StoredValue]) -> dict[str, Any]:
+        """The cells to start with, of inputs and of defaults for those that are not given.  Raises EncodingError."""
         ...
 
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
@@ -126,6 +131,15 @@ class WorkflowDefinition(Protocol):
     def encode_inputs(self, inputs: Any) -> dict[str, Any]:
         """Cells to start with, from what the caller gave.  Raises EncodingError."""
         ...
+
+    def validate_inputs(self, cells: dict[str, Any]) -> dict[str, Any]:
+        """The cells of inputs that were given in a process without this code, converted to the types they must have.
+
+        Those of a wrong input raise InputError when they are read.
+        """
+        ...
+
+    def describe(self) -> WorkflowDescription: ...
 
     def policy(self, node: int) -> NodePolicy: ...
 

@@ -79,9 +79,3 @@ class ScheduleStore(Protocol):
     def count_fires(self, since: Micros, lost_before: Micros) -> FireCounts:
         """Of cron schedules.  Lost is what was decided before then and has no run."""
         ...
-
-    def register_workflows(self, workflows: Collection[str], now: Micros) -> None:
-        """Some runner on this store knows these workflows."""
-        ...
-
-    def is_workflow_registered(self, workflow: str) -> bool: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol
 
+from holdwater.model.ports.catalog import CatalogStore
 from holdwater.model.ports.logs import LogStore
 from holdwater.model.ports.schedules import ScheduleStore
 from holdwater.model.records import (
@@ -35,7 +36,7 @@ class LeaseRenewal(Protocol):
         ...
 
 
-class Store(ScheduleStore, LogStore, Protocol):
+class Store(ScheduleStore, CatalogStore, LogStore, Protocol):
     """Storage of runs.  Synchronous and thread-safe; every method is one transaction.
 
     Raises StoreUnavailable when the database cannot be reached or written now, and nothing was changed.

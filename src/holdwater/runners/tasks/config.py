@@ -248,6 +248,7 @@ class DefaultRunnerConfig:
             recover=self.enable_recovery,
             name=self.runner_name,
             own_runs_only=self.own_runs_only,
+            listed=True,
             retention_seconds=None if self.run_retention_days is None else self.run_retention_days * 86_400,
             executors=executors,
             router=self.routing,

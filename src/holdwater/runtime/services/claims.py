@@ -263,7 +263,7 @@ class ClaimedWork:
             run.work_rows[row.node].owner = self._table.owner
         if run.definition is None:  # it may have been registered since the run was loaded
             run.definition = self._run_loader.executable_definition(run.row)
-            if run.definition is not None and run.has_unvalidated_answers:
+            if run.definition is not None and run.has_unvalidated_values:
                 self._stored_runs.reload(run)  # which converts them, and goes on with what is claimed
                 return
         if run.definition is None:

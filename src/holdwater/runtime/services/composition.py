@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdwater.model.records import Notification
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.core import Core
+from holdwater.runtime.services.announcements import WorkflowAnnouncer
 from holdwater.runtime.services.base import Service, SupervisedService
 from holdwater.runtime.services.children.calls import ChildCalls
 from holdwater.runtime.services.children.fan_out import FanOutChildren
@@ -132,12 +133,14 @@ class Services:
             core.loop,
             core.error_log,
         )
+        self.announcer = WorkflowAnnouncer(store, clock, core.workflows, core.error_log, enabled=config.listed)
         self.supervised = [
             self._supervise("deadlines", self.deadlines, uses_store=False, until_closed=True),
             self._supervise("leases", self.leases, critical=True, until_closed=True),
             self._supervise("recovery of work", self.recovery, critical=True),
             self._supervise("claims of work", self.claims, critical=True),
             self._supervise("tasks that run alone", SuspectStarter(core.crash_suspects, core.work), critical=True),
+            self._supervise("the catalog", self.announcer),
             self._supervise("schedules", self.scheduler),
             self._supervise("triggers", self.triggers),
             self._supervise("retention", Retention(store, clock, config.retention_seconds)),
@@ -192,7 +195,8 @@ class Services:
     def check_for_work(self) -> None:
         """Have all that is due looked for: workflows, triggers or schedules have changed."""
         self._core.claim_requests.request_claim()
-        self.scheduler.check_needed = self.triggers.check_needed = True
+        self.scheduler.check_needed = self.triggers.check_needed = self.announcer.check_needed = True
+        self._core.heartbeat.on_workflows_changed()
 
     def on_notification(self, notification: Notification) -> None:
         """Take in a message of another runner."""

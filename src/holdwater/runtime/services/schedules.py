@@ -78,7 +78,6 @@ class Scheduler:
         self._next_fire_at: Micros | None = None
         self._scan_at = UNSET
         self._expire_at = UNSET
-        self._registered_workflows: set[str] = set()
         self._is_enabled: Final = config.cron or config.triggers
 
     def due_at(self, now: Micros) -> Micros | None:
@@ -112,13 +111,8 @@ class Scheduler:
         if not self.check_needed and (self._next_fire_at is None or self._next_fire_at > now):
             return
         names = self._workflows.names()
-        if self.check_needed:
-            if not self._registered_workflows.issuperset(names):
-                new_names = [name for name in names if name not in self._registered_workflows]
-                self._store.register_workflows(new_names, now)
-                self._registered_workflows.update(names)
-            if self._expire_at <= now or self._expire_at > now + 2 * self._recovery_us:
-                self._expire_fires(now)
+        if self.check_needed and (self._expire_at <= now or self._expire_at > now + 2 * self._recovery_us):
+            self._expire_fires(now)
         again = False
         if self.config.cron:
             again = self._run_cron(names, now)

@@ -37,7 +37,6 @@ class MemorySchedules:
         self._fires: dict[str, dict[Micros, FireRow]] = {}
         self._closed_fires: set[tuple[str, Micros]] = set()
         """fires that ended or expired and are never looked at again"""
-        self._registered_workflows: set[str] = set()
 
     def put_schedule(self, row: ScheduleRow) -> bool:
         with self._store_lock():
@@ -198,11 +197,3 @@ class MemorySchedules:
             sum([f.finished_at is not None for f in found]),
             sum([f.fire.run_id is None and f.fire.claimed_at < lost_before for f in found]),
         )
-
-    def register_workflows(self, workflows: Collection[str], now: Micros) -> None:
-        with self._store_lock():
-            self._registered_workflows.update(workflows)
-
-    def is_workflow_registered(self, workflow: str) -> bool:
-        with self._store_lock():
-            return workflow in self._registered_workflows

@@ -31,6 +31,7 @@ from holdwater.model.records import (
 )
 from holdwater.model.time import MONOTONIC_UNSET, UNSET, ClockSample, Micros, MonotonicMicros
 from holdwater.storage import process_forks
+from holdwater.storage.memory.catalog import MemoryCatalog
 from holdwater.storage.memory.logs import MemoryLogs
 from holdwater.storage.memory.run_index import RunIndex
 from holdwater.storage.memory.schedules import MemorySchedules
@@ -58,7 +59,7 @@ _IMMUTABLE_FIELDS: Final = (
 )
 
 
-class MemoryStore(MemorySchedules, MemoryLogs):
+class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
     tracks_liveness = True
@@ -75,6 +76,7 @@ class MemoryStore(MemorySchedules, MemoryLogs):
         self._work: Final[dict[str, dict[tuple[int, int], WorkRow]]] = {}
         """outstanding rows of the runs that have any"""
         MemorySchedules.__init__(self, self._locked, lambda change: self._apply_update(change, None), self._runs)
+        MemoryCatalog.__init__(self, self._locked, self._plans)
         MemoryLogs.__init__(self, self._locked, self._runs)
         process_forks.register_fork_aware(self)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -94,10 +94,6 @@ class PostgresSchedules(ScheduleQueries):
         """Close the fires whose runs have ended, and skip those that have waited since before `oldest` (µs)."""
         self._execute_update(sql.CLOSE_FINISHED_FIRES, ())
         self._execute_update(sql.EXPIRE_FIRES, (reason, not_before))
-
-    def register_workflows(self, workflows: Collection[str], now: Micros) -> None:
-        for name in sorted({*workflows} - {name for (name,) in self._select(sql.LIST_WORKFLOWS)}):
-            self._execute_update(sql.INSERT_WORKFLOW, (name, now))
 
     if TYPE_CHECKING:  # methods of PostgresStore
 

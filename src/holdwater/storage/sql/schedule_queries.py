@@ -19,7 +19,6 @@ class ScheduleQueryStatements(queries.RunQueryStatements, Protocol):
     GET_NEXT_DUE: str
     GET_SCHEDULE: str
     HAS_WAITING_FIRES: str
-    HAS_WORKFLOW: str
     LIST_DUE_SCHEDULES: str
     LIST_FIRES: str
     LIST_QUEUED_FIRES: str
@@ -84,6 +83,3 @@ class ScheduleQueries(queries.RunQueries):
 
     def count_fires(self, since: Micros, lost_before: Micros) -> FireCounts:
         return FireCounts(*self._select(self._sql.COUNT_FIRES, (lost_before, since))[0])
-
-    def is_workflow_registered(self, workflow: str) -> bool:
-        return bool(self._select(self._sql.HAS_WORKFLOW, (workflow,)))

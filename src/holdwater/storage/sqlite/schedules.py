@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -63,11 +63,6 @@ class SQLiteSchedules(ScheduleQueries):
         with self._transaction() as connection:
             connection.execute(sql.CLOSE_FINISHED_FIRES)
             connection.execute(sql.EXPIRE_FIRES, (reason, not_before))
-
-    def register_workflows(self, workflows: Collection[str], now: Micros) -> None:
-        if new := {*workflows} - {name for (name,) in self._select(sql.LIST_WORKFLOWS)}:
-            with self._transaction() as connection:
-                connection.executemany(sql.INSERT_WORKFLOW, [(name, now) for name in sorted(new)])
 
     if TYPE_CHECKING:  # methods of SQLiteStore
 

@@ -14,6 +14,7 @@ _PACKAGE: Final = "holdwater.storage.sqlite"
 MIGRATIONS: Final = (
     Migration(_PACKAGE, 1, "pre", "initial"),
     Migration(_PACKAGE, 2, "pre", "run_facts"),
+    Migration(_PACKAGE, 3, "pre", "catalog_and_runners"),
     Migration(_PACKAGE, 4, "pre", "run_logs"),
 )
 

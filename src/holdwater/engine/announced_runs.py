@@ -1,0 +1,158 @@
+"""New runs of workflows by their announcements in the catalog: without their code, or with it if this process has it.
+
+Such a run is born with work that no runner owns, and the next runner that has its workflow takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from holdwater.errors import InputError, MissingInputError, WorkflowNotFound, did_you_mean
+from holdwater.model import events as ev
+from holdwater.model import ids, input_digest, validation
+from holdwater.model.catalog import WorkflowRow
+from holdwater.model.input_requests import InvalidValue
+from holdwater.model.journal import JournalEntry
+from holdwater.model.json_schema import Schema, first_violation
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
+from holdwater.model.provenance import Provenance
+from holdwater.model.records import RunRow
+from holdwater.model.time import add_seconds
+from holdwater.model.value_types.plain_json import to_plain_json
+from holdwater.model.values import StoredValue
+from holdwater.runtime.active_run import ActiveRun
+from holdwater.runtime.run_loader import RunLoader, validate_event
+
+MAX_SUGGESTED_NAMES: Final = 1000
+
+
+class AnnouncedRuns:
+    """Makes runs of one database from its catalog; they are not written yet."""
+
+    def __init__(self, store: Store, run_loader: RunLoader, clock: Clock) -> None:
+        self._store, self._run_loader, self._clock = store, run_loader, clock
+
+    def find_workflow(self, name: str) -> WorkflowRow:
+        """Read the announcement of a workflow.  Raises WorkflowNotFound, with names that come close."""
+        name = validation.check_search_text("the name of a workflow", name)
+        found = self._store.get_workflow(name)
+        if found is not None and found.structure is not None:
+            return found
+        names = [row.name for row in self._store.list_workflows(MAX_SUGGESTED_NAMES) if row.structure is not None]
+        raise WorkflowNotFound(
+            f"no runner of {self._store.url} has announced a workflow named {validation.shorten_repr(name)}",
+            hint=did_you_mean(name, names)
+            or "start one that has it: holdwater worker MODULE, or a DefaultRunner in a program that imports it",
+        )
+
+    def create_run(
+        self,
+        workflow: WorkflowRow,
+        inputs: Mapping[str, Any] | None,
+        idempotency_key: str | None,
+        timeout_seconds: float | None,
+        provenance: Provenance,
+    ) -> ActiveRun:
+        """Create a run with its first journal entry.  `timeout_seconds`: limit of the run; None: there is none.
+
+        Raises InputError, MissingInputError, EncodingError, StoreError, StoreUnavailable.
+        """
+        values = check_inputs(workflow, inputs)
+        now = self._clock.now()
+        row = RunRow(
+            id=ids.new_run_id(now),
+            workflow=workflow.name,
+            style=workflow.style or "",
+            structure=_structure_for(workflow, values),
+            code=workflow.code or "",
+            created_at=now,
+            deadline_at=None if timeout_seconds is None else add_seconds(now, timeout_seconds),
+        )
+        provenance.write_to(row)
+        style = self._run_loader.style_of(row)
+        trees = workflow.descriptor.get("defaults", {})
+        defaults = {name: StoredValue.from_tree(tree) for name, tree in trees.items()}
+        started = ev.Started(style.encode_inputs(values, defaults), unvalidated=True)
+        if idempotency_key is not None:
+            row.idempotency_key = idempotency_key
+            row.inputs_digest = input_digest.digest_of_cells(started.inputs)
+        definition = self._run_loader.executable_definition(row)
+        if definition is not None:
+            validate_event(definition, started)
+            started.unvalidated = False
+            for value in started.inputs.values():
+                if isinstance(value, InvalidValue):
+                    value.copy()  # raises what is wrong with it
+        run = ActiveRun(row, self._run_loader.plan_of(row), style, definition, is_new=True)
+        run.apply_entry(JournalEntry(started), self._clock)
+        return run
+
+
+def check_inputs(workflow: WorkflowRow, inputs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Check inputs by the schema of a workflow; returns them by flat names.
+
+    Raises InputError, MissingInputError, EncodingError.
+    """
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise InputError(f"inputs are a mapping of names to values, not {inputs!r:.200}")
+    schema: Schema = workflow.descriptor.get("inputs_schema", {})
+    properties: Schema = schema.get("properties", {})
+    values = _flatten(inputs or {}, properties)
+    variant = _variant_for(workflow, values)
+    missing = [name for name in (variant or schema).get("required", ()) if name not in values]
+    known = f"its inputs are {', '.join(map(repr, properties))}" if properties else "it has no inputs"
+    if missing:
+        raise MissingInputError(
+            missing, values, f"workflow {workflow.name!r} needs {', '.join(map(repr, missing))}", hint=known
+        )
+    plain = {name: to_plain_json(StoredValue.encode(value).tree) for name, value in values.items()}
+    wrong = first_violation({**schema, "required": []}, plain)
+    if wrong is not None:
+        unknown = [name for name in values if name not in properties]
+        close = did_you_mean(unknown[0], properties) if unknown else ""
+        raise InputError(f"inputs of workflow {workflow.name!r} do not fit: {wrong}", hint=close or known)
+    return values
+
+
+def _flatten(inputs: Mapping[str, Any], properties: Schema) -> dict[str, Any]:
+    """Flatten mappings for the namespaces of nested graphs: `{"inner": {"x": 1}}` is `{"inner.x": 1}`."""
+    found: dict[str, Any] = {}
+    todo = list(inputs.items())[::-1]
+    while todo:
+        name, value = todo.pop()
+        if not isinstance(name, str):
+            raise InputError(f"the name of an input is a str, not {name!r:.200}")
+        is_namespace = name not in properties and any([one.startswith(f"{name}.") for one in properties])
+        if is_namespace and isinstance(value, Mapping):
+            todo += [(f"{name}.{inner}", one) for inner, one in list(value.items())[::-1]]
+        elif name in found:
+            raise InputError(f"input {name!r} is given twice, nested and as {name!r}", hint="keep one of the two")
+        else:
+            found[name] = value
+    return found
+
+
+def _variant_for(workflow: WorkflowRow, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the variant of the plan for runs that are given these names; None: the plan itself.
+
+    Raises InputError if none was announced for them.
+    """
+    variants: list[dict[str, Any]] = workflow.descriptor.get("variants", [])
+    seeds = {name for one in variants for name in one["given"]}
+    given = sorted(seeds & values.keys())
+    if not given:
+        return None
+    for one in variants:
+        if one["given"] == given:
+            return one
+    raise InputError(
+        f"workflow {workflow.name!r} cannot be started from {', '.join(map(repr, given))} without its code",
+        hint="give fewer of the inputs its loops begin with, or start it in a process that imports it",
+    )
+
+
+def _structure_for(workflow: WorkflowRow, values: Mapping[str, Any]) -> str:
+    variant = _variant_for(workflow, values)
+    return str(workflow.structure if variant is None else variant["structure"])

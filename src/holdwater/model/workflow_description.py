@@ -1,0 +1,41 @@
+"""A workflow as its authoring style describes it, for people and for processes without its code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdwater.model.json_schema import Schema
+from holdwater.model.plan import Plan
+from holdwater.model.values import StoredValue
+
+ANY_OBJECT: Schema = {"type": "object"}
+"""the schema of inputs of which nothing is declared"""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanVariant:
+    """The plan of runs that are given these names, which nodes write as well; `required`: names they must be given."""
+
+    given: tuple[str, ...]
+    plan: Plan
+    required: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowDescription:
+    """A definition beside its plan.
+
+    `functions`: the user's function of each node, None where there is none.  `inputs_schema`: JSON Schema of the object
+    of its inputs.  `defaults`: inputs every run begins with that is not given others.  `answer_schemas`: by node, of
+    those that ask.  `variants`: plans that apply in place of the definition's own, by the names of the given inputs.
+    """
+
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    functions: tuple[Callable[..., Any] | None, ...] = ()
+    inputs_schema: Schema = field(default_factory=lambda: dict(ANY_OBJECT))
+    defaults: Mapping[str, StoredValue] = field(default_factory=dict)
+    answer_schemas: Mapping[int, Schema] = field(default_factory=dict)
+    variants: tuple[PlanVariant, ...] = ()

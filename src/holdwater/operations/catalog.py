@@ -1,0 +1,107 @@
+"""The catalog of a database: the workflows that its runners have announced, readable without their code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from holdwater.errors import WorkflowNotFound, did_you_mean
+from holdwater.model import validation
+from holdwater.model.catalog import WorkflowRow
+from holdwater.model.json_schema import Schema
+from holdwater.model.plan import Plan
+from holdwater.model.time import Micros
+from holdwater.operations.databases import Database
+from holdwater.operations.runners import RunnerInfo, list_runners
+
+MAX_LISTED_WORKFLOWS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowNodeInfo:
+    """A task, step or node of an announced workflow.  `retry`: options of its policy that differ from their defaults.
+
+    `full_name`: as routing compares it.  `source_file`, `source_line`: where its function is.  `answer_schema`: JSON
+    Schema of the answers to its question.  `child_workflow`: name under which its child runs are recorded.
+    """
+
+    name: str
+    kind: str
+    full_name: str
+    is_async: bool = False
+    executor: str | None = None
+    timeout_seconds: float | None = None
+    retry: dict[str, Any] | None = None
+    doc: str | None = None
+    source_file: str | None = None
+    source_line: int | None = None
+    answer_schema: Schema | None = None
+    child_workflow: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowInfo:
+    """An announced workflow.  Instants are integer microseconds since the epoch.
+
+    `style`, `structure`, `code`: None for one of which an older version has announced the name only; it cannot be
+    started by its name.  `inputs_schema`: JSON Schema (2020-12) of the object of its inputs.
+    `runners`: names of the living runners that take its runs.  `nodes`, `plan`: empty and None in a list of workflows.
+    """
+
+    name: str
+    style: str | None
+    structure: str | None
+    code: str | None
+    description: str
+    tags: tuple[str, ...]
+    inputs_schema: Schema
+    release: str | None
+    registered_at: Micros
+    seen_at: Micros
+    runners: tuple[str, ...] = ()
+    nodes: tuple[WorkflowNodeInfo, ...] = ()
+    plan: Plan | None = field(default=None, repr=False)
+
+
+def list_workflows(
+    database: Database, *, limit: int = MAX_LISTED_WORKFLOWS, after: str = ""
+) -> tuple[WorkflowInfo, ...]:
+    """List announced workflows by name, those behind `after`.  Raises StoreUnavailable."""
+    runners = list_runners(database)
+    return tuple([_to_info(row, runners) for row in database.store.list_workflows(limit, after)])
+
+
+def get_workflow(database: Database, name: str) -> WorkflowInfo:
+    """Read an announced workflow with its nodes and its plan.
+
+    Raises WorkflowNotFound, with names that come close; InvalidArgument, StoreUnavailable.
+    """
+    row = database.store.get_workflow(validation.check_search_text("the name of a workflow", name))
+    if row is None:
+        names = [one.name for one in database.store.list_workflows(MAX_LISTED_WORKFLOWS)]
+        raise WorkflowNotFound(
+            f"no runner of this database has announced a workflow named {validation.shorten_repr(name)}",
+            hint=did_you_mean(name, names) or "`holdwater workflows` lists those that are",
+        )
+    data = None if row.structure is None else database.store.get_plan(row.structure)
+    return _to_info(row, list_runners(database), None if data is None else Plan.from_data(data))
+
+
+def _to_info(row: WorkflowRow, runners: Sequence[RunnerInfo], plan: Plan | None = None) -> WorkflowInfo:
+    said = row.descriptor
+    return WorkflowInfo(
+        row.name,
+        row.style,
+        row.structure,
+        row.code,
+        said.get("description", ""),
+        tuple(said.get("tags", ())),
+        said.get("inputs_schema", {}),
+        row.release,
+        row.registered_at,
+        row.seen_at,
+        tuple([runner.name for runner in runners if runner.takes(row.name)]),
+        tuple([WorkflowNodeInfo(**node) for node in row.nodes]),
+        plan,
+    )

@@ -1,0 +1,1 @@
+SELECT name, digest, seen_at FROM workflows
