@@ -84,7 +84,7 @@ class AnnouncedRuns:
             started.unvalidated = False
             for value in started.inputs.values():
                 if isinstance(value, InvalidValue):
-                    value.copy()  # raises what is wrong with it
+                    value.copy()  # the error of what is wrong
         run = ActiveRun(row, self._run_loader.plan_of(row), style, definition, is_new=True)
         run.apply_entry(JournalEntry(started), self._clock)
         return run
