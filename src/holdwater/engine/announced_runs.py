@@ -14,11 +14,12 @@ from holdwater.model import ids, input_digest, validation
 from holdwater.model.catalog import WorkflowRow
 from holdwater.model.input_requests import InvalidValue
 from holdwater.model.journal import JournalEntry
-from holdwater.model.json_schema import Schema, first_violation
+from holdwater.model.json_schema import Schema
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
 from holdwater.model.provenance import Provenance
 from holdwater.model.records import RunRow
+from holdwater.model.schema_validation import first_violation
 from holdwater.model.time import add_seconds
 from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.model.values import StoredValue
