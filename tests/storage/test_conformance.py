@@ -11,6 +11,7 @@ from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
 from tests.storage.catalog_conformance import CatalogConformance
 from tests.storage.conformance import StoreConformance, StoreLocation
+from tests.storage.drawing_conformance import DrawingConformance
 from tests.storage.log_conformance import LogConformance
 from tests.storage.schedule_conformance import ScheduleConformance
 
@@ -53,4 +54,8 @@ class TestSchedulesOfEveryStore(ScheduleConformance):
 
 
 class TestLogsOfEveryStore(LogConformance):
+    pass
+
+
+class TestDrawingsOfEveryStore(DrawingConformance):
     pass

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol
 
 from holdwater.model.ports.catalog import CatalogStore
+from holdwater.model.ports.drawings import DrawingStore
 from holdwater.model.ports.logs import LogStore
 from holdwater.model.ports.schedules import ScheduleStore
 from holdwater.model.records import (
@@ -36,7 +37,7 @@ class LeaseRenewal(Protocol):
         ...
 
 
-class Store(ScheduleStore, CatalogStore, LogStore, Protocol):
+class Store(ScheduleStore, CatalogStore, LogStore, DrawingStore, Protocol):
     """Storage of runs.  Synchronous and thread-safe; every method is one transaction.
 
     Raises StoreUnavailable when the database cannot be reached or written now, and nothing was changed.

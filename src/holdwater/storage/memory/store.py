@@ -32,6 +32,7 @@ from holdwater.model.records import (
 from holdwater.model.time import MONOTONIC_UNSET, UNSET, ClockSample, Micros, MonotonicMicros
 from holdwater.storage import process_forks
 from holdwater.storage.memory.catalog import MemoryCatalog
+from holdwater.storage.memory.drawings import MemoryDrawings
 from holdwater.storage.memory.logs import MemoryLogs
 from holdwater.storage.memory.run_index import RunIndex
 from holdwater.storage.memory.schedules import MemorySchedules
@@ -59,7 +60,7 @@ _IMMUTABLE_FIELDS: Final = (
 )
 
 
-class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs):
+class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
     tracks_liveness = True
@@ -78,6 +79,7 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs):
         MemorySchedules.__init__(self, self._locked, lambda change: self._apply_update(change, None), self._runs)
         MemoryCatalog.__init__(self, self._locked, self._plans)
         MemoryLogs.__init__(self, self._locked, self._runs)
+        MemoryDrawings.__init__(self, self._locked)
         process_forks.register_fork_aware(self)
 
     def close(self) -> None:
@@ -92,6 +94,7 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs):
             self._work.clear()
             self._logs.clear()
             self._log_sizes.clear()
+            self._layouts.clear()
             self._owners.close()
 
     def before_fork(self) -> None:

@@ -81,6 +81,10 @@ UPDATE_LOG_SIZES = _array_statement("update_log_sizes")
 READ_LOGS = _shared("read_logs")
 READ_NODE_LOGS = _shared("read_node_logs")
 
+GET_LAYOUT = _shared("get_layout")
+PUT_LAYOUT = _shared("put_layout")
+DELETE_LAYOUTS = _shared("delete_layouts")
+
 GET_NOTIFY_CHANNEL = _postgres_only("get_notify_channel")
 
 LOCK_SCHEMA = _postgres_only("lock_schema")

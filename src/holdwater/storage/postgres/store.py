@@ -19,6 +19,7 @@ from holdwater.storage.postgres import commits as batches
 from holdwater.storage.postgres import schema
 from holdwater.storage.postgres import statements as sql
 from holdwater.storage.postgres.catalog import PostgresCatalog
+from holdwater.storage.postgres.drawings import PostgresDrawings
 from holdwater.storage.postgres.errors import RETRYABLE_SQLSTATES, as_unreachable, translate_error
 from holdwater.storage.postgres.lease_renewal import PostgresRenewal
 from holdwater.storage.postgres.listener import NotificationListener
@@ -34,7 +35,7 @@ from holdwater.storage.sql.pruning import PruneQueries, prunable
 T = TypeVar("T")
 
 
-class PostgresStore(PostgresCatalog, PostgresSchedules, PostgresLogs, PruneQueries):
+class PostgresStore(PostgresCatalog, PostgresSchedules, PostgresLogs, PostgresDrawings, PruneQueries):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
 
     tracks_liveness = False

@@ -97,6 +97,10 @@ UPDATE_LOG_SIZE = _sqlite_only("update_log_size")
 READ_LOGS = _shared("read_logs")
 READ_NODE_LOGS = _shared("read_node_logs")
 
+GET_LAYOUT = _shared("get_layout")
+PUT_LAYOUT = _shared("put_layout")
+DELETE_LAYOUTS = _shared("delete_layouts")
+
 INSERT_SCHEDULE = _shared("insert_schedule")
 UPDATE_SCHEDULE = _shared("update_schedule")
 ADVANCE_SCHEDULE = _shared("advance_schedule")

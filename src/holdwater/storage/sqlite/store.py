@@ -21,6 +21,7 @@ from holdwater.storage.sqlite import commits as batches
 from holdwater.storage.sqlite import connections, schema, writer
 from holdwater.storage.sqlite import statements as sql
 from holdwater.storage.sqlite.catalog import SQLiteCatalog
+from holdwater.storage.sqlite.drawings import SQLiteDrawings
 from holdwater.storage.sqlite.errors import translate_error
 from holdwater.storage.sqlite.file_identity import FileIdentity
 from holdwater.storage.sqlite.liveness import InProcessOwners, LockFileOwners, OwnerLiveness
@@ -33,7 +34,7 @@ _MAX_READERS: Final = 64
 _MAX_IDLE_READERS: Final = 4
 
 
-class SQLiteStore(SQLiteCatalog, SQLiteSchedules, SQLiteLogs, PruneQueries):
+class SQLiteStore(SQLiteCatalog, SQLiteSchedules, SQLiteLogs, SQLiteDrawings, PruneQueries):
     """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
 
     tracks_liveness = True
