@@ -37,3 +37,12 @@ def looping_picture() -> Picture:
             Arrow("tell", "tell", "data"),
         ],
     )
+
+
+def parallel_picture(count: int) -> Picture:
+    """One box, `count` in parallel, and one behind all of them."""
+    names = ["split", *[f"part {i}" for i in range(count)], "join"]
+    picture = Picture("parallel", {name: Box(name, "function") for name in names})
+    for name in names[1:-1]:
+        picture.arrows += [Arrow("split", name, "data"), Arrow(name, "join", "data")]
+    return picture

@@ -28,6 +28,7 @@ _RULES: Final = (
     ".hw-page{fill:var(--hw-page)}.hw-graph .card{fill:var(--hw-panel);stroke:var(--hw-line)}"
     ".hw-graph .side{fill:var(--hw-state,var(--hw-line))}.hw-graph .mark{color:var(--hw-state)}"
     ".hw-graph .glyph{fill:none;stroke:var(--hw-muted);stroke-width:1.4;stroke-linejoin:round;stroke-linecap:round}"
+    ".hw-graph .frame{fill:none;stroke:var(--hw-line);stroke-dasharray:2 4;stroke-linecap:round}"
     ".hw-graph .track{fill:var(--hw-line)}.hw-graph .bar{fill:var(--hw-state)}"
     ".hw-graph .way{fill:none;stroke:var(--hw-edge);stroke-width:1.25}.hw-graph .head{fill:var(--hw-edge)}"
     ".hw-graph .control .way{stroke-dasharray:5 4}.hw-graph .ordering .way{stroke-dasharray:1.5 4;stroke-linecap:round}"

@@ -9,9 +9,17 @@ from typing import Final
 
 from holdwater.drawing.colours import Theme
 from holdwater.drawing.graph_colours import make_graph_stylesheet
-from holdwater.drawing.graph_layout import LABEL_PX, MAX_NAME_WIDTH, NAME_X, PADDING_RIGHT, box_name
-from holdwater.drawing.graph_state import BoxState, GraphState
-from holdwater.drawing.layout import PictureLayout, PlacedBox, RoutedArrow
+from holdwater.drawing.graph_layout import (
+    LABEL_PX,
+    MAX_NAME_WIDTH,
+    NAME_X,
+    PADDING_RIGHT,
+    GraphLayout,
+    Grid,
+    box_name,
+)
+from holdwater.drawing.graph_state import ArrowState, BoxState, GraphState
+from holdwater.drawing.layout import PlacedBox, RoutedArrow
 from holdwater.drawing.marks import MARKS, mark_symbols
 from holdwater.drawing.picture import Box, BoxKind, Picture
 from holdwater.drawing.reachability import related_to
@@ -55,11 +63,15 @@ class GraphOptions:
 
 def render_graph(
     picture: Picture,
-    layout: PictureLayout,
+    layout: GraphLayout,
     state: GraphState | None = None,
     options: GraphOptions = GraphOptions(),
 ) -> str:
-    """Render a graph as SVG, sized in pixels.  Groups of boxes have `data-node`, those of arrows `data-edge`."""
+    """Render a graph as SVG, sized in pixels.
+
+    Groups of boxes have `data-node`, their key; those of arrows `data-edge`, the index of the arrow in the picture.
+    `data-arrows` of the whole: all arrows as `source,target,edge`, boxes by their index.
+    """
     width, height = f"{layout.width:.0f}", f"{layout.height:.0f}"
     related = None if options.selected is None else related_to(picture, options.selected)
     parts = "".join(_parts(picture, layout, state, options, related))
@@ -68,29 +80,65 @@ def render_graph(
     classes = "hw-graph has-selection" if related else "hw-graph"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="{classes}" width="{width}" height="{height}"'
-        f' viewBox="0 0 {width} {height}" role="group" aria-label="{escape_xml(f"Graph of {picture.name}")}">'
+        f' viewBox="0 0 {width} {height}" role="group" aria-label="{escape_xml(f"Graph of {picture.name}")}"'
+        f' data-arrows="{_arrow_table(picture, layout)}">'
         f"{style}<defs>{mark_symbols()}</defs>{page}{parts}</svg>"
     )
 
 
 def _parts(
     picture: Picture,
-    layout: PictureLayout,
+    layout: GraphLayout,
     state: GraphState | None,
     options: GraphOptions,
     related: frozenset[str] | None,
 ) -> Iterator[str]:
     """Yield the elements in drawing order: arrows below boxes, labels above arrows."""
     inside = related or frozenset()
+    yield "".join(map(_render_grid, layout.grids))
     yield '<g class="edges">'
-    for index, routed in enumerate(layout.routed_arrows):
-        is_related = routed.arrow.source in inside and routed.arrow.target in inside
-        yield _render_arrow(index, routed, state, is_related)
+    is_related = dict.fromkeys(layout.routes, False)
+    for arrow, drawn in zip(picture.arrows, layout.drawn_as, strict=True):
+        is_related[drawn] |= arrow.source in inside and arrow.target in inside
+    states = arrow_states(picture, layout, state)
+    for index, routed in layout.routes.items():
+        turn = state.turn(routed.arrow) if state is not None and routed.is_back else 0
+        yield _render_arrow(index, routed, states.get(index, ""), turn, is_related[index])
     yield '</g><g class="nodes">'
     for key, placed in layout.placed_boxes.items():
         box_state = None if state is None else state.boxes.get(key)
         yield _render_node(key, placed, box_state, options, key in inside)
     yield "</g>"
+
+
+def _arrow_table(picture: Picture, layout: GraphLayout) -> str:
+    number = {key: i for i, key in enumerate(picture.boxes)}
+    return " ".join(
+        f"{number[arrow.source]},{number[arrow.target]},{drawn}"
+        for arrow, drawn in zip(picture.arrows, layout.drawn_as, strict=True)
+    )
+
+
+def arrow_states(picture: Picture, layout: GraphLayout, state: GraphState | None) -> dict[int, ArrowState]:
+    """Map drawn arrows that are taken or faded to this; one that stands for several is faded only if all are."""
+    if state is None:
+        return {}
+    found: dict[int, set[ArrowState]] = {}
+    for arrow, drawn in zip(picture.arrows, layout.drawn_as, strict=True):
+        found.setdefault(drawn, set()).add(state.arrow_state(arrow))
+    return {
+        drawn: "taken" if "taken" in several else "faded"
+        for drawn, several in found.items()
+        if "taken" in several or several == {"faded"}
+    }
+
+
+def _render_grid(grid: Grid) -> str:
+    return (
+        f'<g class="grid"><rect class="frame" x="{grid.x:g}" y="{grid.y:g}" width="{grid.width:g}"'
+        f' height="{grid.height:g}" rx="8"/><text class="label" x="{grid.x + 12:g}" y="{grid.y + 20:g}">'
+        f"{grid.count:,} in parallel</text></g>"
+    )
 
 
 # -- boxes
@@ -189,20 +237,13 @@ def _render_bar(placed: PlacedBox, state: BoxState | None) -> str:
 # -- arrows
 
 
-def _render_arrow(index: int, routed: RoutedArrow, state: GraphState | None, is_related: bool) -> str:
+def _render_arrow(index: int, routed: RoutedArrow, state: ArrowState, turn: int, is_related: bool) -> str:
     arrow = routed.arrow
-    classes = ["edge", arrow.kind]
-    classes += ["back"] if routed.is_back else []
-    classes += ["related"] if is_related else []
-    turn = 0
-    if state is not None:
-        classes += [state.arrow_state(arrow)] if state.arrow_state(arrow) else []
-        turn = state.turn(arrow) if routed.is_back else 0
+    classes = ["edge", arrow.kind, "back" if routed.is_back else "", state, "related" if is_related else ""]
     tip = ", ".join(arrow.names) or arrow.label
     texts = _render_label(routed, turn) if arrow.label else _render_turn(routed, turn)
     return (
-        f'<g class="{" ".join(classes)}" data-edge="{index}" data-source="{escape_xml(arrow.source)}"'
-        f' data-target="{escape_xml(arrow.target)}">'
+        f'<g class="{" ".join(filter(None, classes))}" data-edge="{index}">'
         f"{f'<title>{escape_xml(tip)}</title>' if tip else ''}{_render_way(routed.points)}{texts}</g>"
     )
 

@@ -35,11 +35,14 @@ Direction = Literal["down", "right"]
 
 @dataclass(frozen=True, slots=True)
 class Spacing:
-    """Distances in pixels: `beside` of boxes in one row, `between` rows.  `same_height`: of all boxes in one row."""
+    """Distances in pixels: `beside` of boxes in one row, `between` rows.
+
+    `equal_up_to`: boxes of one row that are not higher than this get one height; 0: none.
+    """
 
     beside: float = GAP_X
     between: float = 34.0
-    same_height: bool = False
+    equal_up_to: float = 0.0
 
 
 @dataclass(slots=True)
@@ -154,8 +157,7 @@ class _LayoutBuilder:
         self.vertices = [
             _Vertex(*box_size(box, inner.get(key)), row) for (key, box), row in zip(picture.boxes.items(), rows)
         ]
-        if spacing.same_height:
-            self._equalize_heights()
+        self._equalize_heights(spacing.equal_up_to)
         self.arrow_points = self._add_arrow_points(label_size)
         self.rows = minimize_crossings(
             [v.row for v in self.vertices], [v.above for v in self.vertices], [v.below for v in self.vertices]
@@ -176,11 +178,12 @@ class _LayoutBuilder:
         bottom = tops[-1] + heights[-1] if tops else 0.0
         return PictureLayout(max(ends, default=0.0) + MARGIN, bottom + MARGIN, places, ways)
 
-    def _equalize_heights(self) -> None:
+    def _equalize_heights(self, limit: float) -> None:
         highest: dict[int, float] = {}
-        for vertex in self.vertices:
+        smaller = [vertex for vertex in self.vertices if vertex.height <= limit]
+        for vertex in smaller:
             highest[vertex.row] = max(highest.get(vertex.row, 0.0), vertex.height)
-        for vertex in self.vertices:
+        for vertex in smaller:
             vertex.height = highest[vertex.row]
 
     # -- arrows through rows
