@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from holdwater import errors
+from holdwater.runs.folded_runs import FoldedRuns
 from holdwater.server.errors import STATUS_AND_CODE
 from tests.server.live import Live
 
@@ -67,7 +68,7 @@ def test_an_error_of_ours_says_its_id_and_nothing_else(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a secret of the server")
 
-    monkeypatch.setattr("holdwater.server.routes.executions.show_run", fail)
+    monkeypatch.setattr(FoldedRuns, "view", fail)
     with live.client() as client, caplog.at_level(logging.ERROR, "holdwater.server"):
         response = client.get("/v1/tenants/public/executions/x")
     assert response.status_code == 500

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from holdwater import __version__
 from holdwater.engine import Engine
 from holdwater.errors import HoldwaterError
+from holdwater.server import openapi
 from holdwater.server.access import AccessFunction, AccessPolicy, MountedAccess
 from holdwater.server.errors import holdwater_error_response, http_error_response, validation_error_response
 from holdwater.server.form_posts import check_csrf
@@ -65,6 +66,7 @@ def create_app(tenant_database: TenantDatabase, policy: AccessPolicy) -> FastAPI
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
         exception_handlers={
             HoldwaterError: holdwater_error_response,
             HTTPException: http_error_response,
@@ -73,7 +75,9 @@ def create_app(tenant_database: TenantDatabase, policy: AccessPolicy) -> FastAPI
     )
     app.state.tenant_database = tenant_database
     app.add_middleware(RequestGuard, policy=policy)
+    app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
     app.include_router(health.router)
+    app.include_router(openapi.router)
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     for router in PAGE_ROUTERS:

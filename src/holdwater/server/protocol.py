@@ -16,6 +16,8 @@ BODY_SECONDS: Final = 60.0
 MIN_BODY_BYTES_PER_SECOND: Final = 10_000
 MAX_HEADER_BYTES: Final = 32 * 1024
 """also of one chunk header of a body"""
+MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
+"""of a body: a body that is refused is read to its end, so that the client sees why, but no further than this"""
 
 
 class DeadlineProtocol(H11Protocol):
@@ -27,6 +29,7 @@ class DeadlineProtocol(H11Protocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _body_bytes = 0
+    _body_total_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the client its time for a header."""
@@ -40,12 +43,15 @@ class DeadlineProtocol(H11Protocol):
         was_in_body = self.conn.their_state is h11.SEND_BODY
         super().data_received(data)
         self._body_bytes += len(data)
+        self._body_total_bytes += len(data)
         if self.transport.is_closing() or self.conn.their_state is not h11.SEND_BODY:
             if self.conn.their_state is not h11.IDLE or not self._is_mid_header():
                 self._cancel_deadline()
+        elif self._body_total_bytes > MAX_DISCARDED_BYTES and was_in_body:
+            self._give_up()
         elif not was_in_body:
             self._cancel_deadline()
-            self._body_bytes = 0
+            self._body_bytes = self._body_total_bytes = 0
             self._deadline = self.loop.call_later(BODY_SECONDS, self._check_body)
 
     def connection_lost(self, exc: Exception | None) -> None:

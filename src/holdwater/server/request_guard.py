@@ -171,4 +171,4 @@ def _limited(receive: Receive) -> Callable[[], Awaitable[Message]]:
 
 
 def _too_large() -> RequestError:
-    return RequestError(413, f"the body is longer than {MAX_BODY_BYTES:,} bytes", headers={"connection": "close"})
+    return RequestError(413, f"the body is longer than {MAX_BODY_BYTES:,} bytes")

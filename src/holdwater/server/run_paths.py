@@ -1,11 +1,11 @@
-"""Ids of runs in paths: ids of child runs contain `/`, which is written `~1` there, and `~` as `~0` (RFC 6901)."""
+"""Ids of runs, and names of tasks, in paths: a `/` in them is written `~1`, and `~` as `~0` (RFC 6901)."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import Depends
+from fastapi import Depends, Path
 
 
 def encode_run_id(run_id: str) -> str:
@@ -18,9 +18,19 @@ def decode_run_id(segment: str) -> str:
     return segment.replace("~1", "/").replace("~0", "~")
 
 
-def _run_id_of_path(run_id: str) -> str:
+def _run_id_of_path(
+    run_id: Annotated[str, Path(description="id of a run; `/` in it is written `~1`, and `~` as `~0`")],
+) -> str:
     return decode_run_id(run_id)
+
+
+def _task_of_path(
+    task: Annotated[str, Path(description="name of a task; `/` in it is written `~1`, and `~` as `~0`")],
+) -> str:
+    return decode_run_id(task)
 
 
 RunId = Annotated[str, Depends(_run_id_of_path)]
 """parameter of an endpoint below `/{run_id}`: the id as it is in the database"""
+TaskName = Annotated[str, Depends(_task_of_path)]
+"""parameter of an endpoint below `/{task}`: the name as it is in the plan"""

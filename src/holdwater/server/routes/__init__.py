@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from holdwater.server.routes import executions
+from holdwater.server.routes import executions, steering
 
-API_ROUTERS = (executions.router,)
+API_ROUTERS = (executions.router, steering.router)

@@ -1,0 +1,128 @@
+"""Routes of the API: strict bodies, answers any text survives in, errors in the description of every route."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from holdwater.server import parsing
+from holdwater.server.models.errors import ErrorBody
+
+LARGE_BODY_BYTES: Final = 64 * 1024
+"""from here on a body is parsed off the event loop"""
+TAKES_VALUES: Final = {"x-takes-values": True}
+"""`openapi_extra` of a route whose body has values for a run: up to 16 MB instead of 1 MB"""
+
+
+class JSONResponse(Response):
+    """A model as JSON in ASCII: lone surrogates, which a value or an error may have, cannot be encoded otherwise."""
+
+    def __init__(self, content: Any, status_code: int = 200) -> None:
+        """Create it.  `content`: a model or plain data."""
+        super().__init__(content, status_code, media_type="application/json")
+
+    def render(self, content: Any) -> bytes:
+        """Render a model or plain data."""
+        data = content.model_dump() if isinstance(content, BaseModel) else content
+        return json.dumps(data, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+class _StrictRequest(Request):
+    """A request whose JSON is parsed strictly.  `max_bytes`: of its body."""
+
+    def __init__(self, request: Request, max_bytes: int) -> None:
+        super().__init__(request.scope, request.receive)
+        self._max_bytes = max_bytes
+        self._read: bytes | None = None
+
+    async def body(self) -> bytes:
+        """Read the body.  Raises RequestError."""
+        if self._read is None:
+            self._read = await parsing.read_body(self, self._max_bytes)
+        return self._read
+
+    async def json(self) -> Any:
+        """Parse the body.  Raises RequestError."""
+        data = await self.body()
+        if len(data) < LARGE_BODY_BYTES:
+            return parsing.parse_strict_json(data)
+        return await run_in_threadpool(parsing.parse_strict_json, data)
+
+
+class ApiRoute(APIRoute):
+    """A route whose endpoint returns a model, which is sent as it is."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Create it; see `fastapi.routing.APIRoute`."""
+        super().__init__(path, _responding(endpoint, options.get("status_code") or 200), **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of requests."""
+        handle = super().get_route_handler()
+        takes_values = (self.openapi_extra or {}).get("x-takes-values", False)
+        max_bytes = parsing.MAX_VALUES_BODY_BYTES if takes_values else parsing.MAX_BODY_BYTES
+
+        async def handle_strictly(request: Request) -> Response:
+            return await handle(_StrictRequest(request, max_bytes))
+
+        return handle_strictly
+
+
+def _responding(endpoint: Callable[..., Any], status_code: int) -> Callable[..., Any]:
+    """Wrap an endpoint, so that it returns a response instead of a model."""
+    if inspect.iscoroutinefunction(endpoint):
+
+        @functools.wraps(endpoint)
+        async def respond_async(*args: Any, **kwargs: Any) -> Response:
+            return _to_response(await endpoint(*args, **kwargs), status_code)
+
+        return respond_async
+
+    @functools.wraps(endpoint)
+    def respond(*args: Any, **kwargs: Any) -> Response:
+        return _to_response(endpoint(*args, **kwargs), status_code)
+
+    return respond
+
+
+def _to_response(result: Any, status_code: int) -> Response:
+    return result if isinstance(result, Response) else JSONResponse(result, status_code)
+
+
+_DESCRIPTIONS: Final = {
+    400: "The request is not valid.",
+    401: "There is no session and no token.",
+    403: "The access, or the database, is read-only.",
+    404: "There is no such thing.",
+    409: "It cannot be done in this state.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    500: "An error inside Holdwater.",
+    503: "The database cannot be reached now.",
+}
+
+
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of a route."""
+    return {status: {"model": ErrorBody, "description": _DESCRIPTIONS[status]} for status in statuses}
+
+
+def api_router(noun: str, prefix: str = "") -> APIRouter:
+    """Create a router of one noun; every route of it has the errors that any route can have."""
+    return APIRouter(
+        prefix=prefix, tags=[noun], route_class=ApiRoute, responses=error_responses(400, 401, 403, 404, 500, 503)
+    )
+
+
+CHANGE_ERRORS: Final = error_responses(409, 413, 415)
+"""errors of a route that changes something"""

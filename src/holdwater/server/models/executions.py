@@ -1,0 +1,167 @@
+"""Runs, as `executions`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from holdwater.model.statuses import FINAL_STATUSES
+from holdwater.runs.info import RunInfo
+from holdwater.runs.nodes import NodeState
+from holdwater.runs.open_pauses import Pause
+from holdwater.runs.view import RunView
+from holdwater.server.models.base import Instant, Page, RequestBody, to_instant
+from holdwater.server.models.values import plain_value, plain_values
+
+ExecutionStatus = Literal["running", "paused", "completed", "failed", "cancelled"]
+Origin = Literal["api", "cli", "code", "cron", "trigger", "child", "fork", ""]
+ActivityState = Literal[
+    "queued", "running", "waiting", "waiting for child runs", "orphaned", "paused", "completed", "failed", "cancelled"
+]
+_SETTLED = (NodeState.COMPLETED, NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELLED)
+
+
+class Execution(BaseModel):
+    """One run, as a list shows it.  `completed_at`: when it ended, whichever way."""
+
+    id: str = Field(examples=["019f3c4e-7a51-7c33-8a52-0d6c1b9a77e1"])
+    workflow_name: str
+    style: str = Field(examples=["tasks"])
+    status: ExecutionStatus
+    activity: ActivityState | None = None
+    started_at: Instant
+    completed_at: Instant | None
+    error: str | None
+    reason: str | None
+    origin: Origin
+    started_by: str = Field(examples=["cli:alice"])
+    labels: dict[str, str] = Field(examples=[{"env": "prod"}])
+    parent_id: str | None
+    forked_from: str | None
+    idempotency_key: str | None
+
+    @classmethod
+    def of(cls, run: RunInfo) -> Execution:
+        """Create it from the facts of a run."""
+        return cls(**_facts(run))
+
+
+def _facts(run: RunInfo) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "workflow_name": run.workflow,
+        "style": run.style,
+        "status": run.status.value,
+        "activity": None if run.activity is None else run.activity.state,
+        "started_at": to_instant(run.created_at),
+        "completed_at": to_instant(run.finished_at),
+        "error": run.error,
+        "reason": run.reason,
+        "origin": run.origin,
+        "started_by": run.started_by,
+        "labels": dict(run.labels),
+        "parent_id": run.parent_id,
+        "forked_from": run.forked_from,
+        "idempotency_key": run.idempotency_key,
+    }
+
+
+class Count(BaseModel):
+    """The number of matching runs; `more`: there are more than that, which were not counted."""
+
+    count: int
+    more: bool
+
+
+class ExecutionPage(Page):
+    """Runs, newest first.  `counts`: with `count=true`, by status."""
+
+    items: list[Execution]
+    counts: dict[ExecutionStatus, Count] | None = None
+
+
+class Progress(BaseModel):
+    """Tasks of a run that are settled, of all."""
+
+    done: int
+    total: int
+
+
+class Question(BaseModel):
+    """An open question.  `value`: to show; `answer_schema`: JSON Schema of answers, null for any value."""
+
+    pause_id: str
+    answer_name: str
+    asking_execution_id: str
+    value: Any
+    answer_schema: Any
+
+    @classmethod
+    def of(cls, pause: Pause) -> Question:
+        """Create it from an open question of a run."""
+        return cls(
+            pause_id=pause.pause_id,
+            answer_name=pause.answer_name,
+            asking_execution_id=pause.asking_run_id,
+            value=plain_value(pause.question),
+            answer_schema=pause.answer_schema,
+        )
+
+
+class ExecutionDetail(Execution):
+    """One run.  `context`: with `context=true`, its results so far; `inputs`: the values it was started with."""
+
+    tenant_id: str
+    execution_id: str
+    progress: Progress
+    questions: list[Question]
+    paused_at: Instant | None
+    deadline_at: Instant | None
+    traceparent: str | None
+    inputs: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
+
+    @classmethod
+    def of_view(cls, tenant_id: str, run: RunView, *, with_values: bool = False) -> ExecutionDetail:
+        """Create it.  Raises StoreError."""
+        info = run.info
+        done = sum([node.state in _SETTLED for node in run.nodes])
+        facts = _facts(info)
+        facts["activity"] = run.activity.state
+        return cls(
+            **facts,
+            tenant_id=tenant_id,
+            execution_id=info.id,
+            progress=Progress(done=done, total=len(run.nodes)),
+            questions=[] if info.status in FINAL_STATUSES else [Question.of(pause) for pause in run.pauses],
+            paused_at=to_instant(info.paused_at),
+            deadline_at=to_instant(info.deadline_at),
+            traceparent=info.traceparent,
+            inputs=plain_values(run.starting_values) if with_values else None,
+            context=plain_values(run.result) if with_values else None,
+        )
+
+
+class SteeringBody(RequestBody):
+    """A request to steer a run.  `reason`: kept with the run."""
+
+    reason: str = Field("", max_length=10_000, examples=["the payment service is down"])
+
+
+class ForkBody(RequestBody):
+    """A new run that takes over what succeeded in another one, and runs `from_task` and all that comes after it.
+
+    `context`: values that are set for it; `remove`: names that it will not see.
+    """
+
+    from_task: str = Field(examples=["charge"])
+    context: dict[str, Any] = Field(default_factory=dict, examples=[{"amount": 900}])
+    remove: list[str] = Field(default_factory=list, max_length=1000)
+
+
+class AnswerBody(RequestBody):
+    """An answer.  `pause_id`: the question, or the name of its answer; it may be left out if there is one question."""
+
+    pause_id: str | None = None
+    value: Any = Field(examples=[True])

@@ -1,0 +1,135 @@
+"""Tasks of a run: the nodes of any authoring style, and their attempts."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from holdwater.runs.nodes import AttemptView, ChildRun, NodeView
+from holdwater.runs.view import RunView
+from holdwater.server.models.base import Instant, to_instant
+from holdwater.server.models.executions import Question
+from holdwater.server.models.values import plain_values
+
+TaskStatus = Literal["pending", "ready", "running", "waiting", "completed", "failed", "skipped", "cancelled"]
+
+
+class Task(BaseModel):
+    """One task.  `attempts`: those of its latest iteration.  `reason`: of a skip."""
+
+    name: str
+    kind: str
+    status: TaskStatus
+    started_at: Instant | None
+    completed_at: Instant | None
+    attempts: int
+    iterations: int
+    error: str | None
+    category: str | None = Field(examples=["OSError"])
+    reason: str | None
+    deferred_until: Instant | None
+
+    @classmethod
+    def of(cls, node: NodeView) -> Task:
+        """Create it from a node of a run."""
+        return cls(**_facts(node))
+
+
+def _facts(node: NodeView) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        "status": node.state.value,
+        "started_at": to_instant(node.started_at),
+        "completed_at": to_instant(node.ended_at),
+        "attempts": node.attempt_count,
+        "iterations": node.iterations,
+        "error": node.error,
+        "category": node.category,
+        "reason": node.reason,
+        "deferred_until": to_instant(node.deferred_until),
+    }
+
+
+class TaskList(BaseModel):
+    """All tasks of a run, in definition order."""
+
+    tenant_id: str
+    execution_id: str
+    items: list[Task]
+    total: int
+
+
+class Attempt(BaseModel):
+    """One attempt.  `outcome`: lost: its process died.  `runner`: `host:pid`, known while it runs."""
+
+    number: int
+    iteration: int
+    outcome: Literal["running", "completed", "failed", "lost", "cancelled", "awaiting_input"]
+    started_at: Instant | None
+    ended_at: Instant | None
+    runner: str | None
+    error: str | None
+    category: str | None
+    traceback: str | None
+    retry_at: Instant | None
+
+    @classmethod
+    def of(cls, attempt: AttemptView) -> Attempt:
+        """Create it from an attempt of a node."""
+        return cls(
+            number=attempt.number,
+            iteration=attempt.iteration,
+            outcome=attempt.outcome,
+            started_at=to_instant(attempt.started_at),
+            ended_at=to_instant(attempt.ended_at),
+            runner=attempt.worker,
+            error=attempt.error,
+            category=attempt.category,
+            traceback=attempt.traceback,
+            retry_at=to_instant(attempt.retry_at),
+        )
+
+
+class ChildExecution(BaseModel):
+    """A run that a task has started for one item.  `status`: "waiting" is not started yet."""
+
+    execution_id: str
+    index: int
+    status: Literal["waiting", "running", "paused", "completed", "failed", "cancelled"]
+    error: str
+
+    @classmethod
+    def of(cls, child: ChildRun) -> ChildExecution:
+        """Create it from a child run."""
+        return cls(execution_id=child.run_id, index=child.index, status=child.status, error=child.error)
+
+
+class TaskDetail(Task):
+    """One task with the values it sees and has written, its attempts, and what it waits for."""
+
+    tenant_id: str
+    execution_id: str
+    inputs: dict[str, Any]
+    output: dict[str, Any]
+    attempt_history: list[Attempt]
+    questions: list[Question]
+    children: list[ChildExecution]
+
+    @classmethod
+    def of_node(cls, tenant_id: str, run: RunView, name: str) -> TaskDetail:
+        """Create it.  Raises TaskNotFound, StoreError."""
+        node = run.node(name)
+        return cls(
+            **_facts(node),
+            tenant_id=tenant_id,
+            execution_id=run.id,
+            inputs=plain_values(run.input_values(name)),
+            output=plain_values(run.output_values(name)),
+            attempt_history=[Attempt.of(attempt) for attempt in node.attempts],
+            questions=[
+                Question.of(pause) for pause in run.pauses if pause.asking_run_id == run.id and pause.name == name
+            ],
+            children=[ChildExecution.of(child) for child in run.fan_outs.get(name, ())],
+        )

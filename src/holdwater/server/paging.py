@@ -1,0 +1,53 @@
+"""Pages of lists: opaque cursors that are bound to the filter they were made with."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Annotated, Any, Final
+
+from fastapi import Query
+
+from holdwater.server.errors import RequestError
+
+MAX_LIMIT: Final = 1000
+DEFAULT_LIMIT: Final = 100
+MAX_OFFSET: Final = 10_000
+MAX_CURSOR_CHARS: Final = 4096
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="items of a page")]
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="items to leave out; a cursor has no such limit")]
+Cursor = Annotated[
+    str | None, Query(max_length=MAX_CURSOR_CHARS, description="`next_cursor` of the page before, with the same filter")
+]
+
+
+def encode_cursor(place: list[Any], filter_parts: Any) -> str:
+    """Write the place behind the last item of a page.  `filter_parts`: JSON-safe data that stands for the filter."""
+    text = json.dumps([_digest(filter_parts), *place], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, filter_parts: Any, kinds: tuple[type, ...]) -> list[Any]:
+    """Read a place.  `kinds`: the types of its parts.  Raises RequestError for a cursor that is not of this filter."""
+    try:
+        raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        digest, *rest = json.loads(raw)
+    except (ValueError, TypeError, RecursionError):
+        raise _invalid("the cursor is not one of this server") from None
+    if digest != _digest(filter_parts):
+        raise _invalid("the cursor belongs to another list or filter")
+    place: list[Any] = rest
+    if len(place) != len(kinds) or any(type(part) is not kind for part, kind in zip(place, kinds, strict=True)):
+        raise _invalid("the cursor is not one of this server")
+    return place
+
+
+def _digest(filter_parts: Any) -> str:
+    text = json.dumps(filter_parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _invalid(message: str) -> RequestError:
+    return RequestError(400, message, code="invalid_pagination", hint="begin again without a cursor")
