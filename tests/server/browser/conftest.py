@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -50,14 +49,6 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield opened
         opened.close()
-
-
-def free_port() -> int:
-    """Return a port of this machine that is free now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 class Runner:
@@ -118,7 +109,7 @@ class Processes:
     def ui(self, *options: str) -> tuple[subprocess.Popen[str], str]:
         """Start `holdwater ui`; returns it with the URL it prints, which carries its token."""
         process, line = self.start(
-            "-m", "holdwater", "ui", "--database", self.url, "--port", str(free_port()), *options, ready="http://"
+            "-m", "holdwater", "ui", "--database", self.url, "--port", "0", *options, ready="http://"
         )
         return process, next(word for word in line.split() if word.startswith("http://"))
 
