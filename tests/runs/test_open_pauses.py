@@ -21,6 +21,7 @@ from holdwater.model.registry import registry
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.steps import Step, Workflow, register_workflow
+from tests.suite.open_questions import assert_questions_are_recorded
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 
@@ -62,6 +63,7 @@ def open_pause_ids(handle: WorkflowHandle) -> list[str]:
 def assert_no_violations(runner: DefaultRunner) -> None:
     store = runner._engine.store
     assert [str(v) for v in StoreChecker(store, SystemClock().now).find_violations()] == []
+    assert_questions_are_recorded(runner)
 
 
 def graph_with_three_pauses(ran: list[str]) -> Graph:

@@ -13,6 +13,7 @@ from tests.storage.catalog_conformance import CatalogConformance
 from tests.storage.conformance import StoreConformance, StoreLocation
 from tests.storage.drawing_conformance import DrawingConformance
 from tests.storage.log_conformance import LogConformance
+from tests.storage.question_conformance import QuestionConformance
 from tests.storage.schedule_conformance import ScheduleConformance
 
 
@@ -50,6 +51,10 @@ class TestCatalogOfEveryStore(CatalogConformance):
 
 
 class TestSchedulesOfEveryStore(ScheduleConformance):
+    pass
+
+
+class TestQuestionsOfEveryStore(QuestionConformance):
     pass
 
 

@@ -96,6 +96,28 @@ class WorkRow:
     suspect: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class QuestionRow:
+    """One open question: a node of a run that waits for an answer.  `fence`: of the attempt that asked."""
+
+    run_id: str
+    node: int
+    fence: int
+    asked_at: Micros
+
+
+QuestionCursor = tuple[Micros, str, int]
+"""instant, run and node of a question: a place in a list that is ordered by them"""
+
+
+@dataclass(slots=True)
+class QuestionChanges:
+    """Open questions of a run that were added, as (node, fence), and nodes that wait no more."""
+
+    asked: list[tuple[int, int]] = field(default_factory=list)
+    closed: list[int] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class RunUpdate:
     """Changes of one run in one commit: all of them, or none.
@@ -105,7 +127,7 @@ class RunUpdate:
     structure is not there yet.
     `work_removed`, `started`: (node, fence) pairs.  `parked`: every unowned row of the run is parked, or (False) freed.
     `notify`: tell the other runners of this database, one of which may have the run or wait for it.
-    `is_followed`: tell those who follow the run's events.
+    `is_followed`: tell those who follow the run's events.  `questions`: None if its open questions are the same.
     """
 
     run: RunRow
@@ -120,6 +142,7 @@ class RunUpdate:
     parked: bool | None = None
     notify: bool = False
     is_followed: bool = False
+    questions: QuestionChanges | None = None
 
 
 @dataclass(slots=True)

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from holdwater.operations.databases import Database, open_for_control, open_for_reading, open_for_writing
     from holdwater.operations.logs import LogFollower, LogLine, LogPage, follow_logs, read_logs
     from holdwater.operations.pruning import prune_runs
+    from holdwater.operations.questions import (
+        OpenQuestion,
+        QuestionCount,
+        QuestionPage,
+        count_questions,
+        list_questions,
+    )
     from holdwater.operations.runners import RunnerInfo, find_runners, list_runners
     from holdwater.operations.runs import count_runs, find_run, follow_run, list_runs, show_run
     from holdwater.operations.schedule_forecast import (
@@ -64,6 +71,9 @@ __all__ = [
     "LogFollower",
     "LogLine",
     "LogPage",
+    "OpenQuestion",
+    "QuestionCount",
+    "QuestionPage",
     "RunSituation",
     "RunnerInfo",
     "ScheduleInfo",
@@ -76,6 +86,7 @@ __all__ = [
     "change_timing",
     "check_timezone",
     "count_fires",
+    "count_questions",
     "count_runs",
     "delete_schedule",
     "find_pause",
@@ -92,6 +103,7 @@ __all__ = [
     "inspect_run",
     "is_executing",
     "list_fires",
+    "list_questions",
     "list_runners",
     "list_runs",
     "list_schedules",
@@ -151,6 +163,13 @@ _EXPORTS = {
         "read_logs",
     ),
     ".pruning": ("prune_runs",),
+    ".questions": (
+        "OpenQuestion",
+        "QuestionCount",
+        "QuestionPage",
+        "count_questions",
+        "list_questions",
+    ),
     ".runners": (
         "RunnerInfo",
         "find_runners",

@@ -55,7 +55,7 @@ def find_open_pauses(run: ActiveRun, load_run: LoadRun) -> list[Pause]:
             for k in _active_children(one, i):
                 child = load_run(child_run_id(one.row.id, node.name, one.machine.fan_outs[i].generation, k))
                 if child is not None:
-                    inner.append((_pause_id_prefix(stem, one, i, k), child))
+                    inner.append((pause_id_prefix(stem, one, i, k), child))
         stack += reversed(inner)
     return found
 
@@ -81,7 +81,7 @@ def find_pause(pause_id: str, run: ActiveRun, load_run: LoadRun) -> Pause | None
         child = load_run(child_run_id(run.row.id, name, fan_out.generation, int(item)))
         if child is None:
             return None
-        stem, run = _pause_id_prefix(stem, run, i, int(item)), child
+        stem, run = pause_id_prefix(stem, run, i, int(item)), child
 
 
 def single_pause(pauses: Sequence[Pause], key: str | None, run_id: str) -> Pause:
@@ -111,7 +111,7 @@ def _active_children(run: ActiveRun, node_index: int) -> list[int]:
     return [] if fan_out is None else sorted(fan_out.paused | fan_out.running)
 
 
-def _pause_id_prefix(prefix: str, run: ActiveRun, node_index: int, item: int) -> str:
+def pause_id_prefix(prefix: str, run: ActiveRun, node_index: int, item: int) -> str:
     """Return the prefix of pause ids in a child."""
     child_ref = f"{prefix}{run.compiled_plan.plan.nodes[node_index].name}/"
     return child_ref if run.machine.fan_outs[node_index].max_concurrency is None else f"{child_ref}{item}/"

@@ -104,12 +104,17 @@ class RunReader:
     def find_pause(self, run_id: str, key: str | None) -> Pause:
         """Find an open question, by its pause id or the name of its answer; None: the only one.
 
+        That of a child run that a task function waits for is found by the id of the child, too (`CHILD/QUESTION`).
         Raises PauseNotFound, RunNotFound, InvalidArgument, StoreError.
         """
         run = self.fold(self.row(run_id))
         found = None if key is None else open_pauses.find_pause(key, run, self._find_run)
         if found is not None:
             return found
+        if key is not None and "/" in key:
+            for row in self._called_children(run.row):
+                if key.startswith(f"{row.id}/"):
+                    return replace(self.find_pause(row.id, key.removeprefix(f"{row.id}/")), pause_id=key)
         pauses = self.open_pauses(run)
         exact = next((pause for pause in pauses if pause.pause_id == key), None)
         return open_pauses.single_pause(pauses, key, run_id) if exact is None else exact

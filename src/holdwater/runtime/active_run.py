@@ -8,6 +8,7 @@ from typing import Any, Final
 from holdwater.errors import IllegalEvent
 from holdwater.kernel import CompiledPlan, Machine
 from holdwater.kernel.run_error import describe_run_error
+from holdwater.kernel.states import AWAITING_INPUT
 from holdwater.model import journal as journal_format
 from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, StartTimer
 from holdwater.model.events import (
@@ -27,7 +28,7 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import AuthoringStyle, RunData, WorkflowDefinition
-from holdwater.model.records import RunRow, RunUpdate, WorkRow
+from holdwater.model.records import QuestionChanges, RunRow, RunUpdate, WorkRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.runtime.attempt import Attempt
@@ -68,6 +69,7 @@ class ActiveRun:
         "row",
         "run_data",
         "started_at",
+        "stored_questions",
         "style",
         "to_cancel",
         "unsaved_entries",
@@ -119,6 +121,8 @@ class ActiveRun:
         self.reason: str | None = row.reason
         self.started_at = row.created_at
         """instant it began, or began again after a retry"""
+        self.stored_questions: dict[int, int] = {}
+        """open questions as the store has them: node -> fence"""
         self.paused_us = 0
         """microseconds it has been paused since then"""
 
@@ -255,6 +259,8 @@ class ActiveRun:
             out.parked = False
         elif paused and row.status != RunStatus.PAUSED:
             out.parked = True
+        if m.pending_inputs or self.stored_questions:
+            out.questions = self._question_changes()
         # another process may wait for it, or execute it
         out.notify = status != "running" or any([_may_come_from_another_runner(e.event) for e in self.unsaved_entries])
         return out
@@ -269,6 +275,19 @@ class ActiveRun:
             fence = self.machine.fences[command.node]
             return WorkRow(self.row.id, command.node, fence, "timer", self.row.workflow, command.at)
         return None
+
+    def open_questions(self) -> dict[int, int]:
+        """Nodes that wait for an answer -> the fences of the attempts that asked."""
+        machine = self.machine
+        return {i: machine.fences[i] for i in machine.pending_inputs if machine.node_states[i] == AWAITING_INPUT}
+
+    def _question_changes(self) -> QuestionChanges | None:
+        """What is to be written of its open questions; None: nothing."""
+        now_open, stored = self.open_questions(), self.stored_questions
+        if now_open == stored:
+            return None
+        asked = [(node, fence) for node, fence in now_open.items() if stored.get(node) != fence]
+        return QuestionChanges(asked, [node for node in stored if node not in now_open])
 
     def mark_saved(self, update: RunUpdate, *, has_newer_changes: bool) -> None:
         """Take in that the change is on disk.
@@ -294,6 +313,10 @@ class ActiveRun:
             self.work_rows[row.node] = row
         for node, _ in update.started:
             self.work_rows[node].started = True
+        if update.questions is not None:
+            for node in update.questions.closed:
+                del self.stored_questions[node]
+            self.stored_questions.update(update.questions.asked)
         self.newly_started.clear()
         self.pending_starts.clear()
         if not has_newer_changes:

@@ -191,6 +191,7 @@ def read_journal_tail(run: ActiveRun, source: Store | StoredRun) -> None:
     run.reason = run.row.reason
     machine.take_commands()  # outstanding work is in `todo`; its owners are in the work rows
     run.work_rows = {row.node: row for row in source.work_of_run(run.row.id)}
+    run.stored_questions = run.open_questions()
 
 
 def advance_run(run: ActiveRun, store: Store) -> ActiveRun:

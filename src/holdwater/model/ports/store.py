@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from holdwater.model.ports.catalog import CatalogStore
 from holdwater.model.ports.drawings import DrawingStore
 from holdwater.model.ports.logs import LogStore
+from holdwater.model.ports.questions import QuestionStore
 from holdwater.model.ports.schedules import ScheduleStore
 from holdwater.model.records import (
     FIRST_CURSOR,
@@ -37,7 +38,7 @@ class LeaseRenewal(Protocol):
         ...
 
 
-class Store(ScheduleStore, CatalogStore, LogStore, DrawingStore, Protocol):
+class Store(ScheduleStore, CatalogStore, LogStore, DrawingStore, QuestionStore, Protocol):
     """Storage of runs.  Synchronous and thread-safe; every method is one transaction.
 
     Raises StoreUnavailable when the database cannot be reached or written now, and nothing was changed.

@@ -34,6 +34,7 @@ from holdwater.storage import process_forks
 from holdwater.storage.memory.catalog import MemoryCatalog
 from holdwater.storage.memory.drawings import MemoryDrawings
 from holdwater.storage.memory.logs import MemoryLogs
+from holdwater.storage.memory.questions import MemoryQuestions
 from holdwater.storage.memory.run_index import RunIndex
 from holdwater.storage.memory.schedules import MemorySchedules
 from holdwater.storage.sql.journal_tail import slice_after
@@ -60,7 +61,7 @@ _IMMUTABLE_FIELDS: Final = (
 )
 
 
-class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings):
+class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, MemoryQuestions):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
     tracks_liveness = True
@@ -80,6 +81,7 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings):
         MemoryCatalog.__init__(self, self._locked, self._plans)
         MemoryLogs.__init__(self, self._locked, self._runs)
         MemoryDrawings.__init__(self, self._locked)
+        MemoryQuestions.__init__(self, self._locked)
         process_forks.register_fork_aware(self)
 
     def close(self) -> None:
@@ -95,6 +97,7 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings):
             self._logs.clear()
             self._log_sizes.clear()
             self._layouts.clear()
+            self._questions.clear()
             self._owners.close()
 
     def before_fork(self) -> None:
@@ -345,6 +348,7 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings):
             self._journal.pop(run_id, None)
             self._work.pop(run_id, None)
             self._delete_logs(run_id)
+            self._questions.pop(run_id, None)
 
     def _commit_one(self, change: RunUpdate) -> CommitResult:
         run = change.run
@@ -373,6 +377,7 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings):
             row = JournalRow(change.expected_seq + 1, change.at, f"[{','.join(change.entries)}]")
             self._journal.setdefault(run.id, []).append(row)
         self._update_work(change)
+        self._update_questions(change)
 
     def _update_work(self, change: RunUpdate) -> None:
         rows = self._work.setdefault(change.run.id, {})

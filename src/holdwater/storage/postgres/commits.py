@@ -87,5 +87,9 @@ def write_calls(updates: Sequence[RunUpdate]) -> Iterator[StatementCall]:
         yield sql.INSERT_WORK, rows_to_columns(rows.added_work)
     if rows.started_work:
         yield sql.MARK_WORK_STARTED, rows_to_columns(sorted(rows.started_work))
+    if rows.closed_questions:
+        yield sql.DELETE_QUESTIONS, rows_to_columns(sorted(rows.closed_questions))
+    if rows.asked:
+        yield sql.INSERT_QUESTIONS, rows_to_columns(sorted(rows.asked))
     if rows.parked_runs:
         yield sql.PARK_WORK, rows_to_columns(rows.parked_runs)

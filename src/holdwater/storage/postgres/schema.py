@@ -21,6 +21,7 @@ MIGRATIONS: Final = (
     Migration(_PACKAGE, 3, "pre", "catalog_and_runners"),
     Migration(_PACKAGE, 4, "pre", "run_logs"),
     Migration(_PACKAGE, 5, "pre", "drawings"),
+    Migration(_PACKAGE, 6, "pre", "questions"),
 )
 
 

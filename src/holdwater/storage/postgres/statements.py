@@ -78,6 +78,12 @@ DELETE_WORK_OF_RUNS = _postgres_only("delete_work_of_runs")
 LOCK_LOG_SIZES = _postgres_only("lock_log_sizes")
 INSERT_LOGS = _array_statement("insert_logs")
 UPDATE_LOG_SIZES = _array_statement("update_log_sizes")
+INSERT_QUESTIONS = _array_statement("insert_questions")
+DELETE_QUESTIONS = _array_statement("delete_questions")
+LIST_NEWEST_QUESTIONS = _shared("list_newest_questions")
+LIST_OLDEST_QUESTIONS = _shared("list_oldest_questions")
+COUNT_QUESTIONS = _shared("count_questions")
+
 READ_LOGS = _shared("read_logs")
 READ_NODE_LOGS = _shared("read_node_logs")
 

@@ -31,11 +31,12 @@ from holdwater.storage.postgres.server import Cursor, PostgresServer, is_usable
 from holdwater.storage.sql import rows, text_escaping
 from holdwater.storage.sql.commits import check_consistency
 from holdwater.storage.sql.pruning import PruneQueries, prunable
+from holdwater.storage.sql.questions import QuestionQueries
 
 T = TypeVar("T")
 
 
-class PostgresStore(PostgresCatalog, PostgresSchedules, PostgresLogs, PostgresDrawings, PruneQueries):
+class PostgresStore(PostgresCatalog, PostgresSchedules, PostgresLogs, PostgresDrawings, QuestionQueries, PruneQueries):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
 
     tracks_liveness = False

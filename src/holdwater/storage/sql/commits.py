@@ -84,6 +84,8 @@ class GroupedRows:
     removed_work: list[Row] = field(default_factory=list)
     added_work: list[Row] = field(default_factory=list)
     started_work: list[Row] = field(default_factory=list)
+    asked: list[Row] = field(default_factory=list)
+    closed_questions: list[Row] = field(default_factory=list)
     parked_runs: list[Row] = field(default_factory=list)
     """(parked, run id); written last, because it also applies to work added by the same change"""
 
@@ -109,6 +111,9 @@ def group_rows(updates: Sequence[RunUpdate]) -> GroupedRows:
             found.added_work += [rows.work_row(row) for row in change.work_added]
         if change.started:
             found.started_work += [(run.id, node, fence) for node, fence in change.started]
+        if change.questions is not None:
+            found.asked += [(run.id, node, fence, change.at) for node, fence in change.questions.asked]
+            found.closed_questions += [(run.id, node) for node in change.questions.closed]
         if change.parked is not None:
             found.parked_runs.append((1 if change.parked else 0, run.id))
     return found

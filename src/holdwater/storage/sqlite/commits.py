@@ -46,5 +46,9 @@ def write_updates(connection: sqlite3.Connection, updates: Sequence[RunUpdate]) 
         many(sql.INSERT_WORK, rows.added_work)
     if rows.started_work:
         many(sql.MARK_WORK_STARTED, rows.started_work)
+    if rows.closed_questions:
+        many(sql.DELETE_QUESTION, rows.closed_questions)
+    if rows.asked:
+        many(sql.INSERT_QUESTION, rows.asked)
     if rows.parked_runs:
         many(sql.PARK_WORK, rows.parked_runs)

@@ -94,6 +94,12 @@ CREATE_LOG_SIZES = _sqlite_only("create_log_sizes")
 LIST_LOG_SIZES = _sqlite_only("list_log_sizes")
 INSERT_LOGS = _sqlite_only("insert_logs")
 UPDATE_LOG_SIZE = _sqlite_only("update_log_size")
+INSERT_QUESTION = _sqlite_only("insert_question")
+DELETE_QUESTION = _sqlite_only("delete_question")
+LIST_NEWEST_QUESTIONS = _shared("list_newest_questions")
+LIST_OLDEST_QUESTIONS = _shared("list_oldest_questions")
+COUNT_QUESTIONS = _shared("count_questions")
+
 READ_LOGS = _shared("read_logs")
 READ_NODE_LOGS = _shared("read_node_logs")
 

@@ -17,6 +17,7 @@ from holdwater.storage.notifications import WORK_AVAILABLE, notification_for_upd
 from holdwater.storage.pool import ConnectionPool
 from holdwater.storage.sql import rows, text_escaping
 from holdwater.storage.sql.pruning import PruneQueries, prunable
+from holdwater.storage.sql.questions import QuestionQueries
 from holdwater.storage.sqlite import commits as batches
 from holdwater.storage.sqlite import connections, schema, writer
 from holdwater.storage.sqlite import statements as sql
@@ -34,7 +35,7 @@ _MAX_READERS: Final = 64
 _MAX_IDLE_READERS: Final = 4
 
 
-class SQLiteStore(SQLiteCatalog, SQLiteSchedules, SQLiteLogs, SQLiteDrawings, PruneQueries):
+class SQLiteStore(SQLiteCatalog, SQLiteSchedules, SQLiteLogs, SQLiteDrawings, QuestionQueries, PruneQueries):
     """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
 
     tracks_liveness = True

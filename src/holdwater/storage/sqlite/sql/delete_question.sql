@@ -1,0 +1,1 @@
+DELETE FROM questions WHERE run_id = :run_id AND node = :node

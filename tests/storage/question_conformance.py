@@ -1,0 +1,64 @@
+"""What every store must do with open questions.  Subclass it with a fixture `place`, as `StoreConformance`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from holdwater.model.ports.store import Store
+from holdwater.model.records import QuestionChanges, QuestionRow, RunUpdate
+from holdwater.model.time import Micros
+from tests.storage.conformance import StoreLocation
+from tests.storage.factories import new_run_update, run_update
+
+
+def asking(run_id: str, at: int, *asked: tuple[int, int]) -> RunUpdate:
+    update = new_run_update(run_id)
+    update.at, update.questions = Micros(at), QuestionChanges(list(asked))
+    return update
+
+
+class QuestionConformance:
+    """Subclass it as `Test...`."""
+
+    @pytest.fixture
+    def store(self, place: StoreLocation) -> Iterator[Store]:
+        yield place.open()
+        place.close()
+
+    def test_questions_are_listed_by_their_instants(self, store: Store) -> None:
+        store.commit([asking("r2", 20, (0, 1), (3, 2)), asking("r1", 30, (1, 1)), asking("r3", 10, (0, 5))])
+        oldest = [
+            QuestionRow("r3", 0, 5, Micros(10)),
+            QuestionRow("r2", 0, 1, Micros(20)),
+            QuestionRow("r2", 3, 2, Micros(20)),
+            QuestionRow("r1", 1, 1, Micros(30)),
+        ]
+        assert store.list_questions(10, newest_first=False) == oldest
+        assert store.list_questions(10) == oldest[::-1]
+        assert store.list_questions(0) == []
+        for newest_first, rows in ((True, oldest[::-1]), (False, oldest)):
+            for k, row in enumerate(rows):
+                place = (row.asked_at, row.run_id, row.node)
+                assert store.list_questions(2, place, newest_first=newest_first) == rows[k + 1 : k + 3]
+        assert [store.count_questions(limit) for limit in (0, 3, 4, 5)] == [0, 3, 4, 4]
+
+    def test_a_question_is_closed_and_asked_again_by_commits(self, store: Store) -> None:
+        first = asking("r1", 10, (0, 1), (1, 1))
+        store.commit([first, asking("r2", 10, (0, 1))])
+        second = run_update("r1", first.run.seq, at=20)
+        second.questions = QuestionChanges([(1, 2)], [0])
+        store.commit([second])
+        assert store.list_questions(10) == [QuestionRow("r1", 1, 2, Micros(20)), QuestionRow("r2", 0, 1, Micros(10))]
+        late = run_update("r1", first.run.seq)
+        late.questions = QuestionChanges([], [1])
+        store.commit([late])
+        assert store.count_questions(10) == 2, "a change that conflicts closes nothing"
+
+    def test_questions_go_with_their_run(self, store: Store) -> None:
+        ended = asking("r1", 10, (0, 1))
+        ended.run.status, ended.run.finished_at = "completed", Micros(15)
+        store.commit([ended, asking("r2", 10, (0, 1))])
+        assert store.prune(Micros(100), (), 10).pruned_count == 1
+        assert [row.run_id for row in store.list_questions(10)] == ["r2"]
