@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
 
 from holdwater import Context, DefaultRunner, TaskHandle, WorkflowHandle
@@ -214,3 +215,25 @@ def test_what_another_version_left_is_not_listed(runner: DefaultRunner, offer: O
     connection.close()
     page = list_questions(database_of(runner), limit=1, newest_first=False)
     assert [one.value for one in page.questions] == ["b"]
+
+
+def test_questions_from_before_they_had_a_table_are_found(
+    url: str, open_runner: Callable[..., DefaultRunner], offer: Offer
+) -> None:
+    first = open_runner()
+    name = offer(asking_graph("reviewed"))
+    answered, left = (until_paused(first, name, draft=k) for k in ("\0 answered", "left \0"))
+    answered.answer("ask", Review(True))
+    answered.result(SIGNAL_TIMEOUT_SECONDS)
+    (since,) = [one.since for one in open_questions(first)]
+    first.shutdown()
+    forget = "DROP TABLE questions; DELETE FROM schema_version WHERE number = 6;"
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        connection.executescript(f"DROP TRIGGER questions_of_deleted_runs; {forget}")
+        connection.close()
+    else:
+        with psycopg.connect(url, autocommit=True) as session:
+            session.execute(forget)
+    second = open_runner()
+    assert [(one.run_id, one.value, one.since) for one in open_questions(second)] == [(left.run_id, "left \0", since)]

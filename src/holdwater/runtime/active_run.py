@@ -282,7 +282,7 @@ class ActiveRun:
         return {i: machine.fences[i] for i in machine.pending_inputs if machine.node_states[i] == AWAITING_INPUT}
 
     def _question_changes(self) -> QuestionChanges | None:
-        """What is to be written of its open questions; None: nothing."""
+        """The changes of its open questions to be written; None: there are none."""
         now_open, stored = self.open_questions(), self.stored_questions
         if now_open == stored:
             return None

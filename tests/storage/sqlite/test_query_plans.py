@@ -80,6 +80,17 @@ def connection() -> Iterator[sqlite3.Connection]:
         (sql.RECLAIM_EXPIRED_WORK, 2, "SEARCH work USING INDEX work_by_owner (owner=?)"),
         (sql.LIST_ORPHANED_CHILDREN, 0, "SEARCH child USING INDEX runs_unfinished_by_parent (parent_id>?)"),
         (sql.GET_NEXT_LEASE_EXPIRY, 1, "SEARCH work USING INDEX work_by_owner (owner>?)"),
+        (
+            sql.LIST_NEWEST_QUESTIONS,
+            4,
+            "SEARCH questions USING INDEX questions_by_asked_at ((asked_at,run_id,node)<(?,?,?))",
+        ),
+        (
+            sql.LIST_OLDEST_QUESTIONS,
+            4,
+            "SEARCH questions USING INDEX questions_by_asked_at ((asked_at,run_id,node)>(?,?,?))",
+        ),
+        (sql.DELETE_QUESTION, 2, "SEARCH questions USING PRIMARY KEY (run_id=? AND node=?)"),
         (sql.GET_PLAN, 1, "SEARCH plans USING INDEX sqlite_autoindex_plans_1 (structure=?)"),
     ],
 )
