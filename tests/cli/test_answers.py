@@ -166,3 +166,28 @@ def test_a_run_that_has_ended_has_no_pauses(asking: Shell) -> None:
     assert "waits for no answer" in again.stderr
     assert resume_and_get_seen(asking, "yes or no") == "False"
     assert asking("runs", "answer", "@last", "yes").returncode == 2
+
+
+def test_the_questions_of_all_runs_are_listed(asking: Shell) -> None:
+    assert asking("run", "asking.py:yes or no", "--context", '{"total": 1}').returncode == 4
+    assert asking("run", "asking.py:nested", "--context", '{"total": 2}').returncode == 4
+    said = asking("questions")
+    assert said.returncode == 0, said.stderr
+    heading, newest, oldest, total, hint = said.stdout.splitlines()
+    assert heading.split() == ["RUN", "WORKFLOW", "QUESTION", "WAITS", "ASKS", "ANSWER"]
+    assert "nested" in newest
+    assert "inner/ask" in newest
+    assert newest.endswith("an object with approved, size, until, n…")
+    assert "pay 1?" in oldest
+    assert oldest.endswith("yes or no")
+    assert total == "2 questions"
+    assert hint == "answer with `holdwater runs answer RUN --pause QUESTION ANSWER`, in JSON or as text"
+    listed = json.loads(asking("questions", "--json", "--oldest", "--limit", "1").stdout)
+    assert [(one["pause_id"], one["value"], one["answer_schema"]) for one in listed] == [
+        ("ask", "pay 1?", {"type": "boolean"})
+    ]
+    assert asking("questions", "--limit", "1").stdout.splitlines()[2] == "2 questions, 1 shown"
+    assert asking("runs", "answer", oldest.split()[0], "--pause", "ask", "yes").returncode == 0
+    assert [one["workflow_name"] for one in json.loads(asking("questions", "--json").stdout)] == ["nested"]
+    assert asking("runs", "cancel", newest.split()[0]).returncode == 0
+    assert asking("questions").stdout == "no questions\n"

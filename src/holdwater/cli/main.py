@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "demo": ("holdwater.cli.demo", "Watch a workflow on real weather data; kill it and let it go on."),
     "run": ("holdwater.cli.run", "Run a workflow or a graph, and watch it."),
     "runs": ("holdwater.cli.runs", "Look at recorded runs, and steer them."),
+    "questions": ("holdwater.cli.questions", "List what runs wait for people to answer."),
     "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a PostgreSQL database."),
     "schedules": ("holdwater.cli.schedules", "Look at schedules and triggers, add them, steer them."),
     "ui": ("holdwater.cli.ui", "Look at a database in the browser, and steer its runs."),

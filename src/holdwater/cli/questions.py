@@ -1,0 +1,80 @@
+"""`holdwater questions`: what the runs of a database wait for people to answer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from holdwater.cli import exit_codes, options
+from holdwater.cli.commands import format_command
+from holdwater.cli.formatting import align_columns, escape_unsafe, format_duration, pluralize, short_id, truncate
+
+if TYPE_CHECKING:
+    from holdwater.model.time import Micros
+    from holdwater.operations.questions import OpenQuestion
+
+
+@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@options.database_option
+@click.option("--oldest", is_flag=True, help="The question that waits longest first.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many questions.")
+@options.json_option("the questions")
+@options.typed_option
+def questions(database: str, oldest: bool, limit: int, as_json: bool, typed: bool) -> None:
+    """List the open questions of all runs, the newest first.  `holdwater runs answer` answers one."""
+    from holdwater.operations.databases import open_for_reading
+    from holdwater.operations.questions import count_questions, list_questions
+
+    with open_for_reading(database) as opened:
+        page = list_questions(opened, limit=limit, newest_first=not oldest)
+        total = count_questions(opened)
+        now = opened.clock.now()
+    if as_json:
+        click.echo(json.dumps([_to_json(question, typed=typed) for question in page.questions], indent=2))
+        return
+    if not page.questions:
+        click.echo("no questions")
+        return
+    rows = [("RUN", "WORKFLOW", "QUESTION", "WAITS", "ASKS", "ANSWER")]
+    for line in align_columns(rows + [_row(question, now) for question in page.questions]):
+        click.echo(line)
+    shown = f", {len(page.questions):,} shown" if total.has_more or total.count > len(page.questions) else ""
+    click.echo(f"{'more than ' if total.has_more else ''}{pluralize(total.count, 'question')}{shown}")
+    command = format_command("runs", "answer", "RUN", "--pause", "QUESTION", "ANSWER", database=database)
+    click.echo(f"answer with `{command}`, in JSON or as text")
+
+
+def _row(question: OpenQuestion, now: Micros) -> tuple[str, ...]:
+    from holdwater.model.schema_validation import describe_schema
+    from holdwater.model.value_types.display import to_display_text
+
+    asked = "" if question.question is None else to_display_text(question.question.tree, 60)
+    return (
+        short_id(question.run_id),
+        truncate(question.workflow, 40),
+        escape_unsafe(question.pause_id),
+        format_duration(max(0, now - question.since) / 1e6),
+        truncate(f"cannot be read: {question.problem}" if question.problem else asked, 60),
+        "anything" if question.answer_schema is None else truncate(describe_schema(question.answer_schema), 40),
+    )
+
+
+def _to_json(question: OpenQuestion, *, typed: bool) -> dict[str, Any]:
+    from holdwater.model.time import to_rfc3339
+    from holdwater.model.value_types.plain_json import to_plain_json
+
+    tree = None if question.question is None else question.question.tree
+    return {
+        "run_id": question.run_id,
+        "workflow_name": question.workflow,
+        "pause_id": question.pause_id,
+        "answer_name": question.answer_name,
+        "asking_run_id": question.asking_run_id,
+        "node": question.node,
+        "value": tree if typed else to_plain_json(tree),
+        "answer_schema": question.answer_schema,
+        "since": to_rfc3339(question.since),
+        "problem": question.problem or None,
+    }
