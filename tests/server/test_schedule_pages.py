@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import httpx
@@ -10,6 +9,7 @@ import pytest
 
 from holdwater import DefaultRunner
 from tests.server.live import Live
+from tests.server.pages_client import post_form
 
 DAILY = {"expression": "0 2 * * *", "timezone": "Europe/Berlin"}
 
@@ -20,40 +20,29 @@ def browser(live: Live) -> Iterator[httpx.Client]:
         yield client
 
 
-def csrf_of(page: str) -> str:
-    found = re.search('name="csrf_token" value="([^"]+)"', page)
-    assert found is not None
-    return found[1]
-
-
-def post(browser: httpx.Client, path: str, **fields: str) -> httpx.Response:
-    token = csrf_of(browser.get("/ui/public/schedules/new").text)
-    return browser.post(f"/ui/public{path}", data={"csrf_token": token, **fields})
-
-
 def test_a_schedule_is_added_changed_paused_resumed_run_and_deleted(browser: httpx.Client) -> None:
-    added = post(browser, "/schedules/new", workflow="unknown-yet", allow_unknown="1", name="nightly", **DAILY)
+    added = post_form(browser, "/schedules/new", workflow="unknown-yet", allow_unknown="1", name="nightly", **DAILY)
     assert "unknown-yet is scheduled." in added.text
     assert "At 02:00 every day" in added.text
     path = added.url.path.removeprefix("/ui/public")
-    changed = post(browser, f"{path}/edit", expression="30 3 * * *", timezone="UTC", context='{"amount": 950}')
+    changed = post_form(browser, f"{path}/edit", expression="30 3 * * *", timezone="UTC", context='{"amount": 950}')
     assert "The schedule is changed." in changed.text
     assert "At 03:30 every day" in changed.text
     assert "950" in changed.text
-    assert "nightly is paused" in post(browser, f"{path}/pause").text
+    assert "nightly is paused" in post_form(browser, f"{path}/pause").text
     assert "It is paused: it does not fire" in browser.get(f"/ui/public{path}").text
-    assert "fires again from now on" in post(browser, f"{path}/resume").text
-    requested = post(browser, f"{path}/run")
+    assert "fires again from now on" in post_form(browser, f"{path}/resume").text
+    requested = post_form(browser, f"{path}/run")
     assert "is requested" in requested.text
     assert 'data-state="queued"' in requested.text
-    deleted = post(browser, f"{path}/delete")
+    deleted = post_form(browser, f"{path}/delete")
     assert deleted.url.path == "/ui/public/schedules"
     assert "nightly is deleted" in deleted.text
     assert browser.get(f"/ui/public{path}").status_code == 404
 
 
 def test_a_notice_is_shown_once(browser: httpx.Client) -> None:
-    added = post(browser, "/schedules/new", workflow="w", allow_unknown="1", **DAILY)
+    added = post_form(browser, "/schedules/new", workflow="w", allow_unknown="1", **DAILY)
     assert "w is scheduled." in added.text
     assert "w is scheduled." not in browser.get(str(added.url)).text
 
@@ -74,7 +63,7 @@ def test_a_notice_is_shown_once(browser: httpx.Client) -> None:
     ],
 )
 def test_what_does_not_fit_is_said_beside_the_form(browser: httpx.Client, fields: dict[str, str], said: str) -> None:
-    answer = post(browser, "/schedules/new", **{"workflow": "w", "allow_unknown": "1", **DAILY, **fields})
+    answer = post_form(browser, "/schedules/new", **{"workflow": "w", "allow_unknown": "1", **DAILY, **fields})
     assert answer.status_code == 422
     assert said in answer.text
 

@@ -77,11 +77,11 @@ function showSelection() {
     every.checked = chosen.length > 0 && chosen.length === boxes.length;
     every.indeterminate = chosen.length > 0 && !every.checked;
   }
-  if (!bar) return;
-  bar.dataset.chosen = chosen.length;
   for (const place of all('[data-chosen-count]', bulk)) place.textContent = chosen.length.toLocaleString('en');
-  const scope = one(`[name=scope][value=${chosen.length ? 'selected' : 'matching'}]`, bulk);
-  if (scope) scope.checked = true;
+  for (const scope of all('[data-scope]', bulk)) scope.checked = (scope.value === 'selected') === chosen.length > 0;
+  if (!bar) return;
+  one('[data-chosen]', bar).hidden = chosen.length === 0;
+  one('[data-nothing-chosen]', bar).hidden = chosen.length > 0;
 }
 if (bulk) {
   bulk.addEventListener('change', ({ target }) => {
@@ -171,7 +171,7 @@ if (parts().length && stream) {
     for (const part of parts()) {
       const { fragment, live } = part.dataset;
       if (name !== 'resync' && !live.split(' ').includes(name)) continue;
-      if (!refreshers.has(fragment)) refreshers.set(fragment, throttle(() => refresh(one(`[data-fragment="${fragment}"]`)), 500));
+      if (!refreshers.has(fragment)) refreshers.set(fragment, throttle(() => refresh(one(`[data-fragment="${fragment}"]`)), +part.dataset.pause || 500));
       refreshers.get(fragment)();
     }
   };

@@ -1,0 +1,11 @@
+"""The list of runs: filters in the URL, saved views, counts, runs per hour, and acts on many runs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from holdwater.server.pages.runs import bulk, page, views
+
+router = APIRouter()
+for part in (bulk, views, page):
+    router.include_router(part.router)

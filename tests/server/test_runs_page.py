@@ -1,0 +1,137 @@
+"""The list of runs, as a browser without scripts uses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from starlette.datastructures import QueryParams
+
+from holdwater import Context, DefaultRunner, WorkflowBuilder, task
+from holdwater.server.pages.runs.query import RunsQuery
+from tests.server.live import Live
+from tests.server.pages_client import post_form
+
+ROW = re.compile('data-run="([^"]+)"')
+
+
+@pytest.fixture
+def browser(live: Live) -> Iterator[httpx.Client]:
+    with live.browser() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def runs(runner: DefaultRunner) -> dict[str, str]:
+    """Ids of a run that completed and one that failed."""
+    with WorkflowBuilder("pages-orders"):
+
+        @task()
+        def charge(context: Context) -> None:
+            if context.get("fails"):
+                raise OSError("502 <b>Bad</b> Gateway\nsecond line")
+
+    done = runner.execute("pages-orders", {})
+    failed = runner.execute("pages-orders", {"fails": True})
+    return {"completed": done.run_id, "failed": failed.run_id}
+
+
+def rows_of(browser: httpx.Client, **params: str) -> set[str]:
+    answer = browser.get("/ui/public/runs", params={"fragment": "rows", **params})
+    assert answer.status_code == 200
+    assert answer.text.lstrip().startswith("<tbody")
+    return set(ROW.findall(answer.text))
+
+
+def test_filters_are_in_the_url(browser: httpx.Client, runs: dict[str, str]) -> None:
+    assert rows_of(browser, workflow="pages-orders") == set(runs.values())
+    assert rows_of(browser, workflow="pages-orders", status="failed") == {runs["failed"]}
+    assert rows_of(browser, workflow="nothing-of-this-name") == set()
+
+
+def test_the_first_line_of_an_error_is_shown_as_text(browser: httpx.Client, runs: dict[str, str]) -> None:
+    page = browser.get("/ui/public/runs", params={"workflow": "pages-orders"}).text
+    assert "502 &lt;b&gt;Bad&lt;/b&gt; Gateway …" in page
+    assert "<b>Bad" not in page
+
+
+def test_a_list_without_a_match_says_which_filters_to_drop(browser: httpx.Client) -> None:
+    page = browser.get("/ui/public/runs", params={"workflow": "nope", "status": "failed"}).text
+    assert 'data-empty="filter"' in page
+    assert 'href="?workflow=nope" data-drop="status"' in page
+    assert 'href="?status=failed" data-drop="workflow"' in page
+
+
+def test_an_instant_that_is_none_is_told(browser: httpx.Client) -> None:
+    page = browser.get("/ui/public/runs", params={"since": "yesterday"})
+    assert page.status_code == 200
+    assert "is no instant" in page.text
+
+
+def test_selected_runs_are_retried_and_what_it_does_not_fit_is_left(
+    browser: httpx.Client, runs: dict[str, str]
+) -> None:
+    fields: dict[str, str | list[str]] = {"scope-retry": "selected", "run": list(runs.values()), "verb": "retry"}
+    page = post_form(browser, "/runs/bulk", **fields)
+    assert "1 run retried." in page.text
+    assert "1 run left as they were" in page.text
+
+
+def test_all_that_match_are_acted_on(browser: httpx.Client, runner: DefaultRunner) -> None:
+    with WorkflowBuilder("pages-failing"):
+
+        @task()
+        def fail(context: Context) -> None:
+            raise ValueError("no")
+
+    for _ in range(3):
+        runner.execute("pages-failing", {})
+    query = "workflow=pages-failing&status=failed"
+    page = post_form(browser, "/runs/bulk", verb="retry", **{"scope-retry": "matching"}, query=query)
+    assert "3 runs retried." in page.text
+    assert page.url.query == b"status=failed&workflow=pages-failing"
+
+
+@pytest.mark.parametrize("fields", [{"verb": "delete"}, {"verb": "retry"}, {}])
+def test_a_request_that_means_nothing_changes_nothing(browser: httpx.Client, fields: dict[str, str]) -> None:
+    page = post_form(browser, "/runs/bulk", **fields)
+    assert "nothing was changed" in page.text or "cannot be done to runs" in page.text
+
+
+def test_views_are_kept_in_the_browser(browser: httpx.Client) -> None:
+    page = post_form(browser, "/views", name="Mine <b>", query="status=failed&status=paused&nonsense=1")
+    assert "is kept in this browser" in page.text
+    assert "Mine &lt;b&gt;" in page.text
+    assert page.url.query == b"status=failed&status=paused"
+    removed = post_form(browser, "/views", name="Mine <b>", remove="1")
+    assert "is removed" in removed.text
+    assert "Mine &lt;b&gt;</a>" not in removed.text
+
+
+def test_the_list_begins_with_the_default_view(browser: httpx.Client) -> None:
+    post_form(browser, "/views", name="First", query="status=failed", default="1")
+    assert browser.get("/ui/public/runs").url.query == b"status=failed"
+    assert browser.get("/ui/public/runs?all=1").url.query == b"all=1"
+
+
+def test_a_cookie_of_views_from_elsewhere_is_harmless(browser: httpx.Client) -> None:
+    for kept in ("%5B%5B1%2C2%2C3%5D%5D", "nonsense", "%7B%7D", "%5B%5B%22a%22%2C%22javascript%3Ax%22%2Ctrue%5D%5D"):
+        page = browser.get("/ui/public/runs", headers={"cookie": f"holdwater_views={kept}"} | _session(browser, kept))
+        assert page.status_code == 200
+        assert "javascript:" not in page.text
+
+
+def _session(browser: httpx.Client, kept: str) -> dict[str, str]:
+    cookies = [f"{cookie.name}={cookie.value}" for cookie in browser.cookies.jar if cookie.name != "holdwater_views"]
+    return {"cookie": "; ".join([f"holdwater_views={kept}", *cookies])}
+
+
+def test_a_url_reads_back_as_it_was_written() -> None:
+    query = RunsQuery(("!failed", "!paused"), "ord*", ("env=prod", "team"), "cli", "ended", "24h", "", "502", True)
+    assert RunsQuery.of(QueryParams(query.url()[1:])) == query
+    assert RunsQuery.of(QueryParams("status=x&origin=y&time=z&label=")) == RunsQuery()
+    assert RunsQuery().is_empty
+    assert RunsQuery(status=("failed",)).with_status("failed") == "?all=1"
+    assert RunsQuery().without_status("completed") == "?status=%21completed"
