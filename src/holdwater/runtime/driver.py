@@ -78,6 +78,7 @@ class Driver:
         self._core.store_status.has_notifications = self._store.listen(self._on_notification)
         self._clock.on_jump(self._on_clock_jump)
         install_record_factory()
+        self._core.log_capture.start()
         logger.info("runner %s works on %s", self._log_name, self._store.url)
         self.loop.start(self._turns, self.services.supervised)
         self._core.heartbeat.start()
