@@ -33,7 +33,7 @@ class AnnouncedRuns:
     """Makes runs of one database from its catalog; they are not written yet."""
 
     def __init__(self, store: Store, run_loader: RunLoader, clock: Clock) -> None:
-        self._store, self._run_loader, self._clock = store, run_loader, clock
+        self._store, self._run_loader, self.clock = store, run_loader, clock
 
     def find_workflow(self, name: str) -> WorkflowRow:
         """Read the announcement of a workflow.  Raises WorkflowNotFound, with names that come close."""
@@ -61,7 +61,7 @@ class AnnouncedRuns:
         Raises InputError, MissingInputError, EncodingError, StoreError, StoreUnavailable.
         """
         values = check_inputs(workflow, inputs)
-        now = self._clock.now()
+        now = self.clock.now()
         row = RunRow(
             id=ids.new_run_id(now),
             workflow=workflow.name,
@@ -87,7 +87,7 @@ class AnnouncedRuns:
                 if isinstance(value, InvalidValue):
                     value.copy()  # the error of what is wrong
         run = ActiveRun(row, self._run_loader.plan_of(row), style, definition, is_new=True)
-        run.apply_entry(JournalEntry(started), self._clock)
+        run.apply_entry(JournalEntry(started), self.clock)
         return run
 
 
