@@ -89,7 +89,7 @@ class Client(RunMethods):
 
         All inputs are checked before the first run is written.  If the database fails in the middle, the runs written
         until then stay; with `idempotency_keys`, one for each, the same call again starts the others only.
-        Raises what `submit` raises, InvalidArgument for too many inputs or another number of keys.
+        Raises InvalidArgument for too many inputs or another number of keys, and the errors of `submit`.
         """
         started = start_many(
             self._engine,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.cli import exit_codes
 from holdwater.cli.exit_codes import CommandError
@@ -38,17 +40,17 @@ def serving(address: Address | None, check: Callable[[], RunnerHealth]) -> Itera
         yield
         return
 
-    class Handler(_HealthHandler):
-        check_health = staticmethod(check)
-
-    server_class = _IPv6Server if ":" in address[0] else _HealthServer
     try:
-        server = server_class(address, Handler)
+        listening = socket.create_server(address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     except OSError as error:
         raise CommandError(
             f"--health: {address[0]}:{address[1]} cannot be listened at: {error.strerror or error}",
             code=exit_codes.UNAVAILABLE,
         ) from error
+    server = ThreadingHTTPServer(address, partial(_HealthHandler, check), bind_and_activate=False)
+    server.socket.close()
+    server.socket = listening
+    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="holdwater-health", daemon=True)
     thread.start()
     try:
@@ -59,29 +61,27 @@ def serving(address: Address | None, check: Callable[[], RunnerHealth]) -> Itera
         thread.join()
 
 
-class _HealthServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-
-class _IPv6Server(_HealthServer):
-    import socket
-
-    address_family = socket.AF_INET6
-
-
 class _HealthHandler(BaseHTTPRequestHandler):
     """`/health`: 200 while the process need not be restarted; `/ready`: 200 while it takes work; else 503."""
 
-    check_health: Callable[[], RunnerHealth]
-    timeout = REQUEST_SECONDS
-    server_version = "holdwater"
-    sys_version = ""
+    def __init__(self, check: Callable[[], RunnerHealth], *connection: Any) -> None:
+        self._check_runner = check
+        super().__init__(*connection)
+
+    def setup(self) -> None:
+        """Prepare the connection of a client, which may be slow."""
+        self.request.settimeout(REQUEST_SECONDS)
+        super().setup()
+
+    def version_string(self) -> str:
+        """Return the name of the server, without versions."""
+        return "holdwater"
 
     def do_GET(self) -> None:
         if self.path not in ("/health", "/ready"):
             self._answer(404, {"status": "not found", "paths": ["/health", "/ready"]})
             return
-        health = self.check_health()
+        health = self._check_runner()
         is_good = health.is_alive if self.path == "/health" else health.is_ready
         status = "ok" if is_good else "not ready" if health.is_alive else "broken"
         self._answer(

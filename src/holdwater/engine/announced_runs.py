@@ -104,15 +104,14 @@ def check_inputs(workflow: WorkflowRow, inputs: Mapping[str, Any] | None) -> dic
     variant = _variant_for(workflow, values)
     missing = [name for name in (variant or schema).get("required", ()) if name not in values]
     known = f"its inputs are {', '.join(map(repr, properties))}" if properties else "it has no inputs"
+    unknown = [name for name in values if name not in properties]
+    close = did_you_mean(unknown[0], properties) if unknown and properties else ""
     if missing:
-        raise MissingInputError(
-            missing, values, f"workflow {workflow.name!r} needs {', '.join(map(repr, missing))}", hint=known
-        )
+        text = f"workflow {workflow.name!r} needs {', '.join(map(repr, missing))}"
+        raise MissingInputError(missing, values, text, hint=f"{unknown[0]!r} was given, {close}" if close else known)
     plain = {name: to_plain_json(StoredValue.encode(value).tree) for name, value in values.items()}
     wrong = first_violation({**schema, "required": []}, plain)
     if wrong is not None:
-        unknown = [name for name in values if name not in properties]
-        close = did_you_mean(unknown[0], properties) if unknown else ""
         raise InputError(f"inputs of workflow {workflow.name!r} do not fit: {wrong}", hint=close or known)
     return values
 

@@ -124,7 +124,7 @@ class DefaultRunner(RunMethods, ScheduleMethods):
 
         All contexts are checked before the first run is written.  If the database fails in the middle, the runs written
         until then stay; with `idempotency_keys`, one for each, the same call again starts the others only.
-        Raises what `submit` raises, InvalidArgument for too many contexts or another number of keys.
+        Raises InvalidArgument for too many contexts or another number of keys, and the errors of `submit`.
         """
         given, keys = check_batch(contexts, idempotency_keys)
         name = resolve_workflow_name(workflow, self._engine.registry)
