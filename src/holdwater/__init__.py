@@ -12,7 +12,6 @@ from holdwater.model.lazy_imports import lazy_module
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from holdwater.client import Client
     from holdwater.graphs import END, Graph, ifelse, interrupt, node, register_graph, route
     from holdwater.model.policies import RetryPolicy
     from holdwater.model.statuses import RunStatus
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
 __all__ = [
     "END",
     "AsyncRunner",
-    "Client",
     "Context",
     "DefaultRunner",
     "DefaultRunnerConfig",
@@ -106,7 +104,6 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    "holdwater.client": ("Client",),
     "holdwater.graphs": (
         "END",
         "Graph",

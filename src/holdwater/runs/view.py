@@ -146,6 +146,15 @@ class RunView:
         units = compiled.descendants([compiled.unit_of[i] for i in compiled.readers(inputs)])
         return frozenset(compiled.plan.nodes[i].name for unit in units for i in compiled.unit_members[unit])
 
+    def from_node(self, name: str) -> frozenset[str]:
+        """Names of a node, of the others in its loop, and of all that come after them: what a fork from it runs again.
+
+        Raises KeyError.
+        """
+        compiled = self._run.compiled_plan
+        units = compiled.descendants([compiled.unit_of[compiled.node_index[name]]])
+        return frozenset(compiled.plan.nodes[i].name for unit in units for i in compiled.unit_members[unit])
+
     # -- data
 
     @property

@@ -105,7 +105,11 @@ function morphChildren(old, fresh) {
       old.insertBefore(next, place);
     }
   }
-  while (place) [place, place] = [place.nextSibling, void place.remove()];
+  while (place) {
+    const gone = place;
+    place = place.nextSibling;
+    gone.remove();
+  }
 }
 
 // -- fragments of this page, made by the server

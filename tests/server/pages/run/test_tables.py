@@ -56,7 +56,7 @@ def test_the_header_of_a_run_that_asks(runner: DefaultRunner, show: Show) -> Non
     header = build_header(show(runner.execute(Graph([write, ask], name="press"), {"topic": "rain"}).run_id))
     assert (header.state, header.word, header.is_live) == ("awaiting_input", "Waits for an answer", True)
     assert header.why is not None
-    assert (header.why.text, header.why.node) == ("ask waits for verdict", "ask")
+    assert (header.why.text, header.why.node) == ("waits for verdict", "ask")
     assert header.acts == ("cancel", "fork")
 
 

@@ -82,13 +82,11 @@ class Checkpointer:
     """Records runs of graphs in a database.
 
     `url`: as everywhere, `sqlite:///...` or `postgresql://...`.  Opened when it is first used; may be shared
-    by runners and threads; a context manager, closed by itself when it is collected.  `capture_logs`: keep the log
-    records of nodes in the database, for `holdwater runs logs`.
+    by runners and threads; a context manager, closed by itself when it is collected.
     """
 
-    def __init__(self, url: str, *, options: StoreOptions | None = None, capture_logs: bool = False) -> None:
+    def __init__(self, url: str, *, options: StoreOptions | None = None) -> None:
         self.url = url
-        self._capture_logs = capture_logs
         self._options = options
         self._lock = threading.Lock()
         self._engine: Engine | None = None
@@ -105,7 +103,6 @@ class Checkpointer:
                     prefetch_tasks=2 * MAX_CONCURRENT_FUNCTIONS,
                     task_timeout_seconds=NO_TIMEOUT_SECONDS,
                     recover=False,  # a run goes on when it is run again
-                    capture_logs=self._capture_logs,
                 )
                 self._engine = Engine(self.url, limits, registry=Registry(), options=self._options)
                 self._finalizer = weakref.finalize(self, self._engine.close, DRAIN_SECONDS, wait=False)
@@ -211,19 +208,18 @@ class MemoryCheckpointer(Checkpointer):
 class SqliteCheckpointer(Checkpointer):
     """Records in an SQLite file.  `path`: of the file, or a `sqlite:` URL."""
 
-    def __init__(self, path: str | Path, *, options: StoreOptions | None = None, capture_logs: bool = False) -> None:
+    def __init__(self, path: str | Path, *, options: StoreOptions | None = None) -> None:
         text = str(path)
-        url = text if text.startswith("sqlite:") else f"sqlite:///{text}"
-        super().__init__(url, options=options, capture_logs=capture_logs)
+        super().__init__(text if text.startswith("sqlite:") else f"sqlite:///{text}", options=options)
 
 
 class PostgresCheckpointer(Checkpointer):
     """Records on PostgreSQL; runs go on in any process."""
 
-    def __init__(self, url: str, *, options: StoreOptions | None = None, capture_logs: bool = False) -> None:
+    def __init__(self, url: str, *, options: StoreOptions | None = None) -> None:
         if not url.startswith(("postgresql:", "postgres:")):
             raise ConfigError(f"a PostgresCheckpointer needs a postgresql:// URL, not {url!r}")
-        super().__init__(url, options=options, capture_logs=capture_logs)
+        super().__init__(url, options=options)
 
 
 def _to_recorded_step(run: RunView, node: NodeView) -> RecordedStep:

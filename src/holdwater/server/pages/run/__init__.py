@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from holdwater.server.pages.run.page import router
+from fastapi import APIRouter
+
+from holdwater.server.pages.run import acts, answer, fork, page, value_page
+
+router = APIRouter()
+for part in (value_page, fork, answer, acts, page):
+    router.include_router(part.router)
 
 __all__ = ["router"]

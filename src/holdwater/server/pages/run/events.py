@@ -42,7 +42,7 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
-class EventPage:
+class EventTable:
     """One page of the events that match, the oldest first.
 
     `older`, `newer`: journal numbers to go on with (`before=`, `after=`), None if there are no more.
@@ -88,12 +88,12 @@ def matching_events(events: Iterable[RunEvent], which: EventFilter) -> list[RunE
     ]
 
 
-def select_events(events: Sequence[RunEvent], which: EventFilter) -> EventPage:
+def select_events(events: Sequence[RunEvent], which: EventFilter) -> EventTable:
     """Select one page of events.  Events of one journal entry are on one page."""
     return to_page(matching_events(events, which), len(events), which)
 
 
-def to_page(found: Sequence[RunEvent], total: int, which: EventFilter) -> EventPage:
+def to_page(found: Sequence[RunEvent], total: int, which: EventFilter) -> EventTable:
     """Cut one page out of the events that match."""
     if which.after is not None:
         start = next((k for k, event in enumerate(found) if event.seq > which.after), len(found))
@@ -107,7 +107,7 @@ def to_page(found: Sequence[RunEvent], total: int, which: EventFilter) -> EventP
         )
         start = _start_of_entry(found, max(0, end - PAGE_EVENTS))
     shown = found[start:end]
-    return EventPage(
+    return EventTable(
         tuple([_row(event) for event in shown]),
         len(found),
         total,

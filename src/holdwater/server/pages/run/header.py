@@ -146,7 +146,8 @@ def _why(shown: ShownRun, is_asked: bool) -> Why | None:
         own = pause.name if pause.asking_run_id == view.id else pause.pause_id.partition("/")[0]
         more = f", and {pluralize(len(view.pauses) - 1, 'more question')}" if len(view.pauses) > 1 else ""
         known = any(node.name == own for node in view.nodes)
-        return Why(f"{pause.pause_id} waits for {pause.answer_name}{more}", "awaiting_input", own if known else None)
+        who = "" if known and pause.pause_id == own else f"{pause.pause_id} "
+        return Why(f"{who}waits for {pause.answer_name}{more}", "awaiting_input", own if known else None)
     if run.status in (RunStatus.PAUSED, RunStatus.CANCELLED):
         return Why(run.reason, str(run.status)) if run.reason else None
     if activity.state == "orphaned":

@@ -11,9 +11,8 @@ from holdwater.model.time import Micros
 from holdwater.model.values import StoredValue
 from holdwater.runs.nodes import AttemptOutcome, AttemptView, NodeView
 from holdwater.runs.open_pauses import Pause
-from holdwater.runs.view import RunView
+from holdwater.server.pages.run.children import ChildProgress, ShownChild, child_progress, child_runs_of, urgency
 from holdwater.server.pages.run.shown_run import ShownRun
-from holdwater.server.pages.run.tasks import ChildProgress, child_progress
 from holdwater.server.value_tree import ShownValue, show_value
 
 MAX_VALUES: Final = 30
@@ -27,11 +26,6 @@ _OUTCOMES: Final[dict[AttemptOutcome, tuple[MarkName, str]]] = {
     "cancelled": ("cancelled", "Cancelled"),
     "awaiting_input": ("awaiting_input", "Asked"),
 }
-_CHILD_MARKS: Final[dict[str, MarkName]] = {
-    "waiting": "pending", "running": "running", "paused": "paused", "completed": "completed", "failed": "failed",
-    "cancelled": "cancelled",
-}  # fmt: skip
-_CHILD_URGENCY: Final = {"failed": 0, "paused": 1, "running": 2, "cancelled": 3, "waiting": 4, "completed": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +35,6 @@ class ShownValues:
     values: tuple[ShownValue, ...]
     total: int
     removed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ShownChild:
-    """A run a node has fanned out to.  `index`: of the item."""
-
-    run_id: str
-    index: int
-    status: str
-    mark: MarkName
-    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +78,7 @@ def build_node_panel(run: ShownRun, name: str) -> NodePanel:
     """Build the panel of a node.  Raises TaskNotFound."""
     view = run.view
     node = view.node(name)
+    children = child_runs_of(view, name)
     plan_node = next(one for one in view.plan.nodes if one.name == node.name)
     own = [p for p in view.pauses if p.asking_run_id == view.id and p.name == name]
     question = own[0] if own else None
@@ -114,8 +98,8 @@ def build_node_panel(run: ShownRun, name: str) -> NodePanel:
         question,
         None if question is None or question.question is None else show_value(question.answer_name, question.question),
         tuple([p for p in view.pauses if p.pause_id.startswith(f"{name}/")]),
-        child_progress(view, name),
-        _urgent_children(view, name),
+        child_progress(children),
+        tuple(sorted(children, key=urgency)[:MAX_CHILDREN]),
         not node.loop,
     )
 
@@ -131,9 +115,3 @@ def _show_values(values: Mapping[str, StoredValue | None]) -> ShownValues:
     present = {name: value for name, value in values.items() if value is not None}
     shown = [show_value(name, value) for name, value in list(present.items())[:MAX_VALUES]]
     return ShownValues(tuple(shown), len(present), tuple([name for name in values if name not in present]))
-
-
-def _urgent_children(view: RunView, name: str) -> tuple[ShownChild, ...]:
-    children = view.fan_outs.get(name, ())
-    urgent = sorted(children, key=lambda child: (_CHILD_URGENCY[child.status], child.index))[:MAX_CHILDREN]
-    return tuple([ShownChild(one.run_id, one.index, one.status, _CHILD_MARKS[one.status], one.error) for one in urgent])

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from holdwater.errors import TaskNotFound
+from holdwater.events.run_events import EVENT_TYPES
 from holdwater.model.records import RunFilter
 from holdwater.model.time import Micros
 from holdwater.operations.runs import count_runs, find_run
+from holdwater.server.pages.run.children import build_child_table
 from holdwater.server.pages.run.context import MOMENTS, build_data_tab
 from holdwater.server.pages.run.events import EventFilter, events_as_json, matching_events, select_events
 from holdwater.server.pages.run.header import build_header
@@ -26,10 +28,11 @@ from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 router = APIRouter()
 
+EVENT_NAMES: Final = " ".join(EVENT_TYPES)
 OPTIONS: Final[dict[Tab, tuple[str, ...]]] = {
     "graph": ("level", "full"),
     "timeline": ("state", "q", "page", "from", "to"),
-    "tasks": ("state", "q", "sort", "page"),
+    "tasks": ("state", "q", "sort", "page", "show", "of"),
     "events": ("group", "task", "q", "after", "before"),
     "context": ("at", "q"),
     "doctor": (),
@@ -95,6 +98,7 @@ def _page_values(request: Request, tenant: TenantDatabase, run_id: str, links: P
         "panel": panel,
         "missing_node": missing,
         "marks": run.marks,
+        "event_names": EVENT_NAMES,
         "tab": _tab_values(run, links),
     }
 
@@ -112,6 +116,10 @@ def _tab_values(run: ShownRun, links: PageLinks) -> Any:
             return build_data_tab(run.view, moment if moment in MOMENTS else "now", options.get("q", ""))
         case "doctor":
             return None
+        case "tasks" if options.get("show") == "children":
+            return build_child_table(
+                run.view, options.get("of", ""), options.get("state", ""), _number(options.get("page")) or 1
+            )
         case _:
             return build_task_table(run, _node_filter(options))
 

@@ -7,18 +7,9 @@ from dataclasses import dataclass
 from holdwater.drawing.marks import MarkName
 from holdwater.model.time import Micros
 from holdwater.runs.nodes import NodeView
-from holdwater.runs.view import RunView
+from holdwater.server.pages.run.children import ChildProgress, child_progress, recorded_children
 from holdwater.server.pages.run.selection import NodeFilter, NodePage, select_nodes
 from holdwater.server.pages.run.shown_run import ShownRun
-
-
-@dataclass(frozen=True, slots=True)
-class ChildProgress:
-    """Child runs of a node.  `done`: those that have ended; `failed`: those of them that failed or were cancelled."""
-
-    total: int
-    done: int
-    failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +54,13 @@ def build_task_table(run: ShownRun, which: NodeFilter) -> TaskTable:
     )
 
 
-def child_progress(view: RunView, node: str) -> ChildProgress | None:
-    """Count the child runs a node has fanned out to; None if it has not."""
-    children = view.fan_outs.get(node)
-    if children is None:
-        return None
-    statuses = [child.status for child in children]
-    failed = sum([statuses.count(status) for status in ("failed", "cancelled")])
-    return ChildProgress(len(statuses), failed + statuses.count("completed"), failed)
-
-
 def _row(run: ShownRun, node: NodeView) -> TaskRow:
     is_open = node.state in ("running", "waiting")
     last = node.attempts[-1] if node.attempts else None
     ended = None if is_open else node.ended_at
     until = ended if ended is not None else run.now if is_open else None
     started = node.started_at
+    children = recorded_children(run.view, node.name)
     error = node.failure.message if node.failure is not None else node.error
     return TaskRow(
         node.name,
@@ -92,5 +74,5 @@ def _row(run: ShownRun, node: NodeView) -> TaskRow:
         None if last is None else last.worker,
         error or node.reason or "",
         bool(error),
-        child_progress(run.view, node.name),
+        None if children is None else child_progress(children),
     )
