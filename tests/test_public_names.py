@@ -16,7 +16,7 @@ import holdwater
 
 ROOT: Final = Path(holdwater.__file__).parent
 ROOT_NAMES: Final = """
-    Context DefaultRunner DefaultRunnerConfig Pause PipelineResult RetryPolicy RunStatus RunSummary TaskHandle
+    Client Context DefaultRunner DefaultRunnerConfig Pause PipelineResult RetryPolicy RunStatus RunSummary TaskHandle
     TaskResult TriggerResult WorkflowBuilder WorkflowHandle all_of always any_of context_value none_of register_type
     register_workflow_constructor task task_failed task_skipped task_success trigger
 

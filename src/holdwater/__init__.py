@@ -12,6 +12,7 @@ from holdwater.model.lazy_imports import lazy_module
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from holdwater.client import Client
     from holdwater.graphs import END, Graph, ifelse, interrupt, node, register_graph, route
     from holdwater.model.policies import RetryPolicy
     from holdwater.model.statuses import RunStatus
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "END",
     "AsyncRunner",
+    "Client",
     "Context",
     "DefaultRunner",
     "DefaultRunnerConfig",
@@ -104,6 +106,7 @@ __all__ = [
 ]
 
 _EXPORTS = {
+    "holdwater.client": ("Client",),
     "holdwater.graphs": (
         "END",
         "Graph",

@@ -15,6 +15,7 @@ from holdwater.cli import pauses as pause_texts
 from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, format_instant
+from holdwater.cli.runner_options import capturing_config
 
 if TYPE_CHECKING:
     from holdwater.runners.tasks.default_runner import DefaultRunner
@@ -38,7 +39,6 @@ def demo(directory: Path, pace: float, fresh: bool, review: bool) -> int:
     twice.
     """
     from holdwater.demo import run as weather
-    from holdwater.runners.tasks.config import DefaultRunnerConfig
 
     home = _make_directory(directory)
     path = home / "demo.db"
@@ -66,9 +66,7 @@ def demo(directory: Path, pace: float, fresh: bool, review: bool) -> int:
         return follow.continue_run(runner, newest.run_id)
 
     try:
-        _, result, pauses = follow.run_and_watch(
-            database, DefaultRunnerConfig(own_runs_only=True), start, lambda: view()
-        )
+        _, result, pauses = follow.run_and_watch(database, capturing_config(own_runs_only=True), start, lambda: view())
     except follow.Interrupted as interrupted:
         follow.print_interrupted(database, interrupted.run_id, again)
         return follow.exit_after_interrupt(interrupted)
@@ -86,7 +84,6 @@ def demo(directory: Path, pace: float, fresh: bool, review: bool) -> int:
 def _review(database: str, weather_result: PipelineResult, again: str) -> int:
     """Have a person approve the report, whichever process gives the answer."""
     from holdwater.demo.review import review_graph, review_inputs
-    from holdwater.runners.tasks.config import DefaultRunnerConfig
 
     context = weather_result.final_context
 
@@ -102,7 +99,7 @@ def _review(database: str, weather_result: PipelineResult, again: str) -> int:
 
     try:
         _, result, pauses = follow.run_and_watch(
-            database, DefaultRunnerConfig(own_runs_only=True), start, live_view.choose_view, wait_for_answers=ask
+            database, capturing_config(own_runs_only=True), start, live_view.choose_view, wait_for_answers=ask
         )
     except follow.Interrupted as interrupted:
         follow.print_interrupted(database, interrupted.run_id, f"{again} --review")

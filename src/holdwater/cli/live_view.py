@@ -121,7 +121,10 @@ class TableView:
         """task -> instant at which it was first seen running; the journal has the start only after its end"""
 
     def __enter__(self) -> TableView:
+        from holdwater.runtime.logs import captured_streams
+
         self._live.__enter__()
+        captured_streams.wrap_again()  # in front of the display, which shows what functions print above the table
         return self
 
     def __exit__(

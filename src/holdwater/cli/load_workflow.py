@@ -13,6 +13,7 @@ from holdwater.cli.formatting import truncate
 from holdwater.model.error_report import describe_error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
     from holdwater.drawing.colours import Theme
@@ -64,6 +65,52 @@ def load_target(target: str, *, require_choice: bool = True) -> str:
     raise CommandError(
         f"module {place!r} registers {len(new)} workflows: {', '.join(new[:20])}", hint=f"name one: {place}:{new[0]}"
     )
+
+
+def load_modules(places: Sequence[str]) -> list[str]:
+    """Import modules and register every workflow and named graph they hold; returns the registered names, sorted.
+
+    Raises CommandError for a module that cannot be imported, and if there is none at all, or two of one name.
+    """
+    from holdwater.model.registry import registry
+
+    for place in places:
+        module = _import_module(place)
+        for attribute, value in list(vars(module).items()):
+            if isinstance(value, DrawableWorkflow) and not isinstance(value, type) and value.name:
+                _register_variable(place, attribute, value)
+    if not registry.names():
+        raise CommandError(
+            f"{', '.join(map(repr, places))}: no workflow is defined there",
+            hint='define one inside `with WorkflowBuilder("name"):`, a Workflow(name="...") or a Graph(name="...")',
+            code=exit_codes.NOT_FOUND,
+        )
+    return list(registry.names())
+
+
+def load_attribute(target: str) -> Any:
+    """Import `MODULE:NAME` and return the variable.  Raises CommandError if there is none."""
+    place, name = split_target(target)
+    if not name:
+        raise CommandError(f"{target!r} names no variable", hint="write MODULE:NAME")
+    module = _import_module(place)
+    if not hasattr(module, name):
+        raise CommandError(f"module {place!r} has no {name!r}", code=exit_codes.NOT_FOUND)
+    return getattr(module, name)
+
+
+def _register_variable(place: str, attribute: str, workflow: DrawableWorkflow) -> None:
+    """Register a workflow or a graph of a module, unless it is.  Raises CommandError if its name is another's."""
+    from holdwater.model.registry import registry
+
+    program = workflow.program()
+    known: Any = registry.find(program.plan.name)
+    if known is None:
+        registry.register(program)
+    elif known.plan.structure != program.plan.structure or known.style.name != program.style.name:
+        raise CommandError(
+            f"{place}: {attribute} is another workflow of the name {program.plan.name!r}", hint="rename one of them"
+        )
 
 
 def registered_workflow(name: str) -> DrawableWorkflow:

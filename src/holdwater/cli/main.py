@@ -19,11 +19,15 @@ from holdwater.model.error_report import describe_error
 COMMANDS: Final = {
     "demo": ("holdwater.cli.demo", "Watch a workflow on real weather data; kill it and let it go on."),
     "run": ("holdwater.cli.run", "Run a workflow or a graph, and watch it."),
+    "worker": ("holdwater.cli.worker", "Execute the workflows of modules until SIGTERM."),
+    "submit": ("holdwater.cli.submit", "Start a run by the name of its workflow, without its code."),
     "runs": ("holdwater.cli.runs", "Look at recorded runs, and steer them."),
     "questions": ("holdwater.cli.questions", "List what runs wait for people to answer."),
     "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a PostgreSQL database."),
     "schedules": ("holdwater.cli.schedules", "Look at schedules and triggers, add them, steer them."),
     "ui": ("holdwater.cli.ui", "Look at a database in the browser, and steer its runs."),
+    "workflows": ("holdwater.cli.catalog", "Look at the workflows that runners have announced."),
+    "runners": ("holdwater.cli.catalog", "Look at the runners of a database."),
     "verify": ("holdwater.cli.verify", "Check that a database keeps its invariants."),
     "graph": ("holdwater.cli.graph", "Draw a workflow or a graph."),
 }

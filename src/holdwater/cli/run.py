@@ -16,6 +16,7 @@ from holdwater.cli.author import cli_author
 from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe
+from holdwater.cli.runner_options import capturing_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -170,9 +171,7 @@ class _RunStarter:
 def _run_and_watch(
     database: str, start: _RunStarter, timeout: float | None, as_json: bool
 ) -> tuple[PipelineResult, list[Pause]]:
-    from holdwater.runners.tasks.config import DefaultRunnerConfig
-
-    config = DefaultRunnerConfig(own_runs_only=True)
+    config = capturing_config(own_runs_only=True)
     if timeout is not None:
         config.workflow_timeout_seconds = timeout
 

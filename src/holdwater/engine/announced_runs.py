@@ -33,7 +33,7 @@ class AnnouncedRuns:
     """Makes runs of one database from its catalog; they are not written yet."""
 
     def __init__(self, store: Store, run_loader: RunLoader, clock: Clock) -> None:
-        self._store, self._run_loader, self._clock = store, run_loader, clock
+        self._store, self._run_loader, self.clock = store, run_loader, clock
 
     def find_workflow(self, name: str) -> WorkflowRow:
         """Read the announcement of a workflow.  Raises WorkflowNotFound, with names that come close."""
@@ -61,7 +61,7 @@ class AnnouncedRuns:
         Raises InputError, MissingInputError, EncodingError, StoreError, StoreUnavailable.
         """
         values = check_inputs(workflow, inputs)
-        now = self._clock.now()
+        now = self.clock.now()
         row = RunRow(
             id=ids.new_run_id(now),
             workflow=workflow.name,
@@ -87,7 +87,7 @@ class AnnouncedRuns:
                 if isinstance(value, InvalidValue):
                     value.copy()  # the error of what is wrong
         run = ActiveRun(row, self._run_loader.plan_of(row), style, definition, is_new=True)
-        run.apply_entry(JournalEntry(started), self._clock)
+        run.apply_entry(JournalEntry(started), self.clock)
         return run
 
 
@@ -104,15 +104,14 @@ def check_inputs(workflow: WorkflowRow, inputs: Mapping[str, Any] | None) -> dic
     variant = _variant_for(workflow, values)
     missing = [name for name in (variant or schema).get("required", ()) if name not in values]
     known = f"its inputs are {', '.join(map(repr, properties))}" if properties else "it has no inputs"
+    unknown = [name for name in values if name not in properties]
+    close = did_you_mean(unknown[0], properties) if unknown and properties else ""
     if missing:
-        raise MissingInputError(
-            missing, values, f"workflow {workflow.name!r} needs {', '.join(map(repr, missing))}", hint=known
-        )
+        text = f"workflow {workflow.name!r} needs {', '.join(map(repr, missing))}"
+        raise MissingInputError(missing, values, text, hint=f"{unknown[0]!r} was given, {close}" if close else known)
     plain = {name: to_plain_json(StoredValue.encode(value).tree) for name, value in values.items()}
     wrong = first_violation({**schema, "required": []}, plain)
     if wrong is not None:
-        unknown = [name for name in values if name not in properties]
-        close = did_you_mean(unknown[0], properties) if unknown else ""
         raise InputError(f"inputs of workflow {workflow.name!r} do not fit: {wrong}", hint=close or known)
     return values
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from holdwater.engine.announced_runs import AnnouncedRuns
 from holdwater.engine.event_publisher import EventPublisher
+from holdwater.engine.run_batches import RunBatches, StartedRun, check_idempotency_key
 from holdwater.engine.run_commands import RunCommands, run_in_progress_error
 from holdwater.engine.waiting import RunFuture, RunWaiter
 from holdwater.errors import (
@@ -47,26 +47,16 @@ from holdwater.runtime.services.children.calls import ChildCaller
 from holdwater.storage import StoreOptions, open_store
 
 EXIT_DRAIN_SECONDS: Final = 5.0
-MAX_RUNS_PER_COMMIT: Final = 500
-"""new runs of one request that are written in one transaction"""
 
 _OPEN_ENGINES: Final[set[Engine]] = set()
 """open engines; they are closed at interpreter exit"""
 
 
-@dataclass(frozen=True, slots=True)
-class StartedRun:
-    """A run that is on disk.  `is_new`: this call has started it; False: an idempotency key led to an earlier run."""
-
-    info: RunInfo
-    is_new: bool
-    future: RunFuture
-
-
 class Engine:
     """One store with a driver that works on it: starts runs, controls them and waits for them.  Thread-safe.
 
-    `reader` reads runs, `driver` executes them, `registry` has the workflows of this process.
+    `reader` reads runs, `driver` executes them, `registry` has the workflows of this process.  `batches` starts
+    many runs at once, and runs of workflows that other processes have announced.
     """
 
     def __init__(
@@ -113,8 +103,11 @@ class Engine:
         except BaseException:
             self.store.close()
             raise
-        self._announced = AnnouncedRuns(self.store, self.driver.run_loader, self.clock)
         self._waiter = RunWaiter(self.driver, self.reader, poll_seconds, self._publisher)
+        announced = AnnouncedRuns(self.store, self.driver.run_loader, self.clock)
+        self.batches = RunBatches(
+            self.driver, announced, self._prepare_run, self._note_caller, self._wait_until_accepted
+        )
         self.control = RunCommands(self.driver, self.reader, self.store, self.clock, self._publisher)
         _OPEN_ENGINES.add(self)
         self._unsubscribe_callbacks = [
@@ -151,7 +144,7 @@ class Engine:
 
         Raises WorkflowNotFound, EncodingError, InvalidArgument, IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
-        _check_idempotency_key(idempotency_key)
+        check_idempotency_key(idempotency_key)
         definition, cells, row = self._prepare_run(workflow, inputs, provenance)
         if idempotency_key is not None:
             row.idempotency_key = idempotency_key
@@ -198,41 +191,6 @@ class Engine:
         if accepted.result().active_run is None:
             raise run_in_progress_error(row.id)
         return self._future(row.id, run)
-
-    def submit_announced(
-        self,
-        workflow: str,
-        inputs: Sequence[Mapping[str, Any] | None],
-        *,
-        idempotency_keys: Sequence[str] | None = None,
-        timeout_seconds: float | None = None,
-        provenance: Provenance = FROM_CODE,
-    ) -> list[StartedRun]:
-        """Start a run for each of these inputs, of a workflow that runners have announced; its code need not be here.
-
-        Returns when all are on disk.  They are written `MAX_RUNS_PER_COMMIT` at a time; nothing is written if one of
-        the inputs does not fit.  `idempotency_keys`: one for each; `timeout_seconds`: limit of each run, None for none.
-        Raises WorkflowNotFound, InputError, MissingInputError, EncodingError, InvalidArgument, IdempotencyConflict,
-        StoreUnavailable, RunnerClosed.
-        """
-        self.driver.raise_if_closed()
-        keys: Sequence[str | None] = [None] * len(inputs) if idempotency_keys is None else idempotency_keys
-        provenance.check()
-        for key in keys:
-            _check_idempotency_key(key)
-        found = self._announced.find_workflow(workflow)
-        runs = [
-            self._announced.create_run(found, given, key, timeout_seconds, provenance)
-            for given, key in zip(inputs, keys, strict=True)
-        ]
-        started: list[StartedRun] = []
-        for first in range(0, len(runs), MAX_RUNS_PER_COMMIT):
-            batch = runs[first : first + MAX_RUNS_PER_COMMIT]
-            for run in batch:
-                self._note_caller(run.row.id)
-            accepted = self.driver.submit_prepared_runs(batch)
-            started += [self._wait_until_accepted(one, run.row) for one, run in zip(accepted, batch, strict=True)]
-        return started
 
     def _prepare_run(
         self, workflow: str, inputs: Any, provenance: Provenance
@@ -354,7 +312,7 @@ class Engine:
         IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
         self.driver.raise_if_closed()
-        _check_idempotency_key(idempotency_key)
+        check_idempotency_key(idempotency_key)
         _check_new_id(new_id)
         check_author(by)
         validation.check_search_text("the task to begin with", from_task)
@@ -384,11 +342,6 @@ def close_open_engines() -> None:
     """At interpreter exit: let running bodies end for a moment, leave the rest resumable."""
     for engine in list(_OPEN_ENGINES):
         engine.close(EXIT_DRAIN_SECONDS)
-
-
-def _check_idempotency_key(key: str | None) -> None:
-    if key is not None:
-        validation.check_text("an idempotency key", key, max_bytes=validation.MAX_IDEMPOTENCY_KEY_BYTES)
 
 
 def _write_provenance(provenance: Provenance, row: RunRow) -> None:

@@ -12,7 +12,26 @@ from __future__ import annotations
 import logging
 import threading
 from contextvars import ContextVar
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
+
+OutputStream = Literal["stdout", "stderr"]
+
+
+class LogSink(Protocol):
+    """Takes what a task function prints and logs.  Its methods raise nothing, and may be called from any thread."""
+
+    @property
+    def takes_output(self) -> bool:
+        """True if prints of the function are taken."""
+        ...
+
+    def add_record(self, record: logging.LogRecord) -> None:
+        """Take a log record."""
+        ...
+
+    def add_output(self, stream: OutputStream, text: str) -> None:
+        """Take what was written to a stream."""
+        ...
 
 
 class AttemptOrigin(Protocol):
@@ -26,6 +45,11 @@ class AttemptOrigin(Protocol):
 
     @property
     def number(self) -> int: ...
+
+    @property
+    def log_sink(self) -> LogSink | None:
+        """The log of the attempt; None if nothing is taken."""
+        ...
 
     def enter_context(self) -> None:
         """Set the context variables that observers of the run want its function to see, in the running context."""
@@ -57,6 +81,10 @@ def install_record_factory() -> None:
                 record.holdwater_run_id = origin.run_id
                 record.holdwater_node = origin.name
                 record.holdwater_attempt = origin.number
+                # Here, and not in a handler: one at the root logger would make `logging.basicConfig` do nothing, and
+                # `logging.config` removes it.
+                if origin.log_sink is not None and record.name:
+                    origin.log_sink.add_record(record)
             return record
 
         make.holdwater_marks = True  # type: ignore[attr-defined]

@@ -47,8 +47,9 @@ class LogRow:
 
     @property
     def size_bytes(self) -> int:
-        """Its size, as limits count it; ASCII is assumed, so that nothing is encoded only to be counted."""
-        return len(self.text) + LINE_OVERHEAD_BYTES
+        """Its size, as limits count it."""
+        text = self.text
+        return (len(text) if text.isascii() else len(text.encode("utf-8", "replace"))) + LINE_OVERHEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,14 +34,16 @@ class Database:
 
 
 @contextmanager
-def open_for_reading(url: str) -> Iterator[Database]:
+def open_for_reading(url: str, schema: str | None = None) -> Iterator[Database]:
     """Open an existing database read-only: no table is created, and its schema is not migrated.
+
+    `schema`: that of a tenant, in PostgreSQL.
 
     Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
     """
     check_exists(url)
     # no state in sessions: a proxy may give them to other clients
-    with _opened(open_store(url, StoreOptions(read_only=True, prepare_statements=False))) as database:
+    with _opened(open_store(url, StoreOptions(read_only=True, prepare_statements=False, schema=schema))) as database:
         yield database
 
 
@@ -63,12 +65,20 @@ def open_for_control(url: str) -> Iterator[Engine]:
 
     Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
     """
-    _check_has_runs(url)
-    engine = Engine(url, DriverConfig(recover=False), registry=Registry())
+    engine = open_control_engine(url)
     try:
         yield engine
     finally:
         engine.close(0.0)
+
+
+def open_control_engine(url: str, schema: str | None = None) -> Engine:
+    """Open an engine on an existing database, for the caller to close; it executes, claims and recovers nothing.
+
+    Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
+    """
+    _check_has_runs(url, schema)
+    return Engine(url, DriverConfig(recover=False), registry=Registry(), options=StoreOptions(schema=schema))
 
 
 def check_exists(url: str) -> None:
@@ -91,9 +101,9 @@ def check_exists(url: str) -> None:
         )
 
 
-def _check_has_runs(url: str) -> None:
+def _check_has_runs(url: str, schema: str | None = None) -> None:
     """Refuse a database without tables of runs, before any are made.  Raises DatabaseURLError, StoreUnavailable."""
-    with open_for_reading(url):
+    with open_for_reading(url, schema):
         pass
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from holdwater.engine.engine import Engine, StartedRun
+from holdwater.engine.engine import Engine
+from holdwater.engine.run_batches import StartedRun
 from holdwater.errors import InvalidArgument
 from holdwater.model import validation
 from holdwater.model.provenance import FROM_CODE, Provenance
+
+T = TypeVar("T")
 
 MAX_RUNS_PER_CALL: Final = 10_000
 """runs that one call may start"""
@@ -70,6 +73,16 @@ def start_many(
     then stay; with keys, the same call again starts the others only.
     Raises InvalidArgument, too, for too many inputs and for another number of keys.
     """
+    given, keys = check_batch(inputs, idempotency_keys)
+    if timeout_seconds is not None:
+        validation.check_seconds("timeout_seconds", timeout_seconds, error_class=InvalidArgument)
+    return engine.batches.submit_announced(
+        workflow, given, idempotency_keys=keys, timeout_seconds=timeout_seconds, provenance=provenance
+    )
+
+
+def check_batch(inputs: Iterable[T], idempotency_keys: Iterable[str] | None) -> tuple[list[T], list[str] | None]:
+    """Check how many runs one call starts.  Raises InvalidArgument."""
     given = list(inputs)
     keys = None if idempotency_keys is None else list(idempotency_keys)
     if len(given) > MAX_RUNS_PER_CALL:
@@ -78,8 +91,4 @@ def start_many(
         )
     if keys is not None and len(keys) != len(given):
         raise InvalidArgument(f"{len(given):,} inputs need as many idempotency keys, not {len(keys):,}")
-    if timeout_seconds is not None:
-        validation.check_seconds("timeout_seconds", timeout_seconds, error_class=InvalidArgument)
-    return engine.submit_announced(
-        workflow, given, idempotency_keys=keys, timeout_seconds=timeout_seconds, provenance=provenance
-    )
+    return given, keys

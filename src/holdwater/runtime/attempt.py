@@ -21,6 +21,7 @@ from holdwater.model.time import MONOTONIC_UNSET, UNSET, Micros, add_seconds
 from holdwater.runtime.future import Future, wrap_future
 from holdwater.runtime.handle import TaskHandle
 from holdwater.runtime.handle_protocols import ChildStarter
+from holdwater.runtime.logs.attempt_log import AttemptLog
 
 
 class Lease:
@@ -79,6 +80,7 @@ class Attempt:
         "interrupted",
         "lease",
         "lease_expires_at",
+        "log_sink",
         "name",
         "node",
         "not_before",
@@ -114,6 +116,7 @@ class Attempt:
     ) -> None:
         self.run_id, self.node, self.fence, self.number = run_id, node, fence, number
         self.child_starter = None
+        self.log_sink: AttemptLog | None = None
         self.run_started_at = UNSET
         """instant its run began, or began again by a retry: attempts are counted from there"""
         self.definition, self.view, self.clock = definition, view, clock

@@ -40,6 +40,8 @@ class DriverConfig:
     `max_concurrent_async_tasks`: `async def` task functions on the default executor; None: they count like all others.
     `listed`: itself and its workflows are in the catalog of the database.
     `retention_seconds`: age at which ended runs are deleted; None: never.
+    `capture_logs`, `capture_output`: log records, and what is printed, by task functions in this process are kept in
+    the database; of those in worker processes it always is.
     """
 
     max_concurrent_tasks: int = 4
@@ -55,6 +57,8 @@ class DriverConfig:
     own_runs_only: bool = False
     listed: bool = False
     retention_seconds: float | None = None
+    capture_logs: bool = False
+    capture_output: bool = False
     executors: Mapping[str, ExecutorConfig] = field(default_factory=dict)
     router: Router | None = None
     scheduling: ScheduleConfig = field(default_factory=ScheduleConfig)

@@ -23,6 +23,7 @@ from holdwater.runtime.heartbeat import RunnerHeartbeat
 from holdwater.runtime.hooks import RunHooks
 from holdwater.runtime.internal_errors import InternalErrors
 from holdwater.runtime.journal_watchers import JournalWatchers
+from holdwater.runtime.logs.capture import LogCapture
 from holdwater.runtime.loop import Loop
 from holdwater.runtime.parking import Parking
 from holdwater.runtime.run_adoption import RunAdoption
@@ -71,6 +72,7 @@ class Core:
         )
         self.run_loader = RunLoader(store, styles, self.workflows.find, clock)
         self.journal_watchers = JournalWatchers()
+        self.log_capture = LogCapture(store, clock, self.journal_watchers, self.error_log, config)
         self.claim_requests = ClaimRequests(table, self.dispatcher, config, clock)
         self.crash_suspects = CrashSuspects(table, self.dispatcher, self.claim_requests, config.max_crashes_per_task)
         self.limits = ClaimLimits(owner, config, clock, self.dispatcher, self.crash_suspects, self.claim_requests)
@@ -85,6 +87,7 @@ class Core:
             self.timers,
             clock,
             config.task_timeout_seconds,
+            self.log_capture,
         )
         self.adoption = RunAdoption(
             table, self.run_loader, self.decisions, self.work, self.parking, hooks, self.store_status, self.error_log

@@ -8,10 +8,12 @@ both.
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from holdwater.errors import HoldwaterError, RunnerClosed
+from holdwater.errors import HoldwaterError, RunnerClosed, StoreUnavailable
 from holdwater.model import events as ev
 from holdwater.model.events import Event
 from holdwater.model.journal import JournalEntry
@@ -65,6 +67,7 @@ class Driver:
         self.run_loader, self.dispatcher = core.run_loader, core.dispatcher
         self.error_log, self.journal_watchers = core.error_log, core.journal_watchers
         self.services: Final = Services(core)
+        self._answered_at = time.monotonic()
         self._log_name = f"{config.name!r} ({owner})" if config.name else owner
         self._turns = DriverTurns(core, self.services, self._log_name, on_stopped)
 
@@ -78,6 +81,7 @@ class Driver:
         self._core.store_status.has_notifications = self._store.listen(self._on_notification)
         self._clock.on_jump(self._on_clock_jump)
         install_record_factory()
+        self._core.log_capture.start()
         logger.info("runner %s works on %s", self._log_name, self._store.url)
         self.loop.start(self._turns, self.services.supervised)
         self._core.heartbeat.start()
@@ -96,9 +100,30 @@ class Driver:
         """
         self.loop.close(drain_seconds, wait=wait)
 
-    def list_runner(self, timeout_seconds: float) -> bool:
-        """Have the row of this runner written at once; returns True when it is."""
-        return self._core.heartbeat.beat_now(timeout_seconds)
+    def announce(self, timeout_seconds: float) -> list[str]:
+        """Have the workflows and the row of this runner written at once; returns the names it can execute.
+
+        Raises StoreUnavailable if they are not written in time.
+        """
+        if self.services.announcer.finished.wait(timeout_seconds) and self._core.heartbeat.beat_now(timeout_seconds):
+            return self._core.heartbeat.workflow_names
+        raise StoreUnavailable(f"this runner could not be announced within {timeout_seconds:g} s")
+
+    def seconds_since_answer(self, wait_seconds: float = 1.0) -> float:
+        """Seconds since the loop last answered; 0 if it does within `wait_seconds`.  Raises RunnerClosed."""
+        self.loop.raise_if_closed()
+        asked_at = time.monotonic()
+        answered = threading.Event()
+        self.loop.call_soon(answered.set)
+        if answered.wait(wait_seconds):
+            self._answered_at = time.monotonic()
+            return 0.0
+        return max(0.0, asked_at - self._answered_at)
+
+    @property
+    def store_answers(self) -> bool:
+        """False while the store could not be used at the latest attempt."""
+        return not self._core.store_status.is_unavailable
 
     def raise_if_closed(self) -> None:
         """Raises RunnerClosed with the reason if the runner no longer works."""

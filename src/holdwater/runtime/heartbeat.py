@@ -49,7 +49,8 @@ class RunnerHeartbeat:
         self._error_log = error_log
         self._started_at = clock.now()
         self._state: RunnerState = "running"
-        self._names: list[str] = []
+        self.workflow_names: list[str] = []
+        """of those the runner can execute, as of the latest heartbeat"""
         self._names_changed = True
         self._closed = threading.Event()
         self._beat_needed = threading.Event()
@@ -109,7 +110,7 @@ class RunnerHeartbeat:
         """Called by the loop, whose thread alone asks for executable workflows."""
         if self._names_changed:
             self._names_changed = False
-            self._names = sorted(self._workflows.names())
+            self.workflow_names = sorted(self._workflows.names())
         self._loop_answered.set()
 
     def _write(self) -> None:
@@ -131,7 +132,7 @@ class RunnerHeartbeat:
             pid=pid or 0,
             version=sys.modules["holdwater"].__version__,
             executors={name: one.slot_limit for name, one in self._dispatcher.executors.items()},
-            workflows=self._names,
+            workflows=self.workflow_names,
             own_runs_only=self._config.own_runs_only,
             state=self._state,
             started_at=self._started_at,

@@ -70,6 +70,7 @@ class DriverTurns:
             pass  # then the lease runs out, or the lock is found free
         except BaseException as error:  # noqa: BLE001 - callers that wait have to hear that it ends all the same
             core.error_log.add("releasing work at the end", error)
+        core.log_capture.close()
 
     def reject_waiters(self, fatal_error: BaseException | None) -> None:
         core = self._core

@@ -18,6 +18,7 @@ from holdwater.runtime.executors.dispatch import Dispatcher
 from holdwater.runtime.handle_protocols import ChildStarter
 from holdwater.runtime.hooks import RunHooks
 from holdwater.runtime.internal_errors import log_attempt_failure
+from holdwater.runtime.logs.capture import LogCapture
 from holdwater.runtime.loop_timers import Timers
 from holdwater.runtime.run_table import RunTable
 
@@ -35,10 +36,12 @@ class Work:
         timers: Timers,
         clock: Clock,
         task_timeout_seconds: float,
+        log_capture: LogCapture,
     ) -> None:
         self._table, self._decisions, self._hooks = table, decisions, hooks
         self._dispatcher, self._crash_suspects = dispatcher, crash_suspects
         self._timers, self._clock, self._task_timeout_seconds = timers, clock, task_timeout_seconds
+        self._log_capture = log_capture
         self.child_starter: ChildStarter | None = None
 
     def start(self, run: ActiveRun, row: WorkRow) -> None:
@@ -79,6 +82,7 @@ class Work:
             attempt.not_before = run.entries[-1].recorded_at
         self._hooks.attempt_created(attempt, row)
         executor = self._dispatcher.executor_for_node(definition, node)
+        attempt.log_sink = self._log_capture.open_log(attempt, is_remote=executor.is_remote)
         run.attempts[node] = attempt
         executor.submit_attempt(attempt)
         self._hooks.attempt_started(run, attempt)

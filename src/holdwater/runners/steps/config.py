@@ -34,7 +34,8 @@ class WorkflowRunnerConfig:
 
     `emit_events`: record what `get_events` and `core_workflow_events` show.  `trace_enabled`: make OpenTelemetry
     spans, where that is installed.  `max_concurrent_steps`: steps that run at once, in all runs of the runner.
-    `dry_run`: run without side effects.
+    `dry_run`: run without side effects.  `capture_logs`: keep the log records of steps in the database, for
+    `holdwater runs logs`.
     """
 
     checkpoint_enabled: bool = True
@@ -51,9 +52,17 @@ class WorkflowRunnerConfig:
     trace_enabled: bool = True
     max_concurrent_steps: int = 10
     dry_run: bool = False
+    capture_logs: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("checkpoint_enabled", "checkpoint_every_step", "emit_events", "trace_enabled", "dry_run"):
+        for name in (
+            "checkpoint_enabled",
+            "checkpoint_every_step",
+            "emit_events",
+            "trace_enabled",
+            "dry_run",
+            "capture_logs",
+        ):
             if not isinstance(getattr(self, name), bool):
                 raise _invalid_option_error(name, "True or False", getattr(self, name))
         if self.checkpoint_storage not in get_args(CheckpointStorage):
@@ -95,6 +104,7 @@ class WorkflowRunnerConfig:
             task_timeout_seconds=self.default_step_timeout or NO_LIMIT_SECONDS,
             prefetch_tasks=max(256, 2 * self.max_concurrent_steps),
             recover=False,
+            capture_logs=self.capture_logs,
         )
 
 

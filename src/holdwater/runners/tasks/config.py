@@ -137,6 +137,8 @@ class DefaultRunnerConfig:
       fires without a run every `cron_recovery_interval_seconds`, up to `cron_max_recovery_attempts` attempts and an age
       of `cron_max_recovery_age_seconds`.  `cron_lost_threshold_minutes`: age at which statistics count them as lost.
       `trigger_poll_timeout`: time limit of a poll, seconds.
+    - Logs of runs.  `capture_logs`: keep the log records that task functions make in threads of this process;
+      `capture_output`: what they print, too.  Of worker processes both are kept, unless their executor says otherwise.
     - `runner_name`: name of the runner in its logs and repr.
     """
 
@@ -154,6 +156,8 @@ class DefaultRunnerConfig:
     enable_recovery = _ConfigOption(True)
     own_runs_only = _ConfigOption(False)
     runner_name = _ConfigOption("")
+    capture_logs = _ConfigOption(False)
+    capture_output = _ConfigOption(False)
     lease_seconds = _ConfigOption(30.0, minimum=1)
     recovery_interval_seconds = _ConfigOption(30.0, minimum=1)
     prefetch_tasks = _ConfigOption(256, minimum=1)
@@ -249,6 +253,8 @@ class DefaultRunnerConfig:
             name=self.runner_name,
             own_runs_only=self.own_runs_only,
             listed=True,
+            capture_logs=self.capture_logs,
+            capture_output=self.capture_output,
             retention_seconds=None if self.run_retention_days is None else self.run_retention_days * 86_400,
             executors=executors,
             router=self.routing,

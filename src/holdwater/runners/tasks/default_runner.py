@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
 
 from holdwater.engine import Engine
 from holdwater.errors import ConfigError, DatabaseURLError
 from holdwater.events.processors import EventProcessor, check_processors
-from holdwater.events.run_events import EventPosition
 from holdwater.model import validation
 from holdwater.model.provenance import Provenance
-from holdwater.model.records import RunFilter
-from holdwater.model.statuses import STATUS_LABELS
-from holdwater.model.time import Micros, add_seconds, from_datetime
+from holdwater.model.time import add_seconds
 from holdwater.operations.databases import Database
 from holdwater.operations.pruning import prune_runs
-from holdwater.operations.runs import find_run
+from holdwater.operations.starting import check_batch
 from holdwater.runners.tasks.config import DefaultRunnerConfig
-from holdwater.runners.tasks.results import PipelineResult, RunSummary
+from holdwater.runners.tasks.health import RunnerHealth, check_health
+from holdwater.runners.tasks.results import PipelineResult
+from holdwater.runners.tasks.run_methods import RunMethods
 from holdwater.runners.tasks.schedule_methods import ScheduleMethods
 from holdwater.runners.tasks.workflow_handle import ContextInput, WorkflowHandle
 from holdwater.runners.workflow_names import WorkflowRef, resolve_workflow_name
-from holdwater.runs.activity import Activity
-from holdwater.runs.follow import RunFollower
-from holdwater.runs.open_pauses import Pause
 from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorMetrics
 from holdwater.runtime.internal_errors import InternalErrorRecord
-from holdwater.tasks import Context
 
 
-class DefaultRunner(ScheduleMethods):
+class DefaultRunner(RunMethods, ScheduleMethods):
     """Executes registered workflows durably on one database.
 
     May be shared by threads.  A context manager; shut down by itself when it is collected and at interpreter exit.
@@ -119,6 +112,26 @@ class DefaultRunner(ScheduleMethods):
         started = self._engine.submit(name, context, idempotency_key=idempotency_key, provenance=provenance)
         return WorkflowHandle.of(self, self._engine, started)
 
+    def submit_many(
+        self,
+        workflow: WorkflowRef,
+        contexts: Iterable[ContextInput],
+        *,
+        idempotency_keys: Iterable[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> list[WorkflowHandle]:
+        """Start a run for each of these contexts, 10,000 at most, with one transaction per 500; all are on disk then.
+
+        All contexts are checked before the first run is written.  If the database fails in the middle, the runs written
+        until then stay; with `idempotency_keys`, one for each, the same call again starts the others only.
+        Raises InvalidArgument for too many contexts or another number of keys, and the errors of `submit`.
+        """
+        given, keys = check_batch(contexts, idempotency_keys)
+        name = resolve_workflow_name(workflow, self._engine.registry)
+        provenance = Provenance.of_caller(labels=labels)
+        started = self._engine.batches.submit(name, given, idempotency_keys=keys, provenance=provenance)
+        return [WorkflowHandle.of(self, self._engine, one) for one in started]
+
     def execute(
         self,
         workflow: WorkflowRef,
@@ -152,133 +165,7 @@ class DefaultRunner(ScheduleMethods):
         handle = await asyncio.to_thread(self.submit, workflow, context, idempotency_key=idempotency_key, labels=labels)
         return await handle
 
-    # -- looking and steering
-
-    def get_run(self, run_id: str) -> PipelineResult:
-        """Read a run with its tasks, as recorded so far.  Raises RunNotFound."""
-        return PipelineResult(self._engine.reader.view(run_id))
-
-    def list_runs(
-        self,
-        *,
-        workflow_name: str | None = None,
-        status: str | None = None,
-        limit: int = 100,
-        before: str | None = None,
-        parent_run_id: str | None = None,
-        top_level: bool = False,
-        since: datetime | None = None,
-        offset: int = 0,
-    ) -> list[RunSummary]:
-        """List runs, newest first.  `status`: as in results.  `before`: run id for the next page.  `limit`: 1 to 1,000.
-
-        `parent_run_id`: only children of this run; `top_level`: only runs without a parent; `since`: only runs created
-        at this instant or later (an aware datetime); `offset`: so many are left out first.
-        Raises ConfigError, RunNotFound if there is no run `before`.
-        """
-        validation.check_count("offset", offset)
-        validation.check_count("limit", limit, minimum=1, maximum=1000)
-        for what, sought in (("workflow_name", workflow_name), ("before", before), ("parent_run_id", parent_run_id)):
-            if sought is not None:
-                validation.check_search_text(what, sought)
-        words = {face.lower(): word for word, face in STATUS_LABELS.items()}
-        if status is not None and (not isinstance(status, str) or status.lower() not in words):
-            raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(STATUS_LABELS.values())}")
-        word = words[status.lower()] if status else None
-        created_since = None if since is None else _parse_aware(since)
-        which = RunFilter(workflow_name, word, limit, before, parent_run_id, top_level, created_since, offset)
-        return [RunSummary.from_info(run) for run in self._engine.reader.list_runs(which)]
-
-    def find_run(self, reference: str) -> RunSummary:
-        """Find a run by its id, by the beginning or the end of its id, or by `@last`, the newest top-level run.
-
-        Raises RunNotFound, AmbiguousRun.
-        """
-        return RunSummary.from_info(find_run(self._engine.reader, reference))
-
-    def activity(self, run_id: str) -> Activity:
-        """Read the activity of a run: queued, running (host and process), waiting (until), orphaned; or its status.
-
-        Raises RunNotFound, StoreUnavailable.
-        """
-        return self._engine.reader.activity(run_id)
-
-    def events(self, run_id: str, *, after: int | EventPosition = 0) -> RunFollower:
-        """Iterate over the events of a run as they are recorded, until it has ended; for `for` and `async for`.
-
-        `after`: the journal number (`seq`) or the `position` of an event that was seen before; what comes behind it is
-        given exactly once, also from another process.  A pause is no end.  Raises RunNotFound, InvalidArgument (a
-        ValueError), StoreUnavailable; the iteration raises RunnerClosed if the runner is shut down meanwhile.
-        """
-        return self._engine.follow(run_id, after)
-
-    def handle(self, run_id: str) -> WorkflowHandle:
-        """Return a handle on an existing run.  Raises RunNotFound."""
-        row = self._engine.reader.row(run_id)
-        self._engine.driver.include_run(run_id)
-        return WorkflowHandle(self, self._engine, row.workflow, self._engine.future(run_id))
-
-    def cancel(self, run_id: str, reason: str = "") -> None:
-        """End a run: nothing more starts, running bodies are told (`handle.cancelled`).  Raises InvalidTransition."""
-        self._engine.control.cancel(run_id, reason)
-
-    def pause(self, run_id: str, reason: str = "") -> None:
-        """Start nothing more of a run for now; what runs ends as usual.  Raises InvalidTransition."""
-        self._engine.control.pause(run_id, reason)
-
-    def resume(self, run_id: str) -> None:
-        """Let a paused run go on.  Raises InvalidTransition."""
-        self._engine.control.resume(run_id)
-
-    def pauses(self, run_id: str) -> list[Pause]:
-        """List the open questions of a run and its children, in the order of the workflow.  Raises RunNotFound."""
-        return list(self._engine.reader.pauses(run_id))
-
-    def answer(self, run_id: str, pause_id: str | None, value: Any) -> None:
-        """Answer an open question; the run goes on with it.
-
-        `pause_id`: which one, or the name of its answer where only one goes by it; None: the only one.  Questions are
-        answered in any order, and nothing that has finished runs again.
-
-        Raises PauseNotFound (a ValueError), EncodingError, RunNotFound, RunnerClosed, and what the question's own check
-        of answers raises.
-        """
-        self._engine.control.answer(run_id, pause_id, value)
-
-    def retry(self, run_id: str, reason: str = "") -> None:
-        """Try again what failed or was cancelled in a run that has ended; what succeeded is kept and never runs again.
-
-        Failed tasks get all their attempts again, and the run its full time limit.  Tasks that ran or were skipped
-        because of a failure are decided again.  Changed functions are used.  If this process does not have the
-        workflow, a runner that has it executes the run.
-
-        Raises InvalidTransition for a run that is running, paused or completed, StructureChanged if tasks, dependencies
-        or rules are not those it was recorded under, RunNotFound, RunnerClosed.
-        """
-        self._engine.control.retry(run_id, reason)
-
-    def fork(
-        self,
-        run_id: str,
-        from_task: str,
-        *,
-        context: ContextInput = None,
-        remove: Collection[str] = (),
-        idempotency_key: str | None = None,
-    ) -> WorkflowHandle:
-        """Start a run with the results of another one, and execute `from_task` and all its descendants.
-
-        The other run may be in any state, and stays as it is.  `context`: values as `from_task` will see them, added or
-        overwritten, None being a value like any other; `remove`: keys it will not see.  What failed in the other run
-        runs again, too, wherever it stands.
-
-        With an `idempotency_key` that a run of this workflow has already, that run is returned and nothing is started.
-        Raises TaskNotFound, StructureChanged, EncodingError, ConfigError (a key both set and removed), RunNotFound,
-        IdempotencyConflict, StoreUnavailable, RunnerClosed.
-        """
-        removed = (remove,) if isinstance(remove, str) else tuple(remove)
-        fork = self._engine.fork(run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
-        return WorkflowHandle.of(self, self._engine, fork)
+    # -- pruning
 
     def prune(self, *, older_than_days: float, keep: Collection[str] = ()) -> int:
         """Delete runs that ended longer ago, with their children; returns how many.  `keep`: ids of runs to leave.
@@ -318,6 +205,17 @@ class DefaultRunner(ScheduleMethods):
         """
         return self._engine.driver.error_log.latest
 
+    def health(self) -> RunnerHealth:
+        """Look whether the runner is alive and ready for work, for a health check; takes a second at most."""
+        return check_health(self._engine)
+
+    def announce(self, timeout: float = 10.0) -> list[str]:
+        """Announce this runner and its workflows in the catalog of the database now, not only after a second.
+
+        Returns the names of the workflows it executes.  Raises StoreUnavailable if it cannot be done in time.
+        """
+        return self._engine.driver.announce(timeout)
+
     # -- lifetime
 
     def shutdown(self) -> None:
@@ -347,12 +245,3 @@ class DefaultRunner(ScheduleMethods):
     def __repr__(self) -> str:
         name = f", runner_name={self._config.runner_name!r}" if self._config.runner_name else ""
         return f"DefaultRunner({self._engine.store.url!r}{name}{'' if self._finalizer.alive else ', shut down'})"
-
-
-def _parse_aware(instant: datetime) -> Micros:
-    """Microseconds since the epoch.  Raises ConfigError for a datetime without a zone."""
-    if not isinstance(instant, datetime) or instant.tzinfo is None:
-        raise ConfigError(
-            f"since must be a datetime with a time zone, it is {instant!r}", hint="datetime.now(UTC) - ..."
-        )
-    return from_datetime(instant)

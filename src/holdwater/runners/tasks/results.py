@@ -9,6 +9,7 @@ from typing import Any
 
 from holdwater.model.statuses import STATUS_LABELS, RunStatus
 from holdwater.model.time import Micros, to_rfc3339
+from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.runs.activity import Activity
 from holdwater.runs.info import RunInfo
 from holdwater.runs.nodes import NodeView
@@ -188,6 +189,10 @@ class PipelineResult:
     def final_context(self) -> Context:
         """The context the run ended with (so far): the leaves merged in definition order."""
         return Context.from_stored(self._run.result)
+
+    def to_plain_context(self) -> dict[str, Any]:
+        """Convert the final context to plain JSON data, in any process: no class of its values need be here."""
+        return {key: to_plain_json(value.tree) for key, value in self._run.result.items()}
 
     @property
     def task_results(self) -> list[TaskResult]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Generator, Mapping
 from typing import Any
 
 from holdwater.engine import Engine
-from holdwater.engine.engine import StartedRun
+from holdwater.engine.run_batches import StartedRun
 from holdwater.engine.waiting import RunFuture
 from holdwater.events.run_events import EventPosition
 from holdwater.model.statuses import STATUS_LABELS
@@ -27,18 +27,25 @@ class WorkflowHandle:
     """
 
     def __init__(
-        self, runner: object, engine: Engine, workflow_name: str, future: RunFuture, *, is_new: bool = False
+        self,
+        runner: object,
+        engine: Engine,
+        workflow_name: str,
+        future: RunFuture,
+        *,
+        is_new: bool = False,
+        author: str = "",
     ) -> None:
-        """Create a handle.  `runner`: kept alive by this handle.  `engine`: of the runner."""
-        self._runner, self._engine, self._future = runner, engine, future
+        """Create a handle.  `runner`: kept alive by this handle.  `engine`: of the runner.  `author`: of requests."""
+        self._runner, self._engine, self._future, self._author = runner, engine, future, author
         self.run_id = future.run_id
         self.workflow_name = workflow_name
         self.is_new = is_new
 
     @classmethod
-    def of(cls, runner: object, engine: Engine, started: StartedRun) -> WorkflowHandle:
+    def of(cls, runner: object, engine: Engine, started: StartedRun, *, author: str = "") -> WorkflowHandle:
         """Create the handle of a committed run."""
-        return cls(runner, engine, started.info.workflow, started.future, is_new=started.is_new)
+        return cls(runner, engine, started.info.workflow, started.future, is_new=started.is_new, author=author)
 
     @property
     def status(self) -> str:
@@ -70,22 +77,22 @@ class WorkflowHandle:
         return is_executing(self._engine, self.run_id)
 
     def cancel(self, reason: str = "") -> None:
-        self._engine.control.cancel(self.run_id, reason)
+        self._engine.control.cancel(self.run_id, reason, by=self._author)
 
     def pause(self, reason: str = "") -> None:
-        self._engine.control.pause(self.run_id, reason)
+        self._engine.control.pause(self.run_id, reason, by=self._author)
 
     def resume(self) -> None:
-        self._engine.control.resume(self.run_id)
+        self._engine.control.resume(self.run_id, by=self._author)
 
     def pauses(self) -> list[Pause]:
         return list(self._engine.reader.pauses(self.run_id))
 
     def answer(self, pause_id: str | None, value: Any) -> None:
-        self._engine.control.answer(self.run_id, pause_id, value)
+        self._engine.control.answer(self.run_id, pause_id, value, by=self._author)
 
     def retry(self, reason: str = "") -> None:
-        self._engine.control.retry(self.run_id, reason)
+        self._engine.control.retry(self.run_id, reason, by=self._author)
 
     def fork(
         self,
@@ -96,8 +103,10 @@ class WorkflowHandle:
         idempotency_key: str | None = None,
     ) -> WorkflowHandle:
         removed = (remove,) if isinstance(remove, str) else tuple(remove)
-        fork = self._engine.fork(self.run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
-        return WorkflowHandle.of(self._runner, self._engine, fork)
+        fork = self._engine.fork(
+            self.run_id, from_task, Context(context), removed, idempotency_key=idempotency_key, by=self._author
+        )
+        return WorkflowHandle.of(self._runner, self._engine, fork, author=self._author)
 
     def __await__(self) -> Generator[Any, None, PipelineResult]:
         return self._result_async().__await__()

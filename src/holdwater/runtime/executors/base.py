@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from holdwater.errors import TaskNotPortable
 from holdwater.model import message_framing, validation
 from holdwater.model.error_report import ErrorReport, describe_error, restore_source_lines
+from holdwater.model.log_context import OutputStream
 from holdwater.model.ports.definition import PortableTask
 from holdwater.model.results import NodeResult
 from holdwater.runtime.attempt import Attempt, RemoteTaskError
@@ -137,6 +138,21 @@ class TaskInvocation:
     def on_cancel(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)`, which must not block, when the task function is to stop; at once if it is."""
         self._attempt.handle.on_cancel(callback)
+
+    def add_output(self, stream: OutputStream, text: str) -> None:
+        """Keep what the task function has written to its stdout or stderr in the log of the run."""
+        if self._attempt.log_sink is not None:
+            self._attempt.log_sink.add_output(stream, text)
+
+    def add_record(self, level: str, logger: str, text: str) -> None:
+        """Keep a log record of the task function in the log of the run; `level` and `logger` are names."""
+        if self._attempt.log_sink is not None:
+            self._attempt.log_sink.add_line(text, level, logger)
+
+    def end_output(self) -> None:
+        """End a line of the output that has no newline: nothing more comes."""
+        if self._attempt.log_sink is not None:
+            self._attempt.log_sink.finish()
 
     def release_slot(self) -> None:
         """The task function waits and needs no slot."""

@@ -59,6 +59,8 @@ class Executor:
         self.throughput = SlotThroughput(slot_limit)
         self._backend_calls = None if backend is None else BackendCalls(backend, self)
         self._run_remotely = None if self._backend_calls is None else self._backend_calls.run
+        self.is_remote = backend is not None
+        """its task functions run in other processes"""
         self._ended = EndedAttempts()
         self._on_attempt_ended = on_attempt_ended
         self._on_deferral_changed = on_deferral_changed

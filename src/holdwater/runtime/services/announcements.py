@@ -5,6 +5,7 @@ A start that changes nothing writes nothing: what is announced already is compar
 
 from __future__ import annotations
 
+import threading
 from typing import Final
 
 from holdwater.model.catalog import PlanRow, WorkflowRow
@@ -30,6 +31,8 @@ class WorkflowAnnouncer:
         self._is_enabled: Final = enabled
         self.check_needed = enabled
         """workflows may have been registered"""
+        self.finished: Final = threading.Event()
+        """set when all that was registered until then has been announced; other threads wait for it"""
         self._announced: dict[str, WorkflowDefinition] = {}
 
     def due_at(self, now: Micros) -> Micros | None:
@@ -53,6 +56,7 @@ class WorkflowAnnouncer:
             self._store.announce_workflows(rows, plans)
             self._announced.update(new)
         self.check_needed = False
+        self.finished.set()
 
     def _new_definitions(self) -> dict[str, WorkflowDefinition]:
         """Find the definitions that were registered since the last look, without those inside of others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from holdwater.model.records import Notification
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.core import Core
 from holdwater.runtime.services.announcements import WorkflowAnnouncer
@@ -21,6 +22,11 @@ from holdwater.runtime.services.run_control import RunControl
 from holdwater.runtime.services.schedules import Scheduler
 from holdwater.runtime.services.suspect_isolation import SuspectStarter
 from holdwater.runtime.services.triggers import TriggerPoller
+
+
+def _finish_log(run: ActiveRun, attempt: Attempt) -> None:
+    if attempt.log_sink is not None:
+        attempt.log_sink.finish()
 
 
 class Services:
@@ -177,6 +183,7 @@ class Services:
         hooks.attempt_started.add(self.deadlines.watch_attempt)
         hooks.attempt_started.add(self._core.crash_suspects.on_attempt_started)
         hooks.attempt_detached.add(self.deadlines.on_attempt_detached)
+        hooks.attempt_detached.add(_finish_log)
         hooks.attempt_ended.add(self.child_calls.on_attempt_ended)
         hooks.attempt_ended.add(lambda attempt: self._core.claim_requests.on_attempt_ended())
         hooks.deferral_changed.add(self._on_deferral_changed)

@@ -82,11 +82,13 @@ class Checkpointer:
     """Records runs of graphs in a database.
 
     `url`: as everywhere, `sqlite:///...` or `postgresql://...`.  Opened when it is first used; may be shared
-    by runners and threads; a context manager, closed by itself when it is collected.
+    by runners and threads; a context manager, closed by itself when it is collected.  `capture_logs`: keep the log
+    records of nodes in the database, for `holdwater runs logs`.
     """
 
-    def __init__(self, url: str, *, options: StoreOptions | None = None) -> None:
+    def __init__(self, url: str, *, options: StoreOptions | None = None, capture_logs: bool = False) -> None:
         self.url = url
+        self._capture_logs = capture_logs
         self._options = options
         self._lock = threading.Lock()
         self._engine: Engine | None = None
@@ -103,6 +105,7 @@ class Checkpointer:
                     prefetch_tasks=2 * MAX_CONCURRENT_FUNCTIONS,
                     task_timeout_seconds=NO_TIMEOUT_SECONDS,
                     recover=False,  # a run goes on when it is run again
+                    capture_logs=self._capture_logs,
                 )
                 self._engine = Engine(self.url, limits, registry=Registry(), options=self._options)
                 self._finalizer = weakref.finalize(self, self._engine.close, DRAIN_SECONDS, wait=False)
@@ -208,18 +211,19 @@ class MemoryCheckpointer(Checkpointer):
 class SqliteCheckpointer(Checkpointer):
     """Records in an SQLite file.  `path`: of the file, or a `sqlite:` URL."""
 
-    def __init__(self, path: str | Path, *, options: StoreOptions | None = None) -> None:
+    def __init__(self, path: str | Path, *, options: StoreOptions | None = None, capture_logs: bool = False) -> None:
         text = str(path)
-        super().__init__(text if text.startswith("sqlite:") else f"sqlite:///{text}", options=options)
+        url = text if text.startswith("sqlite:") else f"sqlite:///{text}"
+        super().__init__(url, options=options, capture_logs=capture_logs)
 
 
 class PostgresCheckpointer(Checkpointer):
     """Records on PostgreSQL; runs go on in any process."""
 
-    def __init__(self, url: str, *, options: StoreOptions | None = None) -> None:
+    def __init__(self, url: str, *, options: StoreOptions | None = None, capture_logs: bool = False) -> None:
         if not url.startswith(("postgresql:", "postgres:")):
             raise ConfigError(f"a PostgresCheckpointer needs a postgresql:// URL, not {url!r}")
-        super().__init__(url, options=options)
+        super().__init__(url, options=options, capture_logs=capture_logs)
 
 
 def _to_recorded_step(run: RunView, node: NodeView) -> RecordedStep:

@@ -13,7 +13,7 @@ from holdwater.model import message_framing
 from holdwater.model.context_isolation import run_in_fresh_context
 from holdwater.model.coroutines import run_awaitable
 from holdwater.model.error_report import ErrorReport, describe_error, is_a
-from holdwater.model.log_context import ORIGIN, install_record_factory
+from holdwater.model.log_context import ORIGIN, LogSink, install_record_factory
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.ports.definition import PortableTask
 from holdwater.model.time import UNSET, Micros
@@ -32,6 +32,10 @@ class WorkerChannel:
 
     def on_start(self, handle: TaskHandle) -> None:
         """A task function is about to begin."""
+
+    def open_log(self) -> LogSink | None:
+        """The taker of the log records of the next call; None: there is none."""
+        return None
 
     def release_slot(self, call: Any) -> None:
         """The task function gives up its slot."""
@@ -59,6 +63,7 @@ class InvocationInfo:
     number: int
     run_started_at: Micros = UNSET
     started_at: Micros = UNSET
+    log_sink: LogSink | None = None
 
     def enter_context(self) -> None:
         """Nothing: observers are in the process of the runner."""
@@ -86,7 +91,8 @@ def run_invocation(invocation: bytes, channel: WorkerChannel = _NO_CHANNEL) -> b
 def run_call(call: bytes, loaded: Callable[[], LoadedTask], channel: WorkerChannel) -> bytes:
     """The same with code that may be there already."""
     row, (sent,) = message_framing.unpack_frame(call)
-    call_info = InvocationInfo(*row)
+    run_id, name, number = row
+    call_info = InvocationInfo(run_id, name, number, log_sink=channel.open_log())
     handle = TaskHandle(call_info, channel)
     channel.on_start(handle)
     retry: RetryPolicy | None = None

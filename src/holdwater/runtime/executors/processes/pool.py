@@ -22,6 +22,7 @@ from weakref import WeakSet
 from holdwater.errors import DecodingError, WorkerCrashed
 from holdwater.model import message_framing, validation
 from holdwater.runtime.executors.base import TaskInvocation, check_count
+from holdwater.runtime.executors.processes.output import CapturedOutput, WorkerOutput
 from holdwater.runtime.executors.processes.worker import read_exactly, write_all
 
 CODE_BLOBS_KEPT: Final = 256
@@ -42,12 +43,14 @@ class ProcessExecutor:
 
     One that times out or does not heed a cancellation is killed with all it started.  A worker that dies costs its
     task one attempt, of kind "CRASHED".  `max_tasks_per_worker`: a worker is replaced after so many.
-    `idle_seconds`: one that had nothing to do for so long is ended.  None: never.  Raises ConfigError.
+    `idle_seconds`: one that had nothing to do for so long is ended.  None: never.  `capture_output`: what a function
+    prints and logs, and the programs it starts print, is kept in the log of its run.  Raises ConfigError.
     """
 
     max_workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     max_tasks_per_worker: int | None = None
     idle_seconds: float | None = None
+    capture_output: bool = True
 
     def __post_init__(self) -> None:
         check_count("max_workers", self.max_workers)
@@ -134,7 +137,7 @@ class WorkerPool:
             if worker is not None:
                 self._busy[invocation] = worker
                 return worker
-        worker = WorkerProcess()
+        worker = WorkerProcess(captures_output=self._config.capture_output)
         with self._lock:
             self._busy[invocation] = worker
         return worker
@@ -178,7 +181,7 @@ class WorkerProcess:
     Raises OSError if it cannot be started.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, captures_output: bool = True) -> None:
         self.call_count = 0
         self.is_call_sent = False
         self.idle_since = 0.0
@@ -191,11 +194,15 @@ class WorkerProcess:
         inbox, self._write_fd = os.pipe()
         self._read_fd, outbox = os.pipe()
         life, self._liveness_fd = os.pipe()
-        theirs = (inbox, outbox, life)
+        self._output = CapturedOutput() if captures_output else WorkerOutput()
+        unrecorded_fd = self._output.unrecorded_fd
+        theirs = (inbox, outbox, life, *([] if unrecorded_fd is None else [unrecorded_fd]))
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _WORKER_MAIN, json.dumps([self._sys_path, sys.argv]), *map(str, theirs)],
                 stdin=subprocess.DEVNULL,
+                stdout=self._output.stdout,
+                stderr=self._output.stderr,
                 pass_fds=theirs,
                 process_group=0,  # not reached by Ctrl-C, and killed as a whole
             )
@@ -203,8 +210,10 @@ class WorkerProcess:
             self._close_pipes()
             raise
         finally:
-            for fd in theirs:
+            for fd in (inbox, outbox, life):
                 os.close(fd)
+            self._output.close_worker_fds()
+        self._output.start()
         self.pid = self._process.pid
         _live_workers.add(self)
 
@@ -213,6 +222,7 @@ class WorkerProcess:
         self.call_count += 1
         self.is_call_sent = False
         serial = self.call_count
+        self._output.begin(invocation)
         needed = [key for key, _ in invocation.code_blobs]
         new = {key: data for key, data in invocation.code_blobs if key not in self._cached_keys}
         for key in needed:
@@ -240,7 +250,12 @@ class WorkerProcess:
             said, blobs = message_framing.read_frame(partial(read_exactly, self._read_fd))
             match said:
                 case ["done", _]:
+                    self._output.end()
                     return blobs[0]
+                case ["log", number, level, logger]:
+                    if number == call_number:
+                        self._output.catch_up()  # what was printed before comes before it
+                        invocation.add_record(str(level), str(logger), blobs[0].decode("utf-8", "replace"))
                 case ["defer", number] if number == call_number:
                     invocation.release_slot()
                 case ["resume", number, waits] if number == call_number:
@@ -276,6 +291,7 @@ class WorkerProcess:
             self._kill_group()
             code = self._process.wait()
             self._is_reaped = True
+            self._output.end()
             self._close_pipes()
         if self._kill_timer is not None:
             self._kill_timer.cancel()
@@ -297,12 +313,15 @@ class WorkerProcess:
     def _close_pipes(self) -> None:
         for fd in (self._read_fd, self._write_fd, self._liveness_fd):
             os.close(fd)
+        self._output.close()
 
     def release(self) -> None:
         """In a fork of the parent: close its pipes, which must not keep the worker alive."""
         if not self._is_reaped:
             self._is_reaped = True
-            self._close_pipes()
+            for fd in (self._read_fd, self._write_fd, self._liveness_fd):
+                os.close(fd)
+            self._output.release()
 
 
 def _shut_down_workers(workers: list[WorkerProcess]) -> None:

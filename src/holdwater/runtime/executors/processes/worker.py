@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import io
 import os
 import signal
 import sys
@@ -14,15 +15,19 @@ from queue import SimpleQueue
 from typing import Any
 
 from holdwater.model import message_framing
+from holdwater.model.log_context import LogSink
 from holdwater.runtime.executors.processes.channel import WorkerChannel, run_call, unpickle_code
+from holdwater.runtime.executors.processes.worker_log import RecordedElsewhere, WorkerLog
 from holdwater.runtime.handle import TaskHandle
+from holdwater.runtime.logs.capture import log_info_records
+from holdwater.runtime.logs.reentrancy import THREAD
 
 
 class Worker(WorkerChannel):
     """One task function at a time, in the main thread; another thread listens."""
 
-    def __init__(self, read_fd: int, write_fd: int) -> None:
-        self._read_fd, self._write_fd = read_fd, write_fd
+    def __init__(self, read_fd: int, write_fd: int, *, sends_records: bool) -> None:
+        self._read_fd, self._write_fd, self._sends_records = read_fd, write_fd, sends_records
         self._requests: SimpleQueue[tuple[Any, list[bytes]]] = SimpleQueue()
         self._write_lock = threading.Lock()
         self._call_number = 0
@@ -84,6 +89,16 @@ class Worker(WorkerChannel):
         if self._cancel_request[0] == self._call_number:
             handle.request_cancel(self._cancel_request[1])
 
+    def open_log(self) -> LogSink | None:
+        if not self._sends_records:
+            return None
+        number = self._call_number
+        return WorkerLog(
+            lambda level, logger, text: self._send(
+                ["log", number, level, logger], text.encode("utf-8", "backslashreplace")
+            )
+        )
+
     def release_slot(self, call: Any) -> None:
         self._send(["defer", self._call_number])
 
@@ -94,12 +109,18 @@ class Worker(WorkerChannel):
     # -- frames
 
     def _send(self, message: Any, *blobs: bytes) -> None:
+        was_capturing, THREAD.is_capturing = (
+            THREAD.is_capturing,
+            True,
+        )  # a `__del__` that logs must not wait for the lock
         try:
             with self._write_lock:
                 for part in message_framing.frame_parts(message, *blobs):
                     write_all(self._write_fd, part)
         except OSError:  # the runner is gone, or this is a fork of the worker
             exit_with_children()
+        finally:
+            THREAD.is_capturing = was_capturing
 
     def _read_messages(self) -> None:
         try:
@@ -165,8 +186,20 @@ def _close_fds(fds: tuple[int, ...]) -> None:
         os.close(fd)
 
 
-def main(read_fd: int, write_fd: int, liveness_fd: int) -> None:
-    """Work on these pipes.  Task functions print where the parent prints."""
+def _capture_logs(unrecorded_fd: int) -> None:
+    """Have lines leave at once, and records too; `unrecorded_fd`: stderr of the parent, for what logging writes."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    unrecorded = open(unrecorded_fd, "w", 1, errors="backslashreplace")  # noqa: SIM115 - until the process ends
+    sys.stderr = RecordedElsewhere(sys.stderr, unrecorded)
+    log_info_records()
+
+
+def main(read_fd: int, write_fd: int, liveness_fd: int, unrecorded_fd: int | None = None) -> None:
+    """Work on these pipes.  Task functions print where the parent prints.
+
+    `unrecorded_fd`: stderr of the parent, if what they print and log is taken.
+    """
     mine = (read_fd, write_fd, liveness_fd)
     for fd in mine:
         os.set_inheritable(fd, False)
@@ -175,4 +208,6 @@ def main(read_fd: int, write_fd: int, liveness_fd: int) -> None:
     with suppress(Exception):  # no stderr, no report
         faulthandler.enable()
     die_with_parent(liveness_fd)
-    Worker(read_fd, write_fd).serve()
+    if unrecorded_fd is not None:
+        _capture_logs(unrecorded_fd)
+    Worker(read_fd, write_fd, sends_records=unrecorded_fd is not None).serve()
