@@ -18,7 +18,7 @@ def summarise(findings: list[str]) -> list[str]:
     return findings[1:4]
 
 
-@interrupt(answer_name="approved")
+@interrupt(answer_name="approved", response_type=bool)
 def approve(summary: list[str]) -> dict[str, object]:
     """Ask a person whether the report may be published."""
     return {"question": "Publish the report?", "summary": summary}

@@ -51,7 +51,7 @@ def draft(topic: str) -> str:
     return f"about {topic}"
 
 
-@interrupt(answer_name="approved")
+@interrupt(answer_name="approved", response_type=bool)
 def review(text: str) -> str:
     return f"publish {text!r}?"
 
