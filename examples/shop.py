@@ -1,8 +1,8 @@
 """A shop in three styles: orders as tasks, a catalog import as steps, refunds as a graph with a person in it.
 
-    holdwater worker examples/shop.py      executes what is submitted
-    holdwater ui                           shows it
-    holdwater submit orders --input order=A-1
+holdwater worker examples/shop.py      executes what is submitted
+holdwater ui                           shows it
+holdwater submit orders --input order=A-1
 """
 
 import random
