@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import sqlite3
 from collections.abc import Iterator
@@ -12,11 +13,21 @@ import pytest
 
 from holdwater import DefaultRunner
 from holdwater.errors import AmbiguousRun, InvalidArgument, RunNotFound
-from holdwater.model.records import RunFilter
+from holdwater.model.records import CappedCount, RunFilter
 from holdwater.model.statuses import RunStatus
+from holdwater.model.time import Micros
+from holdwater.operations.cursors import encode_cursor
 from holdwater.operations.databases import Database, open_for_reading
 from holdwater.operations.pruning import prune_runs
-from holdwater.operations.runs import count_runs, find_run, follow_run, list_runs, show_run
+from holdwater.operations.runs import (
+    count_runs,
+    find_run,
+    follow_run,
+    list_runs,
+    page_runs,
+    run_histogram,
+    show_run,
+)
 from holdwater.operations.starting import start_run
 from holdwater.operations.verification import verify_database
 from holdwater.runs.verify.checker import Violation
@@ -70,9 +81,82 @@ def test_listing_and_counting(runner: DefaultRunner, database: Database, define:
     assert all(run.activity is not None and run.activity.state == run.status for run in found)
     assert [run.id for run in list_runs(database.runs, RunFilter(status="completed"), 10)] == [ids[3], ids[1]]
     assert list_runs(database.runs, RunFilter(), 0) == ()
-    assert count_runs(database.runs, RunFilter(limit=1)) == {"completed": 2, "failed": 3}
+    assert count_runs(database.runs, RunFilter(limit=1)) == {
+        "completed": CappedCount(2),
+        "failed": CappedCount(3),
+    }
     with pytest.raises(RunNotFound):
         list_runs(database.runs, RunFilter(before_id="none"), 1)
+
+
+def test_pages_and_their_cursors(runner: DefaultRunner, database: Database, define: Define) -> None:
+    define("w", ("a", double, {}))
+    ids = [runner.execute("w", {"x": x}, labels={"env": "prod"}).run_id for x in range(5)]
+    which = RunFilter(top_level=True, labels={"env": "prod"}, limit=2)
+    first = page_runs(database.runs, which)
+    assert [run.id for run in first.runs] == ids[:2:-1]
+    assert (first.newer_cursor, first.searched_until) == (None, None)
+    second = page_runs(database.runs, which, first.older_cursor)
+    assert [run.id for run in second.runs] == [ids[2], ids[1]]
+    last = page_runs(database.runs, which, second.older_cursor)
+    assert ([run.id for run in last.runs], last.older_cursor) == ([ids[0]], None)
+    back = page_runs(database.runs, which, last.newer_cursor)
+    assert back.runs == second.runs
+    front = page_runs(database.runs, which, back.newer_cursor)
+    assert (front.runs, front.newer_cursor) == (first.runs, None)
+    assert page_runs(database.runs, which, front.older_cursor) == second
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "x", "%%", "é", "e30", "W10", "WzEsMiwzLDRd", "A" * 5_000, base64.b64encode(b'["a",1,1e999,"x"]').decode()],
+)
+def test_a_text_that_is_no_cursor_is_refused(database: Database, cursor: str) -> None:
+    with pytest.raises(InvalidArgument, match="no cursor"):
+        page_runs(database.runs, RunFilter(), cursor)
+
+
+def test_a_cursor_of_another_filter_is_refused(database: Database) -> None:
+    cursor = encode_cursor(RunFilter(status="failed"), (Micros(1), "r"), newer=False)
+    with pytest.raises(InvalidArgument, match="another filter"):
+        page_runs(database.runs, RunFilter(), cursor)
+    assert page_runs(database.runs, RunFilter(status="failed", limit=3), cursor).runs == ()
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        RunFilter(status="odd"),
+        RunFilter(statuses=("Failed",)),
+        RunFilter(excluded_statuses=("",)),
+        RunFilter(origins=("web",)),
+        RunFilter(workflow="a\0b"),
+        RunFilter(workflows=("",)),
+        RunFilter(excluded_workflows=("\ud800",)),
+        RunFilter(workflows=("a",) * 51),
+        RunFilter(text=""),
+        RunFilter(text="x" * 1_001),
+        RunFilter(labels={"1": "x"}),
+        RunFilter(labels={"a": "\n"}),
+    ],
+)
+def test_a_filter_that_cannot_be_is_refused(database: Database, which: RunFilter) -> None:
+    for ask in (page_runs, count_runs):
+        with pytest.raises(InvalidArgument):
+            ask(database.runs, which)
+
+
+def test_a_histogram(runner: DefaultRunner, database: Database, define: Define) -> None:
+    define("w", ("a", double, {}))
+    first, *_, last = [runner.execute("w", {"x": x} if x % 2 else {}) for x in range(5)]
+    born = [database.runs.info(run.run_id).created_at for run in (first, last)]
+    found = run_histogram(database.runs, RunFilter(top_level=True), born[0], Micros(born[1] + 1), 4)
+    assert (sum(found.counts.values()), found.complete_since) == (5, born[0])
+    assert {status for _, status in found.counts} == {"completed", "failed"}
+    assert {(at - born[0]) % found.bucket_us for at, _ in found.counts} == {0}
+    for since, until, buckets in ((born[1], born[0], 4), (born[0], born[1], 0), (born[0], born[1], 1_001)):
+        with pytest.raises(InvalidArgument):
+            run_histogram(database.runs, RunFilter(), since, until, buckets)
 
 
 def test_showing_and_following(runner: DefaultRunner, database: Database, define: Define) -> None:

@@ -61,6 +61,12 @@ def journal_entries(rows: list[JournalRow]) -> list[Any]:
     return [entry for row in rows for entry in json.loads(row.entries)]
 
 
+def counts(store: Store, which: RunFilter) -> dict[str, int]:
+    found = store.count_runs(which)
+    assert not any(number.is_capped for number in found.values())
+    return {status: number.count for status, number in found.items()}
+
+
 def run_ids(rows: list[RunRow] | list[WorkRow]) -> list[str]:
     return [row.id if isinstance(row, RunRow) else row.run_id for row in rows]
 
@@ -664,15 +670,15 @@ class StoreConformance:
             == []
         )
         assert run_ids(store.list_runs(RunFilter(since=Micros(40), parent_id="r3"))) == ["r3/m.0.1"]
-        assert store.count_runs(RunFilter(limit=1, offset=3, before_id="r1")) == {
+        assert counts(store, RunFilter(limit=1, offset=3, before_id="r1")) == {
             "running": 3,
             "paused": 1,
             "failed": 1,
         }
-        assert store.count_runs(RunFilter(since=Micros(11), top_level=True)) == {"running": 1, "failed": 1}
-        assert store.count_runs(RunFilter(workflow="orders", status="running")) == {"running": 3}
-        assert store.count_runs(RunFilter(parent_id="r3")) == {"running": 1}
-        assert store.count_runs(RunFilter(workflow="unknown")) == {}
+        assert counts(store, RunFilter(since=Micros(11), top_level=True)) == {"running": 1, "failed": 1}
+        assert counts(store, RunFilter(workflow="orders", status="running")) == {"running": 3}
+        assert counts(store, RunFilter(parent_id="r3")) == {"running": 1}
+        assert counts(store, RunFilter(workflow="unknown")) == {}
 
     @pytest.mark.parametrize("which", [RunFilter(), RunFilter(top_level=True), RunFilter(status="running")])
     def test_a_page_may_begin_at_an_offset(self, store: Store, which: RunFilter) -> None:

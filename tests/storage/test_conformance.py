@@ -14,6 +14,7 @@ from tests.storage.conformance import StoreConformance, StoreLocation
 from tests.storage.drawing_conformance import DrawingConformance
 from tests.storage.log_conformance import LogConformance
 from tests.storage.question_conformance import QuestionConformance
+from tests.storage.run_list_conformance import RunListConformance
 from tests.storage.schedule_conformance import ScheduleConformance
 
 
@@ -47,6 +48,10 @@ class TestEveryStore(StoreConformance):
 
 
 class TestCatalogOfEveryStore(CatalogConformance):
+    pass
+
+
+class TestRunListsOfEveryStore(RunListConformance):
     pass
 
 

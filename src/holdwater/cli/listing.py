@@ -13,7 +13,7 @@ import click
 from holdwater.cli.formatting import align_columns, first_line, format_instant, pluralize, short_id, truncate
 
 if TYPE_CHECKING:
-    from holdwater.model.records import RunFilter
+    from holdwater.model.records import CappedCount, RunFilter
     from holdwater.runners.tasks.results import RunSummary
     from holdwater.runs.reader import RunReader
 
@@ -62,10 +62,12 @@ def watch_runs(runs: RunReader, run_filter: RunFilter, limit: int) -> None:
         return
 
 
-def _totals_line(totals: Mapping[str, int], listed_count: int, offset: int) -> str:
-    """`20 of 1,234 runs: 3 running, 1,231 completed`."""
-    everything = sum(totals.values())
-    parts = ", ".join(f"{totals[status]:,} {status}" for status in _STATUS_ORDER if totals.get(status))
-    part = f"{listed_count:,} of " if listed_count < everything else ""
+def _totals_line(totals: Mapping[str, CappedCount], listed_count: int, offset: int) -> str:
+    """`20 of 1,234 runs: 3 running, 1,231 completed`; `10,000+` if there are more."""
+    everything = sum(total.count for total in totals.values())
+    is_capped = any(total.is_capped for total in totals.values())
+    parts = ", ".join(f"{totals[status]} {status}" for status in _STATUS_ORDER if totals.get(status))
+    part = f"{listed_count:,} of " if listed_count < everything or is_capped else ""
     behind = f" (behind the first {offset:,})" if offset else ""
-    return f"{part}{pluralize(everything, 'run')}{behind}: {parts}"
+    whole = f"{everything:,}+ runs" if is_capped else pluralize(everything, "run")
+    return f"{part}{whole}{behind}: {parts}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from holdwater.model.time import UNSET, Micros
@@ -15,6 +15,14 @@ FIRST_CURSOR: Final[Cursor] = (Micros(-(1 << 63)), "")
 LAST_CURSOR: Final[Cursor] = (Micros((1 << 63) - 1), "")
 MIN_INSTANT: Final = Micros(-(1 << 63))
 """an instant before every other"""
+MAX_INSTANT: Final = Micros((1 << 63) - 1)
+"""an instant after every other"""
+COUNT_LIMIT_RUNS: Final = 10_000
+"""a count ends there: more are "10,000+\""""
+SCAN_LIMIT_RUNS: Final = 50_000
+"""runs that are looked at for one page, where no index tells which of them fit"""
+MAX_LISTED_RUNS: Final = 1_000
+"""runs of one page"""
 
 
 @dataclass(slots=True)
@@ -211,8 +219,15 @@ class StoredRun:
 class RunFilter:
     """Selection of runs to list, newest first.  `limit` at most 1,000.
 
-    `before_id`: only runs created before this one.  `parent_id`: only children of this run; `top_level`: only runs
-    without a parent.  `since`: only runs created at this instant or later.  `offset`: so many runs are left out first.
+    `workflow`, `status`: exactly this one.  `statuses`, `excluded_statuses`, `origins`: any of them.
+    `workflows`, `excluded_workflows`: patterns with `*`, `?` and `[...]`, any of which fits.
+    `labels`: all of them, by key; None for any value.
+    `since`, `until`: runs created at or after, and before an instant; `ended_since`, `ended_until`: ended then.
+    `parent_id`: only children of this run; `top_level`: only runs without a parent.
+    `text`: the beginning or the end of an id, or part of an idempotency key or an error, whatever the case of A to Z.
+
+    `before_id`: only runs listed after this one.  `cursor`: only runs beyond this position: older ones, or (`newer`)
+    the next newer ones.  `offset`: so many runs are left out first.
     """
 
     workflow: str | None = None
@@ -223,6 +238,88 @@ class RunFilter:
     top_level: bool = False
     since: Micros | None = None
     offset: int = 0
+    until: Micros | None = None
+    ended_since: Micros | None = None
+    ended_until: Micros | None = None
+    statuses: tuple[str, ...] = ()
+    excluded_statuses: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+    excluded_workflows: tuple[str, ...] = ()
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    origins: tuple[str, ...] = ()
+    text: str | None = None
+    cursor: Cursor | None = None
+    newer: bool = False
+
+    @property
+    def is_listed_by_end(self) -> bool:
+        """True if runs are listed by their ends, the latest first: top-level runs that are chosen by their ends."""
+        return self.top_level and self.parent_id is None and not (self.ended_since is None and self.ended_until is None)
+
+    def without_page(self) -> RunFilter:
+        """The same selection, from its first run on."""
+        return replace(self, before_id=None, cursor=None, newer=False, offset=0)
+
+    def of_span(self, since: Micros, until: Micros) -> RunFilter:
+        """The same selection, from its first run on, in another span of ends or births, whichever it is listed by."""
+        if self.is_listed_by_end:
+            return replace(self.without_page(), ended_since=since, ended_until=until)
+        return replace(self.without_page(), since=since, until=until)
+
+    def position_of(self, row: RunRow) -> Cursor:
+        """Return the position of a run in the list."""
+        at = row.finished_at if self.is_listed_by_end else row.created_at
+        return (Micros(0) if at is None else at, row.id)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """A page of a list, newest first.
+
+    `has_more`: there is more beyond it, in the direction it was asked for.  `scanned_until`: the page is not full,
+    because only so many runs are looked at for one; the list goes on behind this position.
+    """
+
+    rows: list[RunRow]
+    has_more: bool = False
+    scanned_until: Cursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CappedCount:
+    """A number of runs.  `is_capped`: there may be more, which were not counted."""
+
+    count: int
+    is_capped: bool = False
+
+    @classmethod
+    def of(cls, count: int, *, is_capped: bool = False) -> CappedCount:
+        """Cap a count."""
+        return cls(min(count, COUNT_LIMIT_RUNS), is_capped or count > COUNT_LIMIT_RUNS)
+
+    def __add__(self, other: CappedCount) -> CappedCount:
+        return CappedCount.of(self.count + other.count, is_capped=self.is_capped or other.is_capped)
+
+    def __bool__(self) -> bool:
+        return self.count > 0 or self.is_capped
+
+    def __str__(self) -> str:
+        return f"{self.count:,}{'+' if self.is_capped else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunHistogram:
+    """Numbers of runs over time.  `counts`: (start of the bucket, status) -> runs created in it; ended in it, if
+    the filter lists runs by their ends.
+
+    `complete_since`: buckets that begin earlier lack runs, because only so many are counted.
+    """
+
+    since: Micros
+    until: Micros
+    bucket_us: int
+    counts: Mapping[tuple[Micros, str], int]
+    complete_since: Micros
 
 
 @dataclass(frozen=True, slots=True)

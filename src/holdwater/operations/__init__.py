@@ -35,7 +35,16 @@ if TYPE_CHECKING:
         list_questions,
     )
     from holdwater.operations.runners import RunnerInfo, find_runners, list_runners
-    from holdwater.operations.runs import count_runs, find_run, follow_run, list_runs, show_run
+    from holdwater.operations.runs import (
+        RunPage,
+        count_runs,
+        find_run,
+        follow_run,
+        list_runs,
+        page_runs,
+        run_histogram,
+        show_run,
+    )
     from holdwater.operations.schedule_forecast import (
         CronForecast,
         check_timezone,
@@ -74,6 +83,7 @@ __all__ = [
     "OpenQuestion",
     "QuestionCount",
     "QuestionPage",
+    "RunPage",
     "RunSituation",
     "RunnerInfo",
     "ScheduleInfo",
@@ -112,6 +122,7 @@ __all__ = [
     "open_for_control",
     "open_for_reading",
     "open_for_writing",
+    "page_runs",
     "pause_run",
     "prune_runs",
     "read_logs",
@@ -119,6 +130,7 @@ __all__ = [
     "request_run_now",
     "resume_run",
     "retry_run",
+    "run_histogram",
     "set_schedule_enabled",
     "set_trigger_enabled",
     "show_run",
@@ -176,10 +188,13 @@ _EXPORTS = {
         "list_runners",
     ),
     ".runs": (
+        "RunPage",
         "count_runs",
         "find_run",
         "follow_run",
         "list_runs",
+        "page_runs",
+        "run_histogram",
         "show_run",
     ),
     ".schedule_forecast": (

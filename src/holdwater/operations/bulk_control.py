@@ -68,6 +68,6 @@ def control_matching_runs(
     The runs are looked up first, so that those which begin to match meanwhile are left alone.
     Raises StoreUnavailable, RunnerClosed.
     """
-    found = list_runs(engine.reader, replace(which, before_id=None, offset=0), MAX_RUNS + 1)
+    found = list_runs(engine.reader, which.without_page(), MAX_RUNS + 1)
     result = control_runs(engine, verb, [run.id for run in found[:MAX_RUNS]], reason, by=by)
     return replace(result, has_more=len(found) > MAX_RUNS)

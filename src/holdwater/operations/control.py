@@ -50,8 +50,7 @@ def is_executing(engine: Engine, run_id: str) -> bool:
     work = engine.store.work_of_run(run_id)
     if not any(w.owner == engine.owner and w.kind == "execute" and w.started for w in work):
         return False
-    children = engine.store.count_runs(RunFilter(parent_id=run_id))
-    return not any(children.get(status) for status in ACTIVE_STATUSES)
+    return not engine.store.list_runs(RunFilter(parent_id=run_id, statuses=ACTIVE_STATUSES, limit=1))
 
 
 def wait_for_pickup(engine: Engine, run_id: str, seconds: float) -> RunSituation:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from holdwater.errors import AmbiguousRun, RunNotFound
+from holdwater.errors import AmbiguousRun, InvalidArgument, RunNotFound
 from holdwater.events.run_events import EventPosition
-from holdwater.model.records import RunFilter
+from holdwater.model import validation
+from holdwater.model.records import CappedCount, RunFilter, RunHistogram
 from holdwater.model.statuses import STATUS_LABELS
-from holdwater.model.time import to_rfc3339
+from holdwater.model.time import Micros, to_rfc3339
+from holdwater.operations import cursors
+from holdwater.operations.run_filters import check_filter
 from holdwater.runs.follow import RunFollower
 from holdwater.runs.info import RunInfo
 from holdwater.runs.reader import RunReader
@@ -18,6 +22,22 @@ from holdwater.runtime.journal_watchers import JournalWatchers
 LAST_RUN: Final = "@last"
 """in the place of an id: the newest run that has no parent"""
 MAX_CANDIDATES: Final = 8
+MAX_BUCKETS: Final = 1_000
+"""buckets of a histogram"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """A page of runs, newest first.
+
+    `older_cursor`, `newer_cursor`: of the pages beside it; None: there is none.  `searched_until`: the page is not
+    full, because only so many runs are looked at for one; `older_cursor` goes on from this instant.
+    """
+
+    runs: tuple[RunInfo, ...]
+    older_cursor: str | None
+    newer_cursor: str | None
+    searched_until: Micros | None
 
 
 def find_run(runs: RunReader, reference: str) -> RunInfo:
@@ -77,9 +97,51 @@ def list_runs(runs: RunReader, which: RunFilter, limit: int) -> tuple[RunInfo, .
     return tuple(runs.iter_runs(which, limit))
 
 
-def count_runs(runs: RunReader, which: RunFilter) -> dict[str, int]:
-    """Count the matching runs by status; the page of `which` is ignored.  Raises StoreUnavailable."""
+def page_runs(runs: RunReader, which: RunFilter, cursor: str | None = None) -> RunPage:
+    """Read a page of up to `which.limit` runs with their activities, newest first; `cursor`: of another page.
+
+    Raises InvalidArgument for a cursor of another filter, or a filter that cannot be; StoreUnavailable.
+    """
+    check_filter(which)
+    which = which if cursor is None else cursors.decode_cursor(cursor, which)
+    found = runs.store.page_runs(which)
+    beyond = found.scanned_until
+    if beyond is None and found.has_more and found.rows:
+        beyond = which.position_of(found.rows[0 if which.newer else -1])
+    back = which.cursor
+    if back is not None and found.rows:
+        back = which.position_of(found.rows[-1 if which.newer else 0])
+    older, newer = (back, beyond) if which.newer else (beyond, back)
+    return RunPage(
+        runs.with_activities(found.rows),
+        None if older is None else cursors.encode_cursor(which, older, newer=False),
+        None if newer is None else cursors.encode_cursor(which, newer, newer=True),
+        None if found.scanned_until is None else found.scanned_until[0],
+    )
+
+
+def count_runs(runs: RunReader, which: RunFilter) -> dict[str, CappedCount]:
+    """Count the matching runs by status, up to 10,000 each; the page of `which` is ignored.
+
+    Raises InvalidArgument for a filter that cannot be, StoreUnavailable.
+    """
+    check_filter(which)
     return runs.store.count_runs(which)
+
+
+def run_histogram(
+    runs: RunReader, which: RunFilter, since: Micros, until: Micros, bucket_count: int = 60
+) -> RunHistogram:
+    """Count the matching runs of a span of time, which replaces that of `which`, by bucket and status.
+
+    The buckets are as long as 1 to 1,000 (`bucket_count`) of them fit, in whole microseconds.
+    Raises InvalidArgument for a filter or a span that cannot be, StoreUnavailable.
+    """
+    check_filter(which)
+    validation.check_count("bucket_count", bucket_count, minimum=1, maximum=MAX_BUCKETS, error_class=InvalidArgument)
+    if until <= since:
+        raise InvalidArgument("a span of time begins before it ends", hint="`since` comes before `until`")
+    return runs.store.run_histogram(which, since, until, -(-(until - since) // bucket_count))
 
 
 def show_run(runs: RunReader, reference: str) -> RunView:

@@ -45,7 +45,7 @@ class RunReader:
 
     def info(self, run_id: str) -> RunInfo:
         """Read the facts of a run, with its activity.  Raises RunNotFound, InvalidArgument."""
-        return self._with_activities([self.row(run_id)])[0]
+        return self.with_activities([self.row(run_id)])[0]
 
     def find_info(self, run_id: str) -> RunInfo | None:
         """Find the facts of a run, without its activity.  Raises InvalidArgument."""
@@ -71,20 +71,21 @@ class RunReader:
 
     def list_runs(self, run_filter: RunFilter) -> tuple[RunInfo, ...]:
         """One page of runs with their activities, newest first.  Raises RunNotFound for an unknown `before_id`."""
-        return self._with_activities(self.store.list_runs(run_filter))
+        return self.with_activities(self.store.list_runs(run_filter))
 
     def iter_runs(self, run_filter: RunFilter, limit: int) -> Iterator[RunInfo]:
         """Up to `limit` runs with their activities, newest first, page by page."""
         while limit > 0:
             run_filter = replace(run_filter, limit=min(limit, PAGE_RUNS))
             page = self.store.list_runs(run_filter)
-            yield from self._with_activities(page)
+            yield from self.with_activities(page)
             if len(page) < run_filter.limit:
                 return
             limit -= len(page)
             run_filter = replace(run_filter, before_id=page[-1].id, offset=0)
 
-    def _with_activities(self, rows: Sequence[RunRow]) -> tuple[RunInfo, ...]:
+    def with_activities(self, rows: Sequence[RunRow]) -> tuple[RunInfo, ...]:
+        """Read the activities of runs.  Raises StoreUnavailable."""
         found = self._activities(rows)
         return tuple([RunInfo.from_row(row, found[row.id]) for row in rows])
 

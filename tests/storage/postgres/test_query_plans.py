@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from holdwater.model.records import FIRST_CURSOR, LAST_CURSOR, MIN_INSTANT
+from holdwater.model.records import FIRST_CURSOR
 from holdwater.storage import open_store
 from holdwater.storage.postgres import statements as sql
 from holdwater.storage.postgres.store import PostgresStore
@@ -52,10 +52,6 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
         ("LIST_JOURNAL_LENGTHS", (["r000007", "r000008"],), "runs_pkey"),
         ("LOCK_RUNS", (["r000007", "r000008"],), "runs_pkey"),
         ("FIND_RUN_BY_KEY", ("orders", "r000007"), "runs_by_idempotency_key"),
-        ("LIST_RUNS", (*LAST_CURSOR, MIN_INSTANT, None, 50, 0), "runs_by_created_at"),
-        ("LIST_TOP_LEVEL_RUNS", (900, "r000900", MIN_INSTANT, None, 50, 0), "runs_by_created_at"),
-        ("LIST_CHILD_RUNS", ("r000007", *LAST_CURSOR, MIN_INSTANT, None, None, 50, 0), "runs_by_parent_created_at"),
-        ("LIST_RUNS_BY_STATUS", ("failed", *LAST_CURSOR, MIN_INSTANT, None, 1, 50, 0), "runs_by_status"),
         ("LIST_RUNS_AFTER", (900, "r000900", 50), "runs_by_created_at"),
         ("FIND_RUN_IDS_BY_PREFIX", ("r0009", "r0009\U0010ffff", 2), "runs_pkey"),
         ("LIST_ENDED_RUNS", (90, *FIRST_CURSOR, 50), "runs_by_finished_at"),

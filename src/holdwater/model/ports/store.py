@@ -12,13 +12,16 @@ from holdwater.model.ports.questions import QuestionStore
 from holdwater.model.ports.schedules import ScheduleStore
 from holdwater.model.records import (
     FIRST_CURSOR,
+    CappedCount,
     CommitResult,
     Cursor,
     JournalRow,
     Notification,
     PruneResult,
     RunFilter,
+    RunHistogram,
     RunRow,
+    RunRows,
     RunUpdate,
     StoredRun,
     WorkRow,
@@ -148,11 +151,25 @@ class Store(ScheduleStore, CatalogStore, LogStore, DrawingStore, QuestionStore, 
         ...
 
     def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
-        """Heads of runs, newest first: by birth, then by id.  Raises RunNotFound if there is no run `before`."""
+        """Heads of runs, newest first: by birth or end, then by id.  Raises RunNotFound for an unknown `before_id`."""
         ...
 
-    def count_runs(self, run_filter: RunFilter) -> dict[str, int]:
-        """Count the runs of each status, regardless of the page."""
+    def page_runs(self, run_filter: RunFilter) -> RunRows:
+        """Read a page of the list.  Raises RunNotFound if there is no run `before_id`.
+
+        Where no index tells which runs fit, it looks at 50,000 of them at most, and says how far that was.
+        """
+        ...
+
+    def count_runs(self, run_filter: RunFilter) -> dict[str, CappedCount]:
+        """Count the runs of each status, up to 10,000 each, regardless of the page."""
+        ...
+
+    def run_histogram(self, run_filter: RunFilter, since: Micros, until: Micros, bucket_us: int) -> RunHistogram:
+        """Count the runs of a span of time by bucket and status, the latest 50,000 of each status.
+
+        The filter's own span is ignored: for ends, if it lists runs by their ends, else for births.
+        """
         ...
 
     def find_by_prefix(self, prefix: str, limit: int) -> list[str]:

@@ -15,7 +15,6 @@ from holdwater.server.models.execution_query import ExecutionQuery
 from holdwater.server.models.executions import Count, ExecutionStatus
 from holdwater.server.paging import decode_cursor, encode_cursor
 
-MAX_COUNTED: Final = 10_000
 _NOT_OF_THE_FILTER: Final = {"limit", "offset", "cursor", "count"}
 
 
@@ -41,8 +40,8 @@ def count_executions(runs: RunReader, query: ExecutionQuery) -> dict[ExecutionSt
     """Count matching runs by status.  Raises RequestError, StoreUnavailable."""
     counted = count_runs(runs, run_filter(query))
     return {
-        status: Count(count=min(n, MAX_COUNTED), more=n > MAX_COUNTED)  # type: ignore[misc]
-        for status, n in counted.items()
+        status: Count(count=number.count, more=number.is_capped)  # type: ignore[misc]
+        for status, number in counted.items()
     }
 
 

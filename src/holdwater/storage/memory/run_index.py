@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from itertools import islice, takewhile
+from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from holdwater.errors import RunNotFound
-from holdwater.model.records import FIRST_CURSOR, LAST_CURSOR, MIN_INSTANT, Cursor, RunFilter, RunRow
+from holdwater.model.records import (
+    FIRST_CURSOR,
+    LAST_CURSOR,
+    MAX_LISTED_RUNS,
+    CappedCount,
+    Cursor,
+    RunFilter,
+    RunHistogram,
+    RunRow,
+    RunRows,
+)
+from holdwater.model.run_matching import matches
+from holdwater.model.time import Micros
 from holdwater.storage.memory.sorted_index import SortedIndex
 
 
@@ -62,29 +76,44 @@ class RunIndex:
         return None if run_id is None else self.by_id[run_id]
 
     def select(self, run_filter: RunFilter) -> Iterator[RunRow]:
-        """Iterate over the runs that match, newest first, ignoring `limit` and `offset`.
+        """Iterate over the runs that match, newest first, or oldest first for `newer`.
 
-        Raises RunNotFound if there is no run `before_id`.
+        `limit` and `offset` are ignored.  Raises RunNotFound if there is no run `before_id`.
         """
-        births = (
-            self._by_created_at
-            if run_filter.parent_id is None
-            else self._by_parent.get(run_filter.parent_id, SortedIndex())
-        )
-        before = LAST_CURSOR
         if run_filter.before_id is not None:
             if run_filter.before_id not in self.by_id:
                 raise RunNotFound(f"there is no run {run_filter.before_id!r} to list the runs before")
-            before = (self.by_id[run_filter.before_id].created_at, run_filter.before_id)
-        since = MIN_INSTANT if run_filter.since is None else run_filter.since
-        births_since = takewhile(lambda birth: birth[0] >= since, births.before(before))
-        return (
-            run
-            for _, run_id in births_since
-            if run_filter.workflow in (None, (run := self.by_id[run_id]).workflow)
-            and run_filter.status in (None, run.status)
-            and not (run_filter.top_level and run.parent_id is not None)
-        )
+            run_filter = replace(run_filter, cursor=run_filter.position_of(self.by_id[run_filter.before_id]))
+        if run_filter.is_listed_by_end:
+            index = self._by_finished_at
+        elif run_filter.parent_id is not None:
+            index = self._by_parent.get(run_filter.parent_id, SortedIndex())
+        else:
+            index = self._by_created_at
+        if run_filter.newer:
+            positions = index.after(FIRST_CURSOR if run_filter.cursor is None else run_filter.cursor)
+        else:
+            positions = index.before(LAST_CURSOR if run_filter.cursor is None else run_filter.cursor)
+        return (run for _, run_id in positions if matches(run_filter, run := self.by_id[run_id]))
+
+    def page(self, run_filter: RunFilter) -> RunRows:
+        """Copy a page of a list.  Raises RunNotFound for an unknown `before_id`."""
+        limit, start = max(0, min(run_filter.limit, MAX_LISTED_RUNS)), max(0, run_filter.offset)
+        found = [run.copy() for run in islice(self.select(run_filter), start, start + limit + 1)]
+        rows = found[:limit]
+        return RunRows(rows[::-1] if run_filter.newer else rows, has_more=len(found) > limit > 0)
+
+    def count_by_status(self, run_filter: RunFilter) -> dict[str, CappedCount]:
+        """Count the matching runs by status."""
+        counts = Counter(run.status for run in self.select(run_filter.without_page()))
+        return {status: CappedCount.of(count) for status, count in counts.items()}
+
+    def histogram(self, run_filter: RunFilter, since: Micros, until: Micros, bucket_us: int) -> RunHistogram:
+        """Count the matching runs of a span of time by bucket and status."""
+        which = run_filter.of_span(since, until)
+        starts = [(which.position_of(run)[0], run.status) for run in self.select(which)]
+        counts = Counter((Micros(since + (at - since) // bucket_us * bucket_us), status) for at, status in starts)
+        return RunHistogram(since, until, bucket_us, dict(counts), since)
 
     def find_by_prefix(self, prefix: str) -> list[str]:
         """Sort the ids that begin with the prefix, without children of runs that match too."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from threading import Lock
 from typing import Any, Final
 
@@ -15,6 +13,7 @@ from holdwater.errors import RunnerClosed, StoreError
 from holdwater.model.ports.store import LeaseRenewal
 from holdwater.model.records import (
     FIRST_CURSOR,
+    CappedCount,
     CommitResult,
     Committed,
     Conflict,
@@ -24,7 +23,9 @@ from holdwater.model.records import (
     Notification,
     PruneResult,
     RunFilter,
+    RunHistogram,
     RunRow,
+    RunRows,
     RunUpdate,
     StoredRun,
     WorkRow,
@@ -41,8 +42,6 @@ from holdwater.storage.sql.journal_tail import slice_after
 from holdwater.storage.sql.pruning import prunable
 from holdwater.storage.sql.rows import claim_sort_key
 from holdwater.storage.sqlite.liveness import InProcessOwners
-
-_MAX_LISTED_RUNS: Final = 1000
 
 # set when the run is created, and never updated
 _IMMUTABLE_FIELDS: Final = (
@@ -232,15 +231,22 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, Me
 
     def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
         """List run rows, newest first, 1,000 at most.  Raises RunNotFound for an unknown `before_id`."""
-        limit = max(0, min(run_filter.limit, _MAX_LISTED_RUNS))
-        with self._locked():
-            start = max(0, run_filter.offset)
-            return [run.copy() for run in islice(self._index.select(run_filter), start, start + limit)]
+        return self.page_runs(run_filter).rows
 
-    def count_runs(self, run_filter: RunFilter) -> dict[str, int]:
-        """Count the matching runs by status; `before_id`, `limit` and `offset` are ignored."""
+    def page_runs(self, run_filter: RunFilter) -> RunRows:
+        """Read a page of a list.  Raises RunNotFound for an unknown `before_id`."""
         with self._locked():
-            return dict(Counter(run.status for run in self._index.select(replace(run_filter, before_id=None))))
+            return self._index.page(run_filter)
+
+    def count_runs(self, run_filter: RunFilter) -> dict[str, CappedCount]:
+        """Count the matching runs by status, up to 10,000 each, regardless of the page."""
+        with self._locked():
+            return self._index.count_by_status(run_filter)
+
+    def run_histogram(self, run_filter: RunFilter, since: Micros, until: Micros, bucket_us: int) -> RunHistogram:
+        """Count the matching runs of a span of time by bucket and status."""
+        with self._locked():
+            return self._index.histogram(run_filter, since, until, bucket_us)
 
     def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
         """List ids that begin with the prefix, sorted, without children of runs that match too."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from holdwater.storage.postgres.pipeline import PipelineStatement
+from holdwater.storage.sql.fragments import FragmentSet
 from holdwater.storage.sql.statements import number_parameters, read_sql
 
 
@@ -52,11 +55,10 @@ READ_JOURNALS = _postgres_only("read_journals")
 LIST_WORK_OF_RUNS = _postgres_only("list_work_of_runs")
 GET_PLAN = _shared("get_plan")
 GET_SERVER_TIME = _postgres_only("get_server_time")
-LIST_RUNS = _shared("list_runs")
-LIST_TOP_LEVEL_RUNS = _shared("list_top_level_runs")
-LIST_CHILD_RUNS = _shared("list_child_runs")
-LIST_RUNS_BY_STATUS = _shared("list_runs_by_status")
-COUNT_RUNS = _shared("count_runs")
+LIST_WORKFLOW_NAMES = _shared("list_workflow_names")
+RUN_LIST_PARTS: Final = FragmentSet(
+    ("holdwater.storage", "sql/run_lists.sql"), ("holdwater.storage.postgres", "sql/run_lists.sql")
+)
 LIST_RUNS_AFTER = _shared("list_runs_after")
 FIND_RUN_IDS_BY_PREFIX = _shared("find_run_ids_by_prefix")
 FIND_RUN_IDS_BY_SUFFIX = _shared("find_run_ids_by_suffix")

@@ -30,13 +30,17 @@ from holdwater.storage.postgres.schedules import PostgresSchedules
 from holdwater.storage.postgres.server import Cursor, PostgresServer, is_usable
 from holdwater.storage.sql import rows, text_escaping
 from holdwater.storage.sql.commits import check_consistency
+from holdwater.storage.sql.fragments import Fragment
 from holdwater.storage.sql.pruning import PruneQueries, prunable
 from holdwater.storage.sql.questions import QuestionQueries
+from holdwater.storage.sql.run_lists import RunLists
 
 T = TypeVar("T")
 
 
-class PostgresStore(PostgresCatalog, PostgresSchedules, PostgresLogs, PostgresDrawings, QuestionQueries, PruneQueries):
+class PostgresStore(
+    PostgresCatalog, PostgresSchedules, PostgresLogs, PostgresDrawings, QuestionQueries, PruneQueries, RunLists
+):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
 
     tracks_liveness = False
@@ -270,26 +274,36 @@ class PostgresStore(PostgresCatalog, PostgresSchedules, PostgresLogs, PostgresDr
         self._require_writable()
         return self._with_connection(lambda c: self._execute(c, statement, parameters).rowcount, retry=True)
 
-    def _select(self, statement: str, parameters: tuple[Any, ...] = (), *, retry: bool = True) -> list[Any]:
-        """Fetch the rows of a query.  `retry`: repeat it once if the connection is lost."""
+    def _select(
+        self, statement: str, parameters: tuple[Any, ...] = (), *, retry: bool = True, prepare: bool | None = None
+    ) -> list[Any]:
+        """Fetch the rows of a query.  `retry`: repeat it once if the connection is lost.
+
+        `prepare`: False has it planned for these values; None: it is prepared when it was executed several times.
+        """
         self._check_open()
 
         def act(connection: PostgresConnection) -> list[Any]:
             try:
-                return self._execute(connection, statement, parameters).fetchall()
+                return self._execute(connection, statement, parameters, prepare).fetchall()
             except (UnicodeEncodeError, psycopg.DataError):
                 clean = text_escaping.escape_parameters(parameters, escape_nul=True)
-                return self._execute(connection, statement, clean).fetchall()
+                return self._execute(connection, statement, clean, prepare).fetchall()
 
         return self._with_connection(act, retry)
 
-    def _execute(self, connection: PostgresConnection, statement: str, parameters: Sequence[Any]) -> Cursor:
+    def _select_composed(self, statement: Fragment) -> list[Any]:
+        return self._select(statement.to_sql("${}".format), statement.values, prepare=False)
+
+    def _execute(
+        self, connection: PostgresConnection, statement: str, parameters: Sequence[Any], prepare: bool | None = None
+    ) -> Cursor:
         if not self._preamble:
-            return connection.execute(statement, parameters)
+            return connection.execute(statement, parameters, prepare=prepare)
         with connection.pipeline():
             for first in self._preamble:
                 connection.execute(first)
-            return connection.execute(statement, parameters)
+            return connection.execute(statement, parameters, prepare=prepare)
 
     def _with_connection(self, function: Callable[[PostgresConnection], T], retry: bool) -> T:
         """Call `function` with a connection, and again if the first was lost (only if `retry`) or met a deadlock."""

@@ -7,13 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from typing import Any, Final, Protocol
 
-from holdwater.errors import RunNotFound
 from holdwater.model.records import (
     FIRST_CURSOR,
-    LAST_CURSOR,
-    MIN_INSTANT,
     JournalRow,
-    RunFilter,
     RunRow,
     StoredRun,
     WorkRow,
@@ -23,7 +19,6 @@ from holdwater.storage.sql import rows
 from holdwater.storage.sql.journal_tail import slice_after
 
 _PAGE_ROWS: Final = 500
-_MAX_LISTED_RUNS: Final = 1000
 _MAX_CHARACTER: Final = "\U0010ffff"
 """the last code point; sorts after all others"""
 
@@ -31,20 +26,15 @@ _MAX_CHARACTER: Final = "\U0010ffff"
 class RunQueryStatements(Protocol):
     """The queries in a dialect's module of statements."""
 
-    COUNT_RUNS: str
     GET_NEXT_LEASE_EXPIRY: str
     GET_PLAN: str
     GET_RUN: str
     GET_RUNS: str
-    LIST_CHILD_RUNS: str
     LIST_WORK_OF_OWNER: str
     FIND_RUN_IDS_BY_PREFIX: str
     FIND_RUN_IDS_BY_SUFFIX: str
     LIST_OVERDUE_RUNS: str
-    LIST_RUNS: str
     LIST_RUNS_AFTER: str
-    LIST_RUNS_BY_STATUS: str
-    LIST_TOP_LEVEL_RUNS: str
     LIST_JOURNAL_LENGTHS: str
     LIST_ORPHANED_CHILDREN: str
     LIST_WORK: str
@@ -91,33 +81,6 @@ class RunQueries(ABC):
         return StoredRun.group_by_run(
             heads, entries, [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK_OF_RUNS, ids)]
         )
-
-    def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
-        """List run rows, newest first, 1,000 at most.  Raises RunNotFound for an unknown `before_id`."""
-        limit = max(0, min(run_filter.limit, _MAX_LISTED_RUNS))
-        before = LAST_CURSOR
-        if run_filter.before_id is not None:
-            newer = self.get_run(run_filter.before_id)
-            if newer is None:
-                raise RunNotFound(f"there is no run {run_filter.before_id!r} to list the runs before")
-            before = (newer.created_at, newer.id)
-        since = MIN_INSTANT if run_filter.since is None else run_filter.since
-        page = (limit, max(0, run_filter.offset))
-        sql, birth = self._sql, (*before, since, run_filter.workflow)
-        if run_filter.parent_id is not None:
-            given = (run_filter.parent_id, *birth, run_filter.status, *page)
-            found = [] if run_filter.top_level else self._select(sql.LIST_CHILD_RUNS, given)
-        elif run_filter.status is not None:
-            found = self._select(sql.LIST_RUNS_BY_STATUS, (run_filter.status, *birth, int(run_filter.top_level), *page))
-        else:
-            found = self._select(sql.LIST_TOP_LEVEL_RUNS if run_filter.top_level else sql.LIST_RUNS, (*birth, *page))
-        return [RunRow(*row) for row in found]
-
-    def count_runs(self, run_filter: RunFilter) -> dict[str, int]:
-        """Count the matching runs by status; `before_id`, `limit` and `offset` are ignored."""
-        since = MIN_INSTANT if run_filter.since is None else run_filter.since
-        given = (since, run_filter.workflow, run_filter.status, run_filter.parent_id, int(run_filter.top_level))
-        return dict(self._select(self._sql.COUNT_RUNS, given))
 
     def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
         """List ids that begin with the prefix, sorted, without children of runs that match too."""

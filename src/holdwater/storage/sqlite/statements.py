@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from holdwater.storage.sql.fragments import FragmentSet
 from holdwater.storage.sql.statements import read_sql, to_positional
 
 _repeated_parameters: Final[dict[str, tuple[int, ...]]] = {}
@@ -67,11 +68,10 @@ GET_RUNS = _sqlite_only("get_runs")
 READ_JOURNALS = _sqlite_only("read_journals")
 LIST_WORK_OF_RUNS = _sqlite_only("list_work_of_runs")
 GET_PLAN = _shared("get_plan")
-LIST_RUNS = _shared("list_runs")
-LIST_TOP_LEVEL_RUNS = _shared("list_top_level_runs")
-LIST_CHILD_RUNS = _shared("list_child_runs")
-LIST_RUNS_BY_STATUS = _shared("list_runs_by_status")
-COUNT_RUNS = _shared("count_runs")
+LIST_WORKFLOW_NAMES = _shared("list_workflow_names")
+RUN_LIST_PARTS: Final = FragmentSet(
+    ("holdwater.storage", "sql/run_lists.sql"), ("holdwater.storage.sqlite", "sql/run_lists.sql")
+)
 LIST_RUNS_AFTER = _shared("list_runs_after")
 FIND_RUN_IDS_BY_PREFIX = _shared("find_run_ids_by_prefix")
 FIND_RUN_IDS_BY_SUFFIX = _shared("find_run_ids_by_suffix")

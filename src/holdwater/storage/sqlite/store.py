@@ -16,8 +16,10 @@ from holdwater.storage import process_forks
 from holdwater.storage.notifications import WORK_AVAILABLE, notification_for_updates
 from holdwater.storage.pool import ConnectionPool
 from holdwater.storage.sql import rows, text_escaping
+from holdwater.storage.sql.fragments import Fragment
 from holdwater.storage.sql.pruning import PruneQueries, prunable
 from holdwater.storage.sql.questions import QuestionQueries
+from holdwater.storage.sql.run_lists import RunLists
 from holdwater.storage.sqlite import commits as batches
 from holdwater.storage.sqlite import connections, schema, writer
 from holdwater.storage.sqlite import statements as sql
@@ -35,7 +37,7 @@ _MAX_READERS: Final = 64
 _MAX_IDLE_READERS: Final = 4
 
 
-class SQLiteStore(SQLiteCatalog, SQLiteSchedules, SQLiteLogs, SQLiteDrawings, QuestionQueries, PruneQueries):
+class SQLiteStore(SQLiteCatalog, SQLiteSchedules, SQLiteLogs, SQLiteDrawings, QuestionQueries, PruneQueries, RunLists):
     """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
 
     tracks_liveness = True
@@ -265,6 +267,9 @@ class SQLiteStore(SQLiteCatalog, SQLiteSchedules, SQLiteLogs, SQLiteDrawings, Qu
                 return connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise self._translate_error(error) from error
+
+    def _select_composed(self, statement: Fragment) -> list[Any]:
+        return self._select(statement.to_sql("?".format), statement.values)
 
     def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         return self._require_writable().transaction()

@@ -93,7 +93,7 @@ def _form(
     values: dict[str, Any] = {
         "verb": verb,
         "title": TITLES[verb],
-        "sentences": describe_act(run, verb, sum([children.get(status, 0) for status in ACTIVE_STATUSES])),
+        "sentences": describe_act(run, verb, sum([children[status].count for status in ACTIVE_STATUSES if status in children])),
         "submit": SUBMITS[verb],
         "is_dangerous": verb == "cancel",
         "reason": reason,

@@ -94,7 +94,7 @@ def _page_values(request: Request, tenant: TenantDatabase, run_id: str, links: P
         "section": "runs",
         "links": links,
         "header": build_header(run, links.node),
-        "child_counts": children,
+        "child_counts": {status: number.count for status, number in children.items()},
         "panel": panel,
         "missing_node": missing,
         "marks": run.marks,

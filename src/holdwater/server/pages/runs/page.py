@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from holdwater.errors import InvalidArgument, RunNotFound
 from holdwater.model.provenance import ORIGINS
-from holdwater.model.records import RunFilter
+from holdwater.model.records import CappedCount, RunFilter
 from holdwater.operations.runs import count_runs, list_runs
 from holdwater.runs.info import RunInfo
 from holdwater.server.acts import page_url
@@ -74,7 +74,9 @@ def _page_of(tenant: TenantDatabase, which: RunFilter, before: str) -> dict[str,
 
 def _summary(tenant: TenantDatabase, which: RunFilter) -> dict[str, Any]:
     counts = count_runs(tenant.database.runs, replace(which, status=None))
-    return {"counts": [(status, counts.get(status, 0), False) for status in STATUSES]}
+    none = CappedCount(0)
+    found = [(status, counts.get(status, none)) for status in STATUSES]
+    return {"counts": [(status, number.count, number.is_capped) for status, number in found]}
 
 
 def _nothing() -> dict[str, Any]:

@@ -21,3 +21,15 @@ CREATE TABLE run_labels (
 );
 
 CREATE INDEX run_labels_by_value ON run_labels (key, value, is_child, created_at, run_id);
+
+-- Lists and counts.  Each run is in the indexes of its kind (top-level or child); the status comes before the instant, so
+-- that any choice of states and workflows is a merge of ranges, and rare ones cost no more than frequent ones.
+DROP INDEX runs_by_status;
+
+CREATE INDEX runs_top_level_by_status ON runs (status, created_at, id) WHERE parent_id IS NULL;
+
+CREATE INDEX runs_top_level_by_workflow ON runs (workflow, status, created_at, id) WHERE parent_id IS NULL;
+
+CREATE INDEX runs_children_by_status ON runs (status, created_at, id) WHERE parent_id IS NOT NULL;
+
+CREATE INDEX runs_children_by_workflow ON runs (workflow, status, created_at, id) WHERE parent_id IS NOT NULL;
