@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from starlette.types import ASGIApp
+from fastapi import FastAPI
 
 from holdwater.server.app import create_app
 from holdwater.server.serving import LocalServer, listen_on_loopback
 from holdwater.server.sessions import SessionAccess
+from holdwater.server.streams.hub import StreamHub
 from holdwater.server.tenant_database import TenantDatabase
 
 API_TOKEN = "token-of-the-tests-with-enough-characters"
@@ -23,8 +25,10 @@ SIGNAL_TIMEOUT_SECONDS = 20.0
 class Live:
     """A server under test.  `origin`: scheme, host and port; `access`: its sessions, of `holdwater ui`."""
 
-    def __init__(self, port: int, access: SessionAccess | None) -> None:
-        self.port, self.origin, self.access = port, f"http://127.0.0.1:{port}", access
+    def __init__(self, port: int, app: FastAPI, access: SessionAccess | None, end: Callable[[], None]) -> None:
+        self.port, self.origin, self.app, self.access = port, f"http://127.0.0.1:{port}", app, access
+        self.end = end
+        self.streams: StreamHub = app.state.streams
 
     def client(self, **options: Any) -> httpx.Client:
         """A program with the token."""
@@ -50,20 +54,20 @@ class Live:
 
 @contextmanager
 def serve_app(
-    app: ASGIApp, access: SessionAccess | None = None, listening: socket.socket | None = None
+    app: FastAPI, access: SessionAccess | None = None, listening: socket.socket | None = None
 ) -> Iterator[Live]:
     """Serve an application until the block ends."""
     with listening or listen_on_loopback(0, may_choose=False) as bound:
-        server = LocalServer(app, on_exit=lambda: None)
+        server = LocalServer(app, on_exit=app.state.streams.close_soon)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         try:
-            live = Live(bound.getsockname()[1], access)
+            live = Live(bound.getsockname()[1], app, access, lambda: server.handle_exit(signal.SIGINT, None))
             with live.stranger() as client:  # the socket listens already: this waits for the application
                 client.get("/health")
             yield live
         finally:
-            server.handle_exit(2, None)
+            server.handle_exit(signal.SIGTERM, None)
             thread.join(SIGNAL_TIMEOUT_SECONDS)
             assert not thread.is_alive(), "the server does not end"
 

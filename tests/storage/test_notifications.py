@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdwater.model.records import Notification, RunRow, RunUpdate
+from holdwater.model.records import ALL_RUNS, Notification, RunRow, RunUpdate
 from holdwater.model.time import Micros
 from holdwater.storage.notifications import (
     ANYTHING_CHANGED,
@@ -37,8 +37,14 @@ def test_a_notification_is_a_line_of_text(notification: Notification) -> None:
 
 def test_a_long_one_says_that_anything_may_have_changed() -> None:
     many = frozenset(f"run-{k:06}" for k in range(MESSAGE_LIMIT_BYTES))
-    for notification in (Notification(False, many), Notification(False, frozenset(), progressed_runs=many)):
+    for notification in (Notification(False, many), Notification(False, many, progressed_runs=many)):
         assert decode(encode(notification)).changed_runs is None
+
+
+def test_long_ones_of_progress_say_what_has_changed_and_that_any_run_may_have_progressed() -> None:
+    many = frozenset(f"run-{k:06}" for k in range(MESSAGE_LIMIT_BYTES))
+    told = decode(encode(Notification(False, frozenset({"a"}), progressed_runs=many)))
+    assert told == Notification(False, frozenset({"a"}), progressed_runs=frozenset({ALL_RUNS}))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", "[1,2,3,4]", "[0,[],0,[],[],[]]", "no"])

@@ -55,4 +55,4 @@ def ui(database: str, port: int | None, read_only: bool, opens_browser: bool, ap
             import webbrowser
 
             webbrowser.open(url)
-        LocalServer(app, on_exit=lambda: None).run(sockets=[listening])
+        LocalServer(app, on_exit=app.state.streams.close_soon).run(sockets=[listening])

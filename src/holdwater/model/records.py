@@ -333,6 +333,10 @@ class PruneResult:
     next_cursor: Cursor | None
 
 
+ALL_RUNS: Final = ""
+"""in the place of a run's id, in `followed_runs` and `progressed_runs`: any run"""
+
+
 @dataclass(frozen=True, slots=True)
 class Notification:
     """Hint of what other processes wrote to the same database.
@@ -340,8 +344,9 @@ class Notification:
     `work_available`: there may be something to claim.
     `changed_runs`: these runs were changed; None: any of them may have been.
     `schedules_changed`: some were changed.
-    `followed_runs`: these runs are followed; their commits are to be told for a while.
-    `progressed_runs`: such runs have new journal entries.
+    `followed_runs`: these runs are followed; their commits are to be told for a while.  With ALL_RUNS among them those
+    of every run, a few times a second.
+    `progressed_runs`: such runs have new journal entries; with ALL_RUNS among them others, too.
     """
 
     work_available: bool

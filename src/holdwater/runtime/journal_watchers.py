@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
-from holdwater.model.records import Notification
+from holdwater.model.records import ALL_RUNS, Notification
 from holdwater.runtime.future import Future
 
 FOLLOWED_SECONDS: Final = 30.0
 """time for which commits of a run are told after another process has said that it follows the run"""
+TELL_INTERVAL_SECONDS: Final = 0.25
+"""between notifications of the same run to processes that follow all runs"""
+MAX_REMEMBERED_RUNS: Final = 10_000
+
+ChangeListener = Callable[["Collection[str] | None", bool], None]
+"""called with the runs that may have changed (None: any of them) and with True if schedules have, from any thread"""
 
 
 class JournalWatchers:
@@ -22,7 +28,20 @@ class JournalWatchers:
         self._waiting: dict[str, list[Future[None]]] = {}
         self._followed_until: dict[str, float] = {}
         """run -> until when other processes want to be told of it, by the monotonic clock"""
+        self._told_at: dict[str, float] = {}
+        """run -> when those that follow all runs were told of it last, by the monotonic clock"""
+        self._listeners: tuple[ChangeListener, ...] = ()
         self._closed_by: BaseException | None = None
+
+    def add_listener(self, listener: ChangeListener) -> Callable[[], None]:
+        """Call `listener` with every change from now on; returns a function that ends that."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+        return lambda: self._remove_listener(listener)
+
+    def _remove_listener(self, listener: ChangeListener) -> None:
+        with self._lock:
+            self._listeners = tuple([one for one in self._listeners if one is not listener])
 
     def next_change(self, run_id: str) -> Future[None]:
         """Set when the run may have new journal entries.  Raises RunnerClosed after `close`."""
@@ -48,19 +67,30 @@ class JournalWatchers:
         """A commit of this process is on disk."""
         if self._waiting:
             self._wake((run_id,))
+        for listener in self._listeners:
+            listener((run_id,), False)
 
     def is_followed_elsewhere(self, run_id: str) -> bool:
-        """True if another process wants to be told of the run's commits."""
+        """True if another process wants to be told of the run's commit."""
         if not self._followed_until:
             return False
+        now = time.monotonic()
         with self._lock:
-            until = self._followed_until.get(run_id)
-            if until is None:
+            if self._is_followed(run_id, now):
+                return True
+            if not self._is_followed(ALL_RUNS, now) or now - self._told_at.get(run_id, -1.0) < TELL_INTERVAL_SECONDS:
                 return False
-            if until < time.monotonic():
-                del self._followed_until[run_id]
-                return False
+            if len(self._told_at) >= MAX_REMEMBERED_RUNS:
+                self._told_at.clear()
+            self._told_at[run_id] = now
         return True
+
+    def _is_followed(self, followed: str, now: float) -> bool:
+        until = self._followed_until.get(followed)
+        if until is not None and until < now:
+            del self._followed_until[followed]
+            return False
+        return until is not None
 
     def on_notification(self, notification: Notification) -> None:
         """Take in a message of another process."""
@@ -69,10 +99,13 @@ class JournalWatchers:
             with self._lock:
                 living = {run_id: until for run_id, until in self._followed_until.items() if until >= now}
                 self._followed_until = living | dict.fromkeys(notification.followed_runs, now + FOLLOWED_SECONDS)
+        is_any = notification.changed_runs is None or ALL_RUNS in notification.progressed_runs
+        changed = None if is_any else (notification.changed_runs or frozenset()) | notification.progressed_runs
         if self._waiting:
-            self._wake(
-                None if notification.changed_runs is None else notification.changed_runs | notification.progressed_runs
-            )
+            self._wake(changed)
+        if changed or changed is None or notification.schedules_changed:
+            for listener in self._listeners:
+                listener(changed, notification.schedules_changed)
 
     def close(self, error: BaseException) -> None:
         """Tell nothing any more: every wait, now or later, ends with this error."""

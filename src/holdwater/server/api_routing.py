@@ -107,6 +107,7 @@ _DESCRIPTIONS: Final = {
     409: "It cannot be done in this state.",
     413: "The body is too large.",
     415: "The body is not JSON.",
+    429: "There are too many of them now.",
     500: "An error inside Holdwater.",
     503: "The database cannot be reached now.",
 }

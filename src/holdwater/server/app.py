@@ -24,6 +24,7 @@ from holdwater.server.pages import PAGE_ROUTERS
 from holdwater.server.rendering import root_of
 from holdwater.server.request_guard import RequestGuard
 from holdwater.server.routes import API_ROUTERS, health
+from holdwater.server.streams.hub import StreamHub
 from holdwater.server.tenant_database import TenantDatabase
 
 STATIC_DIRECTORY: Final = "static"
@@ -56,8 +57,9 @@ def create_app(tenant_database: TenantDatabase, policy: AccessPolicy) -> FastAPI
     """Create an application, which closes the database at its end."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.streams.close_soon()
         tenant_database.close()
 
     app = FastAPI(
@@ -74,6 +76,7 @@ def create_app(tenant_database: TenantDatabase, policy: AccessPolicy) -> FastAPI
         },
     )
     app.state.tenant_database = tenant_database
+    app.state.streams = StreamHub(tenant_database.database.runs, tenant_database.open_changes)
     app.add_middleware(RequestGuard, policy=policy)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
     app.include_router(health.router)

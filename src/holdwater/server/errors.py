@@ -103,6 +103,7 @@ _CODES_BY_STATUS: Final = {
     415: "unsupported_media_type",
     421: "wrong_host",
     422: "invalid_request",
+    429: "rate_limited",
     431: "too_large",
     503: "not_ready",
 }

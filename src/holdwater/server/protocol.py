@@ -14,6 +14,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEADER_SECONDS: Final = 10.0
 BODY_SECONDS: Final = 60.0
 MIN_BODY_BYTES_PER_SECOND: Final = 10_000
+STALL_SECONDS: Final = 30.0
+"""time a client may leave what was sent to it unread"""
 MAX_HEADER_BYTES: Final = 32 * 1024
 """also of one chunk header of a body"""
 MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
@@ -28,6 +30,7 @@ class DeadlineProtocol(H11Protocol):
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
     _body_bytes = 0
     _body_total_bytes = 0
 
@@ -55,8 +58,9 @@ class DeadlineProtocol(H11Protocol):
             self._deadline = self.loop.call_later(BODY_SECONDS, self._check_body)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Forget the deadlines."""
         self._cancel_deadline()
+        self._forget_stall()
         super().connection_lost(exc)
 
     def _is_mid_header(self) -> bool:
@@ -83,6 +87,23 @@ class DeadlineProtocol(H11Protocol):
     def _give_up(self) -> None:
         self._deadline = None
         self.transport.abort()
+
+    # -- a client that does not read
+
+    def pause_writing(self) -> None:
+        """Give a client that does not read its time: what it has not read is kept in memory."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALL_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        super().resume_writing()
+        self._forget_stall()
+
+    def _forget_stall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
 
 def uvicorn_options() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from holdwater.engine import Engine
 from holdwater.errors import StoreReadOnly, TenantNotFound
+from holdwater.operations.changes import DatabaseChanges
 from holdwater.operations.databases import Database, open_for_control, open_for_reading
 from holdwater.runs.folded_runs import FoldedRuns
 
@@ -58,6 +59,12 @@ class TenantDatabase:
                 "this server only reads the database", hint="start it without --read-only to control runs"
             )
         return self._engine
+
+    def open_changes(self) -> DatabaseChanges:
+        """Listen to changes of the database; called once.  Raises StoreUnavailable."""
+        if self._engine is not None:
+            return DatabaseChanges.of_engine(self._engine)
+        return DatabaseChanges.listen_to(self.database)
 
     def close(self) -> None:
         """Close what was opened with it.  Idempotent."""

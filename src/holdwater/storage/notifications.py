@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-from holdwater.model.records import Notification, RunUpdate
+from holdwater.model.records import ALL_RUNS, Notification, RunUpdate
 from holdwater.model.schedules import PHASE_WAITING, Firing
 
 WORK_AVAILABLE: Final = Notification(work_available=True, changed_runs=frozenset())
@@ -49,13 +49,19 @@ def _has_claimable_work(update: RunUpdate) -> bool:
 
 
 def encode(notification: Notification) -> str:
-    """Encode as a line of text without its newline; run ids beyond `MESSAGE_LIMIT_BYTES` become "any run"."""
+    """Encode as a line of text without its newline; run ids beyond `MESSAGE_LIMIT_BYTES` become "any run".
+
+    The first to become that are runs that have only progressed: a runner has no more to do for them.
+    """
     work, schedules = int(notification.work_available), int(notification.schedules_changed)
     runs = None if notification.changed_runs is None else sorted(notification.changed_runs)
-    row = [work, runs, schedules]
+    row: list[Any] = [work, runs, schedules]
     if notification.followed_runs or notification.progressed_runs:
         row += [sorted(notification.followed_runs), sorted(notification.progressed_runs)]
     text = json.dumps(row, separators=(",", ":"))
+    if len(text) > MESSAGE_LIMIT_BYTES and notification.progressed_runs:
+        row[4] = [ALL_RUNS]
+        text = json.dumps(row, separators=(",", ":"))
     return text if len(text) <= MESSAGE_LIMIT_BYTES else json.dumps([work, None, schedules])
 
 

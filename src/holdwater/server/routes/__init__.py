@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from holdwater.server.routes import executions, steering
+from holdwater.server.routes import executions, steering, streams
 
-API_ROUTERS = (executions.router, steering.router)
+API_ROUTERS = (executions.router, steering.router, streams.router)

@@ -1,0 +1,258 @@
+"""All streams of one database: one listener, however many there are, and none while there are none."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import Final
+
+from holdwater.errors import StoreUnavailable
+from holdwater.events.run_events import EventPosition
+from holdwater.model.records import RunFilter
+from holdwater.operations.changes import DatabaseChanges
+from holdwater.runs.log_follower import LogFollower
+from holdwater.runs.reader import RunReader
+from holdwater.server.errors import RequestError
+from holdwater.server.streams.hints import Hints, HintStream
+from holdwater.server.streams.responses import OpenStream
+from holdwater.server.streams.run_feed import RunFeed
+
+MAX_STREAMS: Final = 500
+TICK_SECONDS: Final = 1.0
+INTEREST_TICKS: Final = 10
+"""between two requests to be told, which are remembered three times as long"""
+FIRST_LOOKS_SECONDS: Final = (0.1, 0.5)
+"""after a run, or the list, begins to be watched: a change may have come before the request to be told"""
+NEWEST_RUNS: Final = 100
+"""runs of a look at the list"""
+
+
+class StreamHub:
+    """Streams in one event loop: the loop of the first one."""
+
+    def __init__(self, runs: RunReader, open_changes: Callable[[], DatabaseChanges]) -> None:
+        """Prepare it; nothing listens before there is a stream.  `open_changes`: called once."""
+        self._runs, self._open_changes = runs, open_changes
+        self._changes: DatabaseChanges | None = None
+        self._feeds: dict[str, RunFeed] = {}
+        self._hints = Hints(runs)
+        self._stream_count = 0
+        self._opening = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+        self._ticker: asyncio.Task[None] | None = None
+        self._is_closing = False
+        self._heads: dict[str, int] = {}
+        """the newest runs, with the number of their journal entries"""
+        self._look: asyncio.Task[None] | None = None
+        self._guard = threading.Lock()
+        self._changed: set[str] = set()
+        self._is_anything_changed = False
+        self._are_schedules_changed = False
+        self._is_delivery_due = False
+
+    @property
+    def stream_count(self) -> int:
+        """The number of open streams."""
+        return self._stream_count
+
+    @property
+    def feed_count(self) -> int:
+        """The number of runs that are read for streams."""
+        return len(self._feeds)
+
+    @property
+    def is_listening(self) -> bool:
+        """True while changes of the database are listened to."""
+        return self._unsubscribe is not None
+
+    # -- streams
+
+    async def open_run(self, run_id: str, after: int | EventPosition) -> OpenStream:
+        """Open a stream of a run behind a place.  Raises RunNotFound, RequestError, StoreError, StoreUnavailable."""
+        await self._enter()
+        try:
+            feed = self._feeds.get(run_id) or await self._open_feed(run_id)
+        except BaseException:
+            self._leave()
+            raise
+        feed.subscribers += 1
+
+        def close() -> None:
+            feed.subscribers -= 1
+            if not feed.subscribers and self._feeds.get(run_id) is feed:
+                del self._feeds[run_id]
+                feed.close()
+            self._leave()
+
+        return OpenStream(feed.messages(after), close)
+
+    async def open_hints(self) -> OpenStream:
+        """Open a stream of hints.  Raises RequestError, StoreUnavailable."""
+        await self._enter()
+        stream = HintStream(lambda: self._is_closing)
+
+        def close() -> None:
+            self._hints.remove(stream)
+            self._leave()
+
+        is_first = not self._hints.is_watched
+        self._hints.add(stream)
+        try:
+            if is_first:
+                self._heads = await self._read_heads()
+            await self._ask_to_be_told()
+        except BaseException:
+            close()
+            raise
+        if is_first:
+            for seconds in FIRST_LOOKS_SECONDS:
+                asyncio.get_running_loop().call_later(seconds, self._look_at_newest_soon)
+        return OpenStream(stream.messages(), close)
+
+    async def log_of(self, run_id: str) -> LogFollower:
+        """Follow the log of a run that is streamed.  Raises RunNotFound, StoreError."""
+        return await asyncio.to_thread(self._connected().follow_log, run_id)
+
+    def close_soon(self) -> None:
+        """Have all streams end, from any thread or a signal handler; browsers connect again later."""
+        self._is_closing = True
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._wake_streams)
+
+    async def _open_feed(self, run_id: str) -> RunFeed:
+        reader = await asyncio.to_thread(self._connected().read_events, run_id)
+        feed = self._feeds.get(run_id)  # another request was faster
+        if feed is None:
+            feed = self._feeds[run_id] = RunFeed(reader, lambda: self._is_closing)
+            await self._ask_to_be_told()
+            for seconds in FIRST_LOOKS_SECONDS:
+                asyncio.get_running_loop().call_later(seconds, feed.look)
+        return feed
+
+    # -- connecting and disconnecting
+
+    async def _enter(self) -> None:
+        """Count a stream, and listen if it is the first.  Raises RequestError, StoreUnavailable."""
+        if self._stream_count >= MAX_STREAMS:
+            raise RequestError(
+                429, f"there are {MAX_STREAMS} streams open already", code="rate_limited", headers={"retry-after": "5"}
+            )
+        async with self._opening:
+            if self._changes is None:
+                self._changes = await asyncio.to_thread(self._open_changes)
+            self._stream_count += 1
+            if self._unsubscribe is None:
+                self._loop = asyncio.get_running_loop()
+                self._unsubscribe = self._changes.subscribe(self._on_change)
+                self._ticker = asyncio.create_task(self._tick())
+
+    def _leave(self) -> None:
+        self._stream_count -= 1
+        if self._stream_count == 0 and self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+            if self._ticker is not None:
+                self._ticker.cancel()
+
+    def _connected(self) -> DatabaseChanges:
+        assert self._changes is not None, "a stream was entered"
+        return self._changes
+
+    # -- changes, from any thread
+
+    def _on_change(self, run_ids: Collection[str] | None, schedules_changed: bool) -> None:
+        if not self._hints.is_watched and run_ids is not None and self._feeds.keys().isdisjoint(run_ids):
+            return
+        with self._guard:
+            if run_ids is None:
+                self._is_anything_changed = True
+            else:
+                self._changed.update(run_ids)
+            self._are_schedules_changed = self._are_schedules_changed or schedules_changed
+            if self._is_delivery_due:
+                return
+            self._is_delivery_due = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        with self._guard:
+            changed, self._changed = self._changed, set()
+            is_anything, self._is_anything_changed = self._is_anything_changed, False
+            schedules, self._are_schedules_changed = self._are_schedules_changed, False
+            self._is_delivery_due = False
+        for run_id, feed in self._feeds.items():
+            if is_anything or run_id in changed:
+                feed.look()
+        if is_anything or changed:
+            self._hints.note(None if is_anything else changed)
+        if schedules:
+            self._hints.tell("schedule", {})
+
+    # -- in between
+
+    async def _tick(self) -> None:
+        """Ask to be told, look where nothing tells, and notice the end of a server that does not say so."""
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            ticks += 1
+            if not self._is_closing and is_server_exiting():
+                self.close_soon()
+            is_interest_due = ticks % INTEREST_TICKS == 0
+            with suppress(StoreUnavailable):  # those who read are told; this looks again
+                if is_interest_due:
+                    await self._ask_to_be_told()
+                if is_interest_due or not self._connected().has_notifications:
+                    await self._look_at_all()
+
+    async def _ask_to_be_told(self) -> None:
+        feeds = [run_id for run_id, feed in self._feeds.items() if not feed.has_ended]
+        await asyncio.to_thread(self._connected().follow, feeds, all_runs=self._hints.is_watched)
+
+    async def _look_at_all(self) -> None:
+        """Look at all watched runs with one question, and at the newest ones where nothing tells of them."""
+        changes = self._connected()
+        if self._feeds:
+            lengths = await asyncio.to_thread(changes.store.journal_lengths, [*self._feeds])
+            for run_id, feed in self._feeds.items():
+                if lengths.get(run_id) != feed.seq:
+                    feed.look()
+        await self._look_at_newest()
+
+    def _look_at_newest_soon(self) -> None:
+        self._look = asyncio.create_task(self._look_at_newest())
+
+    async def _look_at_newest(self) -> None:
+        """Tell lists of the newest runs that have changed since the look before."""
+        if self._hints.is_watched:
+            with suppress(StoreUnavailable):  # it is looked again later
+                heads, before = await self._read_heads(), self._heads
+                self._heads = heads
+                if changed := [run_id for run_id, seq in heads.items() if before.get(run_id) != seq]:
+                    self._hints.note(changed)
+
+    async def _read_heads(self) -> dict[str, int]:
+        rows = await asyncio.to_thread(self._connected().store.list_runs, RunFilter(limit=NEWEST_RUNS))
+        return {row.id: row.seq for row in rows}
+
+    def _wake_streams(self) -> None:
+        for feed in self._feeds.values():
+            feed.wake()
+        self._hints.wake()
+
+
+def is_server_exiting() -> bool:
+    """Return True if the process is served by uvicorn and was told to end: it would wait for streams, and says nothing.
+
+    Its signal handlers are methods of the server, which knows.
+    """
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return bool(getattr(server, "should_exit", False))
