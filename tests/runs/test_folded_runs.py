@@ -66,7 +66,7 @@ def count_journal_reads(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[i
 def test_a_run_that_goes_on_is_read_from_where_it_was(
     runner: DefaultRunner, reader: RunReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folded = FoldedRuns(reader)
+    folded = FoldedRuns(reader.store, reader.clock)
     run_id = runner.execute(Graph([write, ask], name="press"), {"topic": "rain"}).run_id
     before = folded.view(run_id)
     as_it_was = shown(before)
@@ -86,7 +86,7 @@ def test_what_was_worked_out_is_kept_while_nothing_changes(
 ) -> None:
     define("w", ("a", noop, {}))
     run_id = runner.execute("w").run_id
-    folded = FoldedRuns(reader)
+    folded = FoldedRuns(reader.store, reader.clock)
     first = folded.view(run_id)
     nodes, events = first.nodes, first.events
     again = folded.view(run_id)
@@ -97,7 +97,7 @@ def test_what_was_worked_out_is_kept_while_nothing_changes(
 
 def test_a_task_that_begins_is_seen(runner: DefaultRunner, reader: RunReader, define: Define, gate: Gate) -> None:
     define("w", ("a", lambda context: gate(), {}))
-    folded = FoldedRuns(reader)
+    folded = FoldedRuns(reader.store, reader.clock)
     handle = runner.submit("w")
     gate.wait_started()
     assert folded.view(handle.run_id).nodes[0].state == "running"
@@ -115,7 +115,7 @@ def test_retries_and_resets_are_seen(runner: DefaultRunner, reader: RunReader, d
             raise ValueError("no")
 
     define("w", ("a", body, {"retry_attempts": 1}), ("b", noop, {"dependencies": ["a"]}))
-    folded = FoldedRuns(reader)
+    folded = FoldedRuns(reader.store, reader.clock)
     handle = runner.submit("w")
     handle.result(20)
     assert folded.view(handle.run_id).status == "failed"
@@ -129,21 +129,21 @@ def test_only_so_many_runs_and_entries_are_kept(runner: DefaultRunner, reader: R
     define("w", ("a", noop, {}), ("b", noop, {"dependencies": ["a"]}))
     ids = [runner.execute("w").run_id for _ in range(4)]
     length = reader.row(ids[0]).seq
-    few = FoldedRuns(reader, max_runs=2)
+    few = FoldedRuns(reader.store, reader.clock, max_runs=2)
     for run_id in ids:
         few.view(run_id)
     assert [run_id in few for run_id in ids] == [False, False, True, True]
-    small = FoldedRuns(reader, max_entries=length)
+    small = FoldedRuns(reader.store, reader.clock, max_entries=length)
     for run_id in ids:
         assert small.view(run_id).status == "completed"
     assert [run_id in small for run_id in ids] == [False, False, False, True]
-    tiny = FoldedRuns(reader, max_entries=0)
+    tiny = FoldedRuns(reader.store, reader.clock, max_entries=0)
     assert tiny.view(ids[0]).status == "completed"
     assert len(tiny) == 1
 
 
 def test_a_run_that_is_not_there(reader: RunReader) -> None:
-    folded = FoldedRuns(reader)
+    folded = FoldedRuns(reader.store, reader.clock)
     with pytest.raises(RunNotFound):
         folded.view("none")
     assert len(folded) == 0
@@ -154,15 +154,15 @@ def test_requests_at_the_same_time_see_the_same_run(
 ) -> None:
     define("w", ("a", noop, {}))
     run_id = runner.execute("w").run_id
-    folded = FoldedRuns(reader)
+    folded = FoldedRuns(reader.store, reader.clock)
     folds: list[str] = []
-    fold: Callable[..., Any] = reader.fold
+    fold: Callable[..., Any] = folded.fold
 
     def counted(row: Any) -> Any:
         folds.append(row.id)
         return fold(row)
 
-    monkeypatch.setattr(reader, "fold", counted)
+    monkeypatch.setattr(folded, "fold", counted)
     seen: list[Any] = []
     threads = [threading.Thread(target=lambda: seen.append(shown(folded.view(run_id)))) for _ in range(8)]
     for thread in threads:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from holdwater import DefaultRunner
+from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.graphs import Graph, interrupt, node
 from holdwater.server.pages.run.act_responses import DIALOG_HEADER
 from holdwater.server.run_paths import encode_run_id
@@ -294,3 +294,28 @@ def test_a_server_that_only_reads(serve: Callable[..., Live], runner: DefaultRun
         assert '<form method="post" action="' + url_of(run_id) not in page
         assert "csrf_token" not in page_of(browser, run_id, "/retry").partition("<main")[2]
         assert browser.post(url_of(run_id, "/retry"), data={}).status_code == 403
+
+
+def test_the_log_of_a_task(browser: httpx.Client, database_url: str, runner: DefaultRunner, define: Define) -> None:
+    def body(context: Any) -> None:
+        for k in range(250):
+            print(f"line {k} <b>")
+        raise ValueError("no")
+
+    define("talks", ("a", body, {"retry_attempts": 2, "retry_delay_ms": 0}))
+    with DefaultRunner.with_config(
+        database_url, DefaultRunnerConfig(capture_output=True, own_runs_only=True)
+    ) as talker:
+        run_id = talker.execute("talks").run_id
+    panel = page_of(browser, run_id, node="a")
+    assert panel.count('class="log-line') == 200
+    assert "line 249 &lt;b&gt;" in panel
+    assert "300 earlier lines" in panel
+    page = page_of(browser, run_id, "/log", node="a", attempt="1")
+    assert page.count("&lt;b&gt;") == 250
+    assert "ValueError: no" in page
+    text = browser.get(url_of(run_id, "/log"), params={"node": "a", "download": "true"}).text
+    assert text.count("<b>\n") == 500
+    assert "Nothing was printed" in page_of(
+        browser, runner.execute(define("w", ("a", noop, {}))).run_id, "/log", node="a"
+    )

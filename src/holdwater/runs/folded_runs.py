@@ -7,6 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
+from holdwater.model.ports.clock import Clock
+from holdwater.model.ports.store import Store
 from holdwater.model.records import RunRow
 from holdwater.runs.reader import RunReader
 from holdwater.runs.view import RunView
@@ -27,18 +29,19 @@ class _Kept:
     view: RunView | None = None
 
 
-class FoldedRuns:
-    """The runs of one store that were looked at last.  Thread-safe; the views it gives out never change."""
+class FoldedRuns(RunReader):
+    """A reader that keeps the runs it was asked for last.  Thread-safe; the views it gives out never change."""
 
-    def __init__(self, runs: RunReader, *, max_runs: int = MAX_RUNS, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(self, store: Store, clock: Clock, *, max_runs: int = MAX_RUNS, max_entries: int = MAX_ENTRIES) -> None:
         """Keep nothing yet.  `max_entries`: journal entries of the kept runs together."""
-        self._runs, self._max_runs, self._max_entries = runs, max_runs, max_entries
+        super().__init__(store, clock)
+        self._max_runs, self._max_entries = max_runs, max_entries
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     def view(self, run_id: str) -> RunView:
         """Read a run as it is now.  Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable."""
-        row = self._runs.row(run_id)
+        row = self.row(run_id)
         with self._lock:
             kept = self._kept.setdefault(run_id, _Kept())
             self._kept.move_to_end(run_id)
@@ -57,10 +60,10 @@ class FoldedRuns:
         """Read a run on from where it was read before."""
         earlier = kept.run
         if earlier is None or not _is_same_run(earlier, row):
-            kept.run, kept.view = self._runs.fold(row), None
+            kept.run, kept.view = self.fold(row), None
         else:
-            kept.run = advance_run(earlier, self._runs.store)
-        view = self._runs.view_of(kept.run)
+            kept.run = advance_run(earlier, self.store)
+        view = self.view_of(kept.run)
         if kept.view is not None and earlier is not None and _shows_the_same(earlier, kept.run):
             view = view.with_parts_of(kept.view)
         kept.view = view

@@ -26,7 +26,7 @@ class TenantDatabase:
     def __init__(self, tenant: str, database: Database, engine: Engine | None, resources: ExitStack) -> None:
         """Create it.  `engine`: None for a database that is only read.  `resources`: closed with it."""
         self.tenant, self.database = tenant, database
-        self.folded_runs = FoldedRuns(database.runs)
+        self.folded_runs = FoldedRuns(database.store, database.clock)
         self._engine, self._resources = engine, resources
         self.read_only_reason = "" if engine is not None else "This server only reads the database."
         """a sentence, if nothing can be changed; empty if it can"""

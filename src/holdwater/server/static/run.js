@@ -16,11 +16,14 @@ async function show(url, { push = false, focus = false } = {}) {
   if (number !== visits || !fresh || !page()) return;
   if (push) history.pushState(null, '', url);
   const title = one('.crumbs > :last-child')?.textContent;
+  const log = one('[data-log]'), isAtEnd = log && log.scrollTop + log.clientHeight > log.scrollHeight - 24;
   morph(page(), fresh);
   shownAt = performance.now();
   openBars = null;
   tick();
   settle();
+  const tail = one('[data-log]');
+  if (tail && (tail !== log || isAtEnd)) tail.scrollTop = tail.scrollHeight;
   if (focus) (one('#panel') ?? one('[aria-current=page]', page()))?.focus({ preventScroll: true });
   if (focus && title) say(one('#panel h2')?.textContent ?? one('.tabs [aria-current]')?.textContent ?? title);
 }
@@ -223,9 +226,16 @@ function settle() {
 }
 let lively = false;
 
+if (one('[data-log]')) one('[data-log]').scrollTop = one('[data-log]').scrollHeight;
+
 const start = page();
 if (start?.dataset.running !== undefined && start.dataset.runStream) {
   const url = new URL(start.dataset.runStream, location.href);
   url.searchParams.set('after', start.dataset.seq);
-  openStream(url.href, start.dataset.events.split(' '), () => { lively = true; refresh(); });
+  url.searchParams.set('logs', 'true');
+  openStream(url.href, [...start.dataset.events.split(' '), 'log'], (name, data) => {
+    if (name === 'log' && data.task_name !== one('[data-panel]')?.dataset.panel) return;
+    lively = true;
+    refresh();
+  });
 }

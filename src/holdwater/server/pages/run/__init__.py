@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from holdwater.server.pages.run import acts, answer, fork, page, value_page
+from holdwater.server.pages.run import acts, answer, fork, log, page, value_page
 
 router = APIRouter()
-for part in (value_page, fork, answer, acts, page):
+for part in (log, value_page, fork, answer, acts, page):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -16,6 +16,7 @@ from holdwater.server.pages.run.children import build_child_table
 from holdwater.server.pages.run.context import MOMENTS, build_data_tab
 from holdwater.server.pages.run.events import EventFilter, events_as_json, matching_events, select_events
 from holdwater.server.pages.run.header import build_header
+from holdwater.server.pages.run.log import read_tail
 from holdwater.server.pages.run.node_panel import build_node_panel
 from holdwater.server.pages.run.query import DEFAULT_TAB, TABS, PageLinks, Tab
 from holdwater.server.pages.run.selection import NodeFilter, Sort
@@ -83,10 +84,11 @@ def _links(request: Request, tenant: TenantDatabase, run_id: str, tab: str, node
 def _page_values(request: Request, tenant: TenantDatabase, run_id: str, links: PageLinks) -> dict[str, Any]:
     """Build what the templates of a run see."""
     run = ShownRun.of(tenant.folded_runs.view(run_id), tenant.database.clock.now())
-    panel, missing = None, ""
+    panel, log, missing = None, None, ""
     if links.node is not None:
         try:
             panel = build_node_panel(run, links.node)
+            log = read_tail(tenant.folded_runs, run_id, links.node)
         except TaskNotFound as error:
             missing = f"{error.message}. {error.hint or ''}"
     children = count_runs(tenant.database.runs, RunFilter(parent_id=run_id))
@@ -96,6 +98,7 @@ def _page_values(request: Request, tenant: TenantDatabase, run_id: str, links: P
         "header": build_header(run, links.node),
         "child_counts": {status: number.count for status, number in children.items()},
         "panel": panel,
+        "log": log,
         "missing_node": missing,
         "marks": run.marks,
         "event_names": EVENT_NAMES,

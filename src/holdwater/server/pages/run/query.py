@@ -53,6 +53,10 @@ class PageLinks:
         named = [("of", source), ("name", name), *([] if node is None else [("node", node)])]
         return f"{self.path}/value?{urlencode(named)}"
 
+    def log_url(self, node: str) -> str:
+        """Return the URL of the log of a node."""
+        return f"{self.path}/log?{urlencode({'node': node})}"
+
     def act_url(self, verb: str, **options: str) -> str:
         """Return the URL of the form of an act."""
         query = urlencode(options)
