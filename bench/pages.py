@@ -2,10 +2,11 @@
 
     python bench/pages.py [--rounds 15] [--nodes 10000]
 
-Starts a worker and `holdwater ui` on a new SQLite file.  First contentful paint is that of a new browser session with an
-empty cache, beside a static page of the same browser; weight is what the session transferred, headers included.  The
-time from a commit to the browser is measured by the clock of this machine, from the instant that the journal gives for
-the end of a task to the arrival of its event in the page, and to the change of its row.  Medians and 95th percentiles.
+Starts a worker and `holdwater ui` on a new SQLite file.  First contentful paint is that of a new browser session with
+an empty cache, beside a static page of the same browser; weight is what the session transferred, headers included.
+The time from a commit to the browser is measured by the clock of this machine, from the instant that the journal gives
+for the end of a task to the arrival of its event in the page, and to the change of its row.  Medians and 95th
+percentiles.
 Needs Playwright and a `chromium`.
 """
 
@@ -33,24 +34,22 @@ from holdwater.operations.databases import open_for_reading
 
 FLOWS = """
 import time
-from holdwater import WorkflowBuilder, task
-from holdwater.tasks import Context
+from holdwater import Context, WorkflowBuilder, task
 
 def body(context: Context) -> None:
     time.sleep(context.get("seconds", 0.0))
 
 def chain(name, count):
     with WorkflowBuilder(name):
-        before = []
         for k in range(count):
-            made = task(id=f"t{k:05d}", dependencies=before)(body)
-            before = [made]
+            task(id=f"t{k:05d}", dependencies=[f"t{k - 1:05d}"] if k else [])(body)
 
 def fan(name, count):
     with WorkflowBuilder(name):
-        first = task(id="first")(body)
-        middle = [task(id=f"m{k:05d}", dependencies=[first])(body) for k in range(count)]
-        task(id="last", dependencies=middle)(body)
+        task(id="first")(body)
+        for k in range(count):
+            task(id=f"m{k:05d}", dependencies=["first"])(body)
+        task(id="last", dependencies=[f"m{k:05d}" for k in range(count)])(body)
 
 chain("chain", 40)
 fan("small", 10)
@@ -90,7 +89,11 @@ def started(arguments: Sequence[str], directory: Path, ready: str) -> Iterator[s
         command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None
-        line = next(line for line in process.stdout if ready in line)
+        said = []
+        while ready not in (line := process.stdout.readline()):
+            said.append(line)
+            if not line:
+                raise SystemExit("".join(said))
         threading.Thread(target=process.stdout.read, daemon=True).start()  # so that it never waits for its reader
         yield line
         process.terminate()
