@@ -93,7 +93,9 @@ def _form(
     values: dict[str, Any] = {
         "verb": verb,
         "title": TITLES[verb],
-        "sentences": describe_act(run, verb, sum([children[status].count for status in ACTIVE_STATUSES if status in children])),
+        "sentences": describe_act(
+            run, verb, sum([children[status].count for status in ACTIVE_STATUSES if status in children])
+        ),
         "submit": SUBMITS[verb],
         "is_dangerous": verb == "cancel",
         "reason": reason,
