@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from holdwater.model.time import Micros, from_rfc3339
-from holdwater.server.json_tree import MAX_LINES, json_tree
 from holdwater.server.presentation import (
     absolute_time,
     byte_count,
@@ -92,29 +91,3 @@ def test_the_first_line() -> None:
     assert first_line("a < b\nmore") == "a &lt; b …"
     assert first_line("x" * 400, 10) == "x" * 10 + " …"
     assert first_line("") == ""
-
-
-def test_a_tree_escapes_keys_and_texts() -> None:
-    text = json_tree({"<k>": ["</script>", 1, None, True, {}, []]})
-    assert "<k>" not in text
-    assert "</script>" not in text
-    assert "&lt;k&gt;" in text
-
-
-def test_a_tree_of_many_lines_begins_closed_below_its_root() -> None:
-    assert json_tree({"a": {"b": 1}}).count("<details open>") == 2
-    assert json_tree({"a": list(range(101))}).count("<details open>") == 1
-
-
-def test_a_large_value_is_counted_and_not_shown() -> None:
-    assert "xx" not in json_tree("x" * 100_000)
-    assert "not shown here" in json_tree("x" * 100_000)
-    assert "[100,000 items]" in json_tree(list(range(100_000)))
-    assert f"and {100_000 - MAX_LINES:,} more" in json_tree(list(range(100_000)), whole=True)
-
-
-def test_a_deep_value_ends_somewhere() -> None:
-    value: list[object] = []
-    for _ in range(5000):
-        value = [value]
-    assert "nested too deeply" in json_tree(value)

@@ -135,3 +135,55 @@ def test_a_url_reads_back_as_it_was_written() -> None:
     assert RunsQuery().is_empty
     assert RunsQuery(status=("failed",)).with_status("failed") == "?all=1"
     assert RunsQuery().without_status("completed") == "?status=%21completed"
+
+
+def test_counts_and_bars_are_of_the_same_filter(browser: httpx.Client, runs: dict[str, str]) -> None:
+    summary = browser.get("/ui/public/runs", params={"fragment": "summary", "workflow": "pages-orders"}).text
+    assert summary.lstrip().startswith("<div")
+    assert re.search('data-count="completed"[^>]*>.*?<b class="num">1</b>', summary, re.DOTALL)
+    bars = re.findall(r"<title>[^<]*: (\d+) runs?, (\d+) failed</title>", summary)
+    assert sum(int(total) for total, _ in bars) == 2
+
+
+def test_a_bar_leads_to_its_window(browser: httpx.Client, runs: dict[str, str]) -> None:
+    summary = browser.get("/ui/public/runs", params={"fragment": "summary", "workflow": "pages-orders"}).text
+    window = re.findall(r'<a href="\?([^"]*since=[^"]*)" tabindex', summary)[-1].replace("&amp;", "&")
+    found = browser.get(f"/ui/public/runs?fragment=rows&{window}").text
+    assert set(ROW.findall(found)) & set(runs.values())
+
+
+@pytest.mark.parametrize(
+    ("params", "kinds"),
+    [
+        ({"status": "!failed"}, {"completed"}),
+        ({"text": "502 "}, {"failed"}),
+        ({"time": "ended", "since": "1h"}, {"completed", "failed"}),
+        ({"since": "2020-01-01T00:00:00Z", "until": "2020-01-02T00:00:00Z"}, set()),
+        ({"origin": "cron"}, set()),
+        ({"label": "env=prod"}, set()),
+    ],
+)
+def test_every_filter(browser: httpx.Client, runs: dict[str, str], params: dict[str, str], kinds: set[str]) -> None:
+    assert rows_of(browser, workflow="pages-ord*", **params) == {runs[kind] for kind in kinds}
+
+
+def test_pages_go_both_ways(browser: httpx.Client, runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdwater.server.pages.runs.page.PAGE_RUNS", 2)
+    with WorkflowBuilder("pages-many"):
+
+        @task()
+        def nothing(context: Context) -> None:
+            pass
+
+    ids = [runner.execute("pages-many", {}).run_id for _ in range(5)][::-1]
+    first = browser.get("/ui/public/runs?workflow=pages-many").text
+    assert ROW.findall(first) == ids[:2]
+    second = browser.get(f"/ui/public/runs{_link(first, 'next')}").text
+    assert ROW.findall(second) == ids[2:4]
+    assert ROW.findall(browser.get(f"/ui/public/runs{_link(second, 'prev')}").text) == ids[:2]
+
+
+def _link(page: str, rel: str) -> str:
+    found = re.search(f'href="([^"]+)" rel="{rel}"', page)
+    assert found is not None
+    return found[1].replace("&amp;", "&")

@@ -37,3 +37,8 @@ async def check_csrf(request: Request) -> None:
 
 PostedForm = Annotated[FormData, Depends(posted_form)]
 """parameter of an endpoint of a page: the fields of the posted form"""
+
+
+def form_texts(form: FormData) -> list[tuple[str, str]]:
+    """List the names and texts of the fields of a form, in order."""
+    return [(name, text) for name, text in form.multi_items() if isinstance(text, str)]

@@ -11,13 +11,16 @@ from markupsafe import Markup
 
 from holdwater import __version__
 from holdwater.drawing.marks import MARKS, mark_icon, mark_of_run, mark_symbols
+from holdwater.operations.questions import count_questions
 from holdwater.server import presentation
 from holdwater.server.access import caller_of
-from holdwater.server.json_tree import json_tree
 from holdwater.server.notices import forget_notice, notice_of
 from holdwater.server.preferences import preferences_of
 from holdwater.server.run_paths import encode_run_id
 from holdwater.server.tenant_database import TenantDatabase
+
+MAX_QUESTIONS: Final = 99
+"""open questions that are counted beside the name of their page"""
 
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("holdwater.server"),
@@ -32,7 +35,6 @@ _ENVIRONMENT.globals.update(
     mark_icon=lambda name, titled=False: Markup(mark_icon(name, titled=titled)),
     mark_of_run=mark_of_run,
     mark_symbols=Markup(mark_symbols()),
-    json_tree=json_tree,
 )
 _ENVIRONMENT.filters.update(presentation.FILTERS, run_segment=encode_run_id)
 
@@ -82,7 +84,7 @@ def _render_text(request: Request, template: str, tenant: TenantDatabase | None,
             "base": f"{root}/ui/{shown.tenant}",
             "now": shown.database.clock.now(),
             "preferences": preferences_of(request),
-            "question_count": 0,
+            "questions_open": count_questions(shown.database, limit=MAX_QUESTIONS) if values.get("section") else None,
             "can_write": caller.role == "write" and not shown.is_read_only,
             "read_only_reason": shown.read_only_reason,
             "csrf_token": caller.csrf,

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from holdwater.server.pages import ops, preferences, questions, run, runs, schedule_form, schedules, workflows
+from holdwater.server.pages import (
+    ops,
+    preferences,
+    questions,
+    run,
+    runs,
+    schedule_form,
+    schedules,
+    workflow_start,
+    workflows,
+)
 
 PAGE_ROUTERS = (
     runs.router,
@@ -10,6 +20,7 @@ PAGE_ROUTERS = (
     questions.router,
     schedule_form.router,
     schedules.router,
+    workflow_start.router,
     workflows.router,
     ops.router,
     preferences.router,

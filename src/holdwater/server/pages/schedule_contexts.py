@@ -6,11 +6,18 @@ import json
 from typing import Any, NoReturn
 
 from holdwater.model.value_types.plain_json import to_plain_json
+from holdwater.server.value_tree import ShownValue, build_tree, describe_tree
 
 
 def plain_context(inputs: str) -> dict[str, Any]:
     """Render the stored inputs of a schedule as plain JSON, also with classes this process does not know."""
     return {key: to_plain_json(tree) for key, tree in json.loads(inputs).items()}
+
+
+def show_context(inputs: str | None) -> list[ShownValue]:
+    """Return the stored inputs of a schedule as values to show."""
+    trees = {} if inputs is None else json.loads(inputs)
+    return [ShownValue(name, build_tree(tree), describe_tree(tree)) for name, tree in trees.items()]
 
 
 def parse_context(text: str) -> dict[str, Any] | None:

@@ -23,9 +23,8 @@ from holdwater.operations.schedules import (
 )
 from holdwater.server.acts import act_and_redirect, page_url, writable_database
 from holdwater.server.command_lines import command_line
-from holdwater.server.json_tree import json_tree
 from holdwater.server.notices import Notice
-from holdwater.server.pages.schedule_contexts import plain_context
+from holdwater.server.pages.schedule_contexts import show_context
 from holdwater.server.rendering import render, render_fragment
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 
@@ -138,7 +137,7 @@ def schedule_page(
     values: dict[str, Any] = {
         "section": "schedules",
         "schedule": shown,
-        "inputs": None if info.inputs is None else json_tree(plain_context(info.inputs)),
+        "inputs": show_context(info.inputs),
         "forecast": _forecast(tenant, info),
         "fires": fires[:PAGE_FIRES],
         "page": page,

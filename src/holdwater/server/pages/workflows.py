@@ -1,17 +1,134 @@
-"""The page of workflows."""
+"""Workflows that runners have announced: the list, and one of them with its tasks, inputs, schedules and runs."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
-from holdwater.server.rendering import render
+from holdwater.model.json_schema import Schema
+from holdwater.model.records import RunFilter
+from holdwater.model.schema_validation import describe_schema
+from holdwater.model.time import Micros
+from holdwater.operations.catalog import WorkflowInfo, get_workflow, list_workflows
+from holdwater.operations.databases import Database
+from holdwater.operations.runs import count_runs, list_runs
+from holdwater.operations.schedule_queries import list_schedules
+from holdwater.operations.schedule_views import ScheduleInfo
+from holdwater.runs.info import RunInfo
+from holdwater.server.command_lines import command_line
+from holdwater.server.pages.schedules import show_schedule
+from holdwater.server.presentation import elapsed_seconds
+from holdwater.server.rendering import render, render_fragment
+from holdwater.server.run_paths import decode_run_id
 from holdwater.server.tenant_database import Tenant
 
 router = APIRouter()
 
+PAGE_WORKFLOWS: Final = 100
+LISTED_SCHEDULES: Final = 1_000
+LAST_RUNS: Final = 12
+SHOWN_RUNS: Final = 10
+STYLES: Final = {"tasks": "tasks", "steps": "steps", "graphs": "graph"}
+"""style -> how pages call it"""
+
+
+def _workflow_of_path(workflow: str) -> str:
+    """Return the name in a segment of a path, which is written as ids of runs are."""
+    return decode_run_id(workflow)
+
+
+WorkflowName = Annotated[str, Depends(_workflow_of_path)]
+"""parameter of an endpoint below `/{workflow}`: the name as it was announced"""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWorkflow:
+    """A workflow of the list.  `last_runs`: the oldest first.  `next_fire`: of its schedules, None without one."""
+
+    info: WorkflowInfo
+    last_runs: tuple[RunInfo, ...]
+    next_fire: Micros | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One input of a workflow.  `type_text`: what fits it, in words.  `default`: as JSON, None without one."""
+
+    name: str
+    type_text: str
+    is_required: bool
+    description: str
+    default: Any = None
+    has_default: bool = False
+
+
+def input_rows(schema: Schema) -> list[InputRow]:
+    """List the inputs that a schema names."""
+    required = frozenset(schema.get("required", ()))
+    return [
+        InputRow(
+            name,
+            describe_schema({**one, "$defs": schema.get("$defs", {})}) if isinstance(one, dict) else "",
+            name in required,
+            str(one.get("description", "")) if isinstance(one, dict) else "",
+            one.get("default") if isinstance(one, dict) else None,
+            isinstance(one, dict) and "default" in one,
+        )
+        for name, one in schema.get("properties", {}).items()
+    ]
+
 
 @router.get("/workflows")
-def workflows_page(request: Request, tenant: Tenant) -> HTMLResponse:
-    """Show workflows."""
-    return render(request, "workflows.html", tenant, section="workflows")
+def workflows_page(request: Request, tenant: Tenant, after: str = "", fragment: str = "") -> HTMLResponse:
+    """Show the announced workflows by name.  `after`: the last name of the page before."""
+    database = tenant.database
+    found = list_workflows(database, limit=PAGE_WORKFLOWS + 1, after=after)
+    schedules = list_schedules(database, enabled_only=True, limit=LISTED_SCHEDULES)
+    values: dict[str, Any] = {
+        "section": "workflows",
+        "workflows": [_show(database, info, schedules) for info in found[:PAGE_WORKFLOWS]],
+        "after": after,
+        "more": found[PAGE_WORKFLOWS - 1].name if len(found) > PAGE_WORKFLOWS else None,
+        "styles": STYLES,
+    }
+    if fragment == "rows":
+        return render_fragment(request, "workflows/rows.html", tenant, **values)
+    return render(request, "workflows/list.html", tenant, **values)
+
+
+def _show(database: Database, info: WorkflowInfo, schedules: Iterable[ScheduleInfo]) -> ShownWorkflow:
+    fires = [one.next_at for one in schedules if one.workflow == info.name and one.next_at is not None]
+    last = list_runs(database.runs, RunFilter(workflow=info.name, top_level=True), LAST_RUNS)
+    return ShownWorkflow(info, last[::-1], min(fires, default=None))
+
+
+@router.get("/workflows/{workflow}")
+def workflow_page(request: Request, tenant: Tenant, workflow: WorkflowName, fragment: str = "") -> HTMLResponse:
+    """Show a workflow with its tasks, inputs, schedules and last runs."""
+    database = tenant.database
+    info = get_workflow(database, workflow)
+    which = RunFilter(workflow=info.name, top_level=True)
+    values: dict[str, Any] = {
+        "section": "workflows",
+        "workflow": info,
+        "runs": list_runs(database.runs, which, SHOWN_RUNS),
+        "elapsed": elapsed_seconds,
+        "styles": STYLES,
+    }
+    if fragment == "runs":
+        return render_fragment(request, "workflows/runs.html", tenant, **values)
+    schedules = [one for one in list_schedules(database, limit=LISTED_SCHEDULES) if one.workflow == info.name]
+    return render(
+        request,
+        "workflows/show.html",
+        tenant,
+        **values,
+        inputs=input_rows(info.inputs_schema),
+        schedules=[show_schedule(database, one) for one in schedules],
+        counts=count_runs(database.runs, which),
+        submit_command=command_line(tenant, "submit", info.name),
+    )

@@ -141,7 +141,7 @@ document.addEventListener('keydown', (event) => {
 const parts = () => all('[data-live]');
 
 async function refresh(part) {
-  const fresh = await fetchFragment(part.dataset.fragment);
+  const fresh = await fetchFragment(part.dataset.fragment, part.dataset.url);
   if (!fresh) return;
   const isHeld = part.dataset.offer !== undefined && (part.matches(':hover') || scrollY > 40 || one(':checked', part));
   if (!isHeld) { morph(part, fresh); settle(); return; }

@@ -88,8 +88,8 @@ class RunsQuery:
         return [*found, ("children", "1")] if self.children else found
 
     def url(self, **changes: Any) -> str:
-        """Return the query of the page with these filters changed; `changes` may have `before` and `after`, too."""
-        places = {name: changes.pop(name) for name in ("before", "after") if name in changes}
+        """Return the query of the page with these filters changed; `changes` may have a `cursor`, too."""
+        places = {name: changes.pop(name) for name in ("cursor",) if name in changes}
         pairs = [*replace(self, **changes).pairs(), *places.items()]
         return f"?{urlencode(pairs or [EVERYTHING])}"
 
