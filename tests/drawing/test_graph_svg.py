@@ -109,9 +109,9 @@ def test_progress_is_a_bar_until_it_is_complete() -> None:
     picture = Picture("p", {"a": Box("a", "graph")})
     bars = draw(picture, GraphState({"a": BoxState("running", done=3, total=4)})).iter(f"{SVG}rect")
     widths = {one.attrib["class"]: float(one.attrib["width"]) for one in bars}
-    assert widths["bar"] == pytest.approx(widths["track"] * 0.75, abs=0.1)
+    assert widths["done"] == pytest.approx(widths["track"] * 0.75, abs=0.1)
     done = draw(picture, GraphState({"a": BoxState("completed", done=4, total=4)}))
-    assert all(one.attrib["class"] != "bar" for one in done.iter(f"{SVG}rect"))
+    assert all(one.attrib["class"] != "done" for one in done.iter(f"{SVG}rect"))
 
 
 def test_the_way_a_gate_took_is_told_from_the_others_and_a_loop_shows_its_turn() -> None:

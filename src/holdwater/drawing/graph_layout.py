@@ -17,7 +17,7 @@ from holdwater.drawing.picture import Arrow, Box, Picture
 from holdwater.drawing.text_size import fit_text, text_width
 
 BOX_HEIGHT: Final = 44.0
-MIN_BOX_WIDTH: Final = 164.0
+MIN_BOX_WIDTH: Final = 176.0
 """room for the line below the name"""
 MAX_NAME_WIDTH: Final = 200.0
 MAX_BOX_WIDTH: Final = 280.0

@@ -51,7 +51,8 @@ class GraphState:
         marks = {box.mark for box in (source, target) if box is not None}
         if "skipped" in marks:
             return "faded"
-        if arrow.kind == "control" and target is not None and target.mark != "pending":
+        is_over = source is not None and source.mark in ("completed", "failed")
+        if arrow.kind == "control" and is_over and target is not None and target.mark != "pending":
             return "taken"
         return ""
 

@@ -23,7 +23,7 @@ from holdwater.drawing.layout import PlacedBox, RoutedArrow
 from holdwater.drawing.marks import MARKS, mark_symbols
 from holdwater.drawing.picture import Box, BoxKind, Picture
 from holdwater.drawing.reachability import related_to
-from holdwater.drawing.text_size import fit_text
+from holdwater.drawing.text_size import cut_text, fit_text
 from holdwater.drawing.xml_text import escape_xml
 
 HEAD_LENGTH: Final = 6.0
@@ -31,6 +31,8 @@ HEAD_WIDTH: Final = 7.0
 CORNER: Final = 6.0
 SIDE_WIDTH: Final = 4.0
 ABOUT_PX: Final = 11.5
+WIDE_FONT: Final = 1.08
+"""how much wider than estimated the text of some systems is"""
 
 _GLYPHS: Final[dict[BoxKind, str]] = {
     "function": "M5 5h6v6h-6z",
@@ -135,7 +137,7 @@ def arrow_states(picture: Picture, layout: GraphLayout, state: GraphState | None
 
 def _render_grid(grid: Grid) -> str:
     return (
-        f'<g class="grid"><rect class="frame" x="{grid.x:g}" y="{grid.y:g}" width="{grid.width:g}"'
+        f'<g class="parallel"><rect class="frame" x="{grid.x:g}" y="{grid.y:g}" width="{grid.width:g}"'
         f' height="{grid.height:g}" rx="8"/><text class="label" x="{grid.x + 12:g}" y="{grid.y + 20:g}">'
         f"{grid.count:,} in parallel</text></g>"
     )
@@ -152,12 +154,12 @@ def _render_node(key: str, placed: PlacedBox, state: BoxState | None, options: G
     classes += ["related"] if is_related else []
     tag, href = "g", ""
     if options.link is not None and box.kind != "end":
-        tag, href = "a", f' href="{escape_xml(options.link(key))}"'
+        tag, href = "a", f' href="{escape_xml(options.link(key))}" data-node-link="{escape_xml(key)}"'
     said = ", ".join(text for text in _texts_of(box, state) if text)
     return (
         f'<{tag} class="{" ".join(classes)}" data-node="{escape_xml(key)}"{href}'
         f' transform="translate({placed.x:g} {placed.y:g})" aria-label="{escape_xml(said)}">'
-        f"<title>{escape_xml(_tooltip(box, state))}</title>{_render_card(placed, state)}</{tag}>"
+        f"<title>{escape_xml(box_tooltip(box, state))}</title>{_render_card(placed, state)}</{tag}>"
     )
 
 
@@ -165,7 +167,8 @@ def _texts_of(box: Box, state: BoxState | None) -> Iterable[str]:
     return (box.title, "" if state is None else MARKS[state.mark].word, about_line(box, state))
 
 
-def _tooltip(box: Box, state: BoxState | None) -> str:
+def box_tooltip(box: Box, state: BoxState | None) -> str:
+    """Return the lines of a box's tooltip: its whole name, its state, and why it is in it."""
     word = "" if state is None else MARKS[state.mark].word
     lines = [box.title, word, about_line(box, state), box.note, "" if state is None else state.detail]
     return "\n".join(dict.fromkeys(line for line in lines if line))
@@ -178,6 +181,11 @@ def about_line(box: Box, state: BoxState | None) -> str:
     return box.note or ", ".join(box.lines) or _KIND_WORDS.get(box.kind, "")
 
 
+def about_text(placed: PlacedBox, state: BoxState | None) -> str:
+    """Return the line below the name of a box as far as there is room for it."""
+    return cut_text(about_line(placed.box, state), ABOUT_PX * WIDE_FONT, placed.width - NAME_X - 8)
+
+
 def _render_card(placed: PlacedBox, state: BoxState | None) -> str:
     box, width, height = placed.box, placed.width, placed.height
     if box.kind == "end":
@@ -185,7 +193,7 @@ def _render_card(placed: PlacedBox, state: BoxState | None) -> str:
             f'<rect class="card" width="{width:g}" height="{height:g}" rx="{height / 2:g}"/>'
             f'<text class="name" x="{width / 2:g}" y="26.5" text-anchor="middle">{escape_xml(box_name(box))}</text>'
         )
-    about = fit_text(about_line(box, state), ABOUT_PX, width - NAME_X - 8)
+    about = about_text(placed, state)
     name_y = 19.0 if about else 26.5
     below = f'<rect class="card below" x="3" y="3" width="{width:g}" height="{height:g}" rx="{CORNER:g}"/>'
     return (
@@ -210,7 +218,9 @@ def _render_side(height: float) -> str:
 def _render_mark(box: Box, state: BoxState | None) -> str:
     if state is None:
         return f'<path class="glyph" transform="translate(12 14)" d="{_GLYPHS.get(box.kind, _GLYPHS["function"])}"/>'
-    return f'<use class="mark" href="#mark-{state.mark}" x="12" y="14" width="16" height="16"/>'
+    # around the origin, so that it can be turned
+    use = f'<use class="mark" href="#mark-{state.mark}" x="-8" y="-8" width="16" height="16"/>'
+    return f'<g transform="translate(20 22)">{use}</g>'
 
 
 def _render_glyph(placed: PlacedBox) -> str:
@@ -230,7 +240,7 @@ def _render_bar(placed: PlacedBox, state: BoxState | None) -> str:
     y = placed.height - 6
     return (
         f'<rect class="track" x="{NAME_X:g}" y="{y:g}" width="{room:g}" height="2.5" rx="1.2"/>'
-        f'<rect class="bar" x="{NAME_X:g}" y="{y:g}" width="{part:.1f}" height="2.5" rx="1.2"/>'
+        f'<rect class="done" x="{NAME_X:g}" y="{y:g}" width="{part:.1f}" height="2.5" rx="1.2"/>'
     )
 
 
@@ -255,7 +265,7 @@ def _render_way(points: list[tuple[float, float]]) -> str:
     sign = 1.0 if x > before_x else -1.0
     tail = x - sign * HEAD_LENGTH
     head = f"M{x:g} {y:g}L{tail:g} {y - HEAD_WIDTH / 2:g}V{y + HEAD_WIDTH / 2:g}z"
-    return f'<path class="way" d="{_curve([*points[:-1], (tail, y)])}"/><path class="head" d="{head}"/>'
+    return f'<path class="way" d="{_curve([*points[:-1], (tail, y)])}"/><path class="arrowhead" d="{head}"/>'
 
 
 def _render_loop_below(points: list[tuple[float, float]]) -> str:
@@ -264,7 +274,7 @@ def _render_loop_below(points: list[tuple[float, float]]) -> str:
     low, wide = points[1][1] + 6, (x0 - x1) / 2
     way = f"M{x0:g} {y0:g}C{x0 + wide:g} {low:g} {x1 - wide:g} {low:g} {x1:g} {y1 + HEAD_LENGTH:g}"
     head = f"M{x1:g} {y1:g}L{x1 - HEAD_WIDTH / 2:g} {y1 + HEAD_LENGTH:g}h{HEAD_WIDTH:g}z"
-    return f'<path class="way" d="{way}"/><path class="head" d="{head}"/>'
+    return f'<path class="way" d="{way}"/><path class="arrowhead" d="{head}"/>'
 
 
 def _curve(points: list[tuple[float, float]]) -> str:

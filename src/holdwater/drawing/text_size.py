@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 MAX_LINE_CHARS: Final = 44
@@ -38,6 +39,16 @@ def fit_text(text: str, font_px: float, width_px: float) -> str:
     while limit > 4 and text_width(shorten(text, limit), font_px) > width_px:
         limit -= 1
     return shorten(text, limit)
+
+
+def cut_text(text: str, font_px: float, width_px: float) -> str:
+    """Join the text to one line and cut its end if it is wider than `width_px`."""
+    text = " ".join(text[: 4 * MAX_LINE_CHARS].split())
+    if text_width(text, font_px) <= width_px:
+        return text
+    room = width_px - text_width("…", font_px)
+    widths = accumulate(_char_width_em(char) * font_px for char in text)
+    return f"{text[: sum(1 for width in widths if width <= room)].rstrip(' ,')}…"
 
 
 @lru_cache(maxsize=1024)

@@ -11,6 +11,7 @@ from holdwater.engine import Engine
 from holdwater.errors import StoreReadOnly, TenantNotFound
 from holdwater.operations.changes import DatabaseChanges
 from holdwater.operations.databases import Database, open_for_control, open_for_reading
+from holdwater.operations.graph_layouts import GraphLayouts
 from holdwater.runs.folded_runs import FoldedRuns
 
 DEFAULT_TENANT: Final = "public"
@@ -20,13 +21,14 @@ DEFAULT_TENANT: Final = "public"
 class TenantDatabase:
     """One tenant's runs: `database` reads them, `engine` controls them and executes nothing.
 
-    `folded_runs`: views of runs that were looked at last, kept.
+    `folded_runs`: views of runs that were looked at last, kept.  `graph_layouts`: layouts of pictures, kept.
     """
 
     def __init__(self, tenant: str, database: Database, engine: Engine | None, resources: ExitStack) -> None:
         """Create it.  `engine`: None for a database that is only read.  `resources`: closed with it."""
         self.tenant, self.database = tenant, database
         self.folded_runs = FoldedRuns(database.store, database.clock)
+        self.graph_layouts = GraphLayouts(database)
         self._engine, self._resources = engine, resources
         self.read_only_reason = "" if engine is not None else "This server only reads the database."
         """a sentence, if nothing can be changed; empty if it can"""

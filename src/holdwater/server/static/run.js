@@ -42,19 +42,20 @@ const isPlainClick = (event) => event.button === 0 && !(event.ctrlKey || event.m
 document.addEventListener('click', (event) => {
   const link = event.target.closest?.('a[href]');
   if (!link || !isPlainClick(event) || event.defaultPrevented) return;
+  const { href } = new URL(link.getAttribute('href'), location.href); // links of drawings have no `href` of this kind
   if (link.dataset.act !== undefined) {
     event.preventDefault();
-    openDialog(link.href, link);
+    openDialog(href, link);
   } else if (link.dataset.closeDialog !== undefined && link.closest('dialog')) {
     event.preventDefault();
     link.closest('dialog').close();
   } else if (link.dataset.copyUrl !== undefined) {
     event.preventDefault();
     fetch(link.href).then((answer) => answer.text()).then((text) => copy(text, link));
-  } else if (page()?.contains(link) && isHere(new URL(link.href)) && !link.hasAttribute('download')) {
+  } else if (page()?.contains(link) && isHere(new URL(href)) && !link.hasAttribute('download')) {
     event.preventDefault();
     if (link.dataset.nodeLink !== undefined) lastLink = link;
-    visit(link.href, { focus: link.dataset.nodeLink !== undefined });
+    visit(href, { focus: link.dataset.nodeLink !== undefined });
     if (link.dataset.closePanel !== undefined) lastLink?.focus?.({ preventScroll: true });
   }
 });

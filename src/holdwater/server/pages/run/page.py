@@ -11,10 +11,12 @@ from holdwater.errors import TaskNotFound
 from holdwater.events.run_events import EVENT_TYPES
 from holdwater.model.records import RunFilter
 from holdwater.model.time import Micros
+from holdwater.operations.graph_layouts import GraphLayouts
 from holdwater.operations.runs import count_runs, find_run
 from holdwater.server.pages.run.children import build_child_table
 from holdwater.server.pages.run.context import MOMENTS, build_data_tab
 from holdwater.server.pages.run.events import EventFilter, events_as_json, matching_events, select_events
+from holdwater.server.pages.run.graph import build_graph_tab
 from holdwater.server.pages.run.header import build_header
 from holdwater.server.pages.run.log import read_tail
 from holdwater.server.pages.run.node_panel import build_node_panel
@@ -55,7 +57,7 @@ def run_page(
     links = _links(request, tenant, found.id, tab, node)
     if found.id != run_id:
         return RedirectResponse(links.here)
-    values = _page_values(request, tenant, found.id, links)
+    values = _page_values(tenant, found.id, links, is_fragment=fragment is not None)
     if fragment is not None:
         return render_fragment(request, "run/live.html", tenant, **values)
     return render(request, "run/run.html", tenant, **values)
@@ -73,6 +75,15 @@ def run_events(request: Request, tenant: Tenant, run_id: RunId) -> Response:
     )
 
 
+@router.get("/runs/{run_id}/graph.svg")
+def run_graph(request: Request, tenant: Tenant, run_id: RunId, node: str | None = None) -> Response:
+    """Return the picture of a run for its page, laid out now if it has to be.  `node`: the selected one."""
+    shown = ShownRun.of(tenant.folded_runs.view(run_id), tenant.database.clock.now())
+    links = _links(request, tenant, run_id, "graph", node)
+    tab = build_graph_tab(shown, links.with_full_layout(), tenant.graph_layouts)
+    return Response(tab.picture.svg, media_type="image/svg+xml")
+
+
 def _links(request: Request, tenant: TenantDatabase, run_id: str, tab: str, node: str | None) -> PageLinks:
     root = request.scope.get("root_path", "").rstrip("/")
     shown = tab if tab in TABS else DEFAULT_TAB
@@ -81,7 +92,7 @@ def _links(request: Request, tenant: TenantDatabase, run_id: str, tab: str, node
     return PageLinks(f"{root}/ui/{tenant.tenant}/runs/{encode_run_id(run_id)}", shown, node or None, options)
 
 
-def _page_values(request: Request, tenant: TenantDatabase, run_id: str, links: PageLinks) -> dict[str, Any]:
+def _page_values(tenant: TenantDatabase, run_id: str, links: PageLinks, *, is_fragment: bool) -> dict[str, Any]:
     """Build what the templates of a run see."""
     run = ShownRun.of(tenant.folded_runs.view(run_id), tenant.database.clock.now())
     panel, log, missing = None, None, ""
@@ -102,13 +113,15 @@ def _page_values(request: Request, tenant: TenantDatabase, run_id: str, links: P
         "missing_node": missing,
         "marks": run.marks,
         "event_names": EVENT_NAMES,
-        "tab": _tab_values(run, links),
+        "tab": _tab_values(run, links, tenant.graph_layouts, is_fragment),
     }
 
 
-def _tab_values(run: ShownRun, links: PageLinks) -> Any:
+def _tab_values(run: ShownRun, links: PageLinks, layouts: GraphLayouts, is_fragment: bool) -> Any:
     options = links.options
     match links.tab:
+        case "graph":
+            return build_graph_tab(run, links, layouts, states_only=is_fragment)
         case "timeline":
             window = (_instant(options.get("from")), _instant(options.get("to")))
             return build_timeline(run, _node_filter(options), window)

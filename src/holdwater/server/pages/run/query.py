@@ -42,6 +42,10 @@ class PageLinks:
         changed = {**self.options, **{name: "" if value is None else str(value) for name, value in changes.items()}}
         return self._url(self.tab, self.node, changed)
 
+    def with_full_layout(self) -> PageLinks:
+        """Return the links of a graph that is laid out however long that takes."""
+        return replace(self, options={**self.options, "full": "1"})
+
     def hidden_fields(self, *left_out: str) -> list[tuple[str, str]]:
         """List the parameters of this view for a form that replaces some of them."""
         return [

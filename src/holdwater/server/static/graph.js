@@ -1,0 +1,207 @@
+// Pictures of graphs: what is before and behind a box, and states as they change.
+//
+// A picture stays for as long as its page.  What changes comes as JSON in `[data-graph-states]`, which the page renews
+// with each of its live updates.
+
+import { GraphView, place } from './graph_view.js';
+import { all, dialogOpen, isTyping, one, relativeTime } from './lib.js';
+
+const STEP = 1.25, POINT_MS = 80;
+const URGENT = ['failed', 'orphaned', 'awaiting_input', 'running', 'paused', 'waiting', 'queued'];
+const setAttributes = (element, values) => Object.entries(values).forEach(([name, value]) => element.setAttribute(name, value));
+
+function rectangle(values) {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
+  setAttributes(made, values);
+  return made;
+}
+
+class Graph extends GraphView {
+  constructor(view) {
+    super(view, () => one('.selected', this.svg) ?? URGENT.map((mark) => one(`.state-${mark}`, this.svg)).find(Boolean) ?? this.nodes[0]);
+    this.nodes = all('.node', this.svg);
+    this.edges = new Map(all('[data-edge]', this.svg).map((edge) => [edge.dataset.edge, edge]));
+    this.arrows = (this.svg.dataset.arrows || '').split(' ').filter(Boolean).map((row) => row.split(','));
+    this.before = this.nodes.map(() => []);
+    this.behind = this.nodes.map(() => []);
+    for (const [source, target] of this.arrows) {
+      this.behind[source].push(+target);
+      this.before[target].push(+source);
+    }
+    this.shown = [];
+    this.waiting = [];
+    const point = (node) => this.pointAt(node ?? null);
+    view.addEventListener('pointerover', ({ target }) => point(target.closest('.node')));
+    view.addEventListener('pointerleave', () => point());
+    view.addEventListener('focusin', ({ target }) => point(target.closest('.node:focus-visible')));
+    view.addEventListener('focusout', () => point());
+    view.addEventListener('keydown', (event) => this.onKey(event));
+  }
+
+  // -- keyboard
+
+  onKey(event) {
+    const way = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' }[event.key];
+    if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const here = document.activeElement.closest('.node');
+    const next = here ? this.next(here, way) : one('.selected', this.svg) ?? this.nodes[0];
+    if (!next) return;
+    next.focus({ preventScroll: true });
+    this.show(next);
+  }
+
+  // The box to go to: along an arrow to the right or left, the nearest one above or below.
+  next(node, way) {
+    const from = place(node), index = this.nodes.indexOf(node), onward = { left: this.before, right: this.behind }[way];
+    const away = (box) => Math.hypot(box.x - from.x, 2 * (box.y - from.y));
+    const isThere = (box) => (way === 'down' ? box.y > from.y + 1 : box.y < from.y - 1) && Math.abs(box.x - from.x) < from.width;
+    const found = onward ? onward[index].map((i) => this.nodes[i]) : this.nodes.filter((other) => isThere(place(other)));
+    return found.filter((other) => other !== node).sort((a, b) => away(place(a)) - away(place(b)))[0];
+  }
+
+  // -- what is before and behind a box
+
+  reach(index, onward) {
+    const found = new Set([index]);
+    for (const i of found) for (const other of onward[i]) found.add(other);  // the set grows meanwhile
+    return found;
+  }
+
+  // Give the class to the box with all before and behind it, and to the arrows between them; -1: to none.
+  mark(index, on, inside) {
+    const near = index < 0 ? new Set() : new Set([...this.reach(index, this.before), ...this.reach(index, this.behind)]);
+    const ways = new Set(this.arrows.filter(([source, target]) => near.has(+source) && near.has(+target)).map((row) => row[2]));
+    this.svg.classList.toggle(on, index >= 0);
+    this.nodes.forEach((node, i) => node.classList.toggle(inside, near.has(i)));
+    for (const [id, edge] of this.edges) edge.classList.toggle(inside, ways.has(id));
+  }
+
+  pointAt(node) {
+    if (node === this.pointed || this.pointers.size) return;
+    this.pointed = node;
+    clearTimeout(this.pointing);
+    this.pointing = setTimeout(() => this.mark(this.nodes.indexOf(node), 'has-pointed', 'near'), node ? POINT_MS : 0);
+  }
+
+  select(name) {
+    const index = this.nodes.findIndex((node) => node.dataset.node === name);
+    this.nodes.forEach((node, i) => {
+      node.classList.toggle('selected', i === index);
+      if (node.tagName === 'a') node.setAttribute('tabindex', i === Math.max(0, index) ? 0 : -1);
+    });
+    this.mark(index, 'has-selection', 'related');
+    if (index >= 0 && this.seen) this.show(this.nodes[index]);
+  }
+
+  // -- states
+
+  update({ selected, nodes, edges, turns }) {
+    if (selected !== this.selected) this.select(this.selected = selected);
+    if (!nodes) return;
+    const texts = nodes.map((state) => JSON.stringify(state));
+    if (this.shown.length) nodes.forEach((state, i) => { if (state && texts[i] !== this.shown[i]) this.setState(this.nodes[i], state); });
+    this.shown = texts;
+    this.waiting = nodes.map((state, i) => [state?.[4], this.nodes[i]]).filter(([until]) => until);
+    for (const [id, edge] of this.edges) {
+      for (const name of ['taken', 'faded']) edge.classList.toggle(name, edges[id] === name);
+      const turn = one('.turn', edge);
+      if (turn) turn.textContent = turns[id] ? `turn ${turns[id]}` : '';
+    }
+  }
+
+  setState(node, [mark, about, tooltip, part]) {
+    const icon = one('.mark', node);
+    node.setAttribute('class', node.getAttribute('class').replace(/state-\S+/, `state-${mark}`));
+    node.setAttribute('aria-label', tooltip.split('\n').slice(0, 3).join(', '));
+    one('title', node).textContent = tooltip;
+    if (!icon) return;
+    if (icon.getAttribute('href') !== `#mark-${mark}`) {
+      icon.setAttribute('href', `#mark-${mark}`);
+      icon.parentNode.classList.add('changed');
+      icon.parentNode.addEventListener('animationend', ({ currentTarget }) => currentTarget.classList.remove('changed'), { once: true });
+    }
+    one('.about', node).textContent = about;
+    one('.name', node).setAttribute('y', about ? 19 : 26.5);
+    const { width, height } = place(node);
+    for (const name of ['track', 'done']) {
+      let bar = one(`.${name}`, node);
+      if (part < 0) { bar?.remove(); continue; }
+      if (!bar) node.append(bar = rectangle({ class: name, x: 36, y: height - 6, height: 2.5, rx: 1.2 }));
+      bar.setAttribute('width', (width - 50) * (name === 'track' ? 1 : part));
+    }
+  }
+
+  tick() {
+    for (const [until, node] of this.waiting) {
+      const line = one('.about', node);
+      line.textContent = line.textContent.replace(/(in \d.*|now)$/, until > Date.now() ? relativeTime(until) : 'now');
+    }
+  }
+}
+
+// A folded picture: text and bar of each level.
+class Levels {
+  constructor(view) {
+    this.view = view;
+    this.boxes = all('[data-level]', view);
+  }
+
+  update({ levels, level }) {
+    this.boxes.forEach((box, i) => box.classList.toggle('selected', i === level));
+    levels?.forEach(([text, parts], i) => {
+      const room = (place(this.boxes[i]).width - 24) / 100;
+      one('.about:not(.size)', this.boxes[i]).textContent = text;
+      one('.level-bar', this.boxes[i]).replaceChildren(...parts.map(([mark, x, width]) => (
+        rectangle({ class: `segment state-${mark}`, x: 12 + x * room, y: 50, width: width * room, height: 6 })
+      )));
+    });
+  }
+
+  tick() {}
+}
+
+// -- the picture of the page
+
+let graph = null, seen = '';
+
+function look() {
+  const view = one('[data-graph]'), source = one('[data-graph-states]')?.textContent || '{}';
+  if (!view) { graph = null; return; }
+  if (!one('svg', view)) { fetchPicture(view); return; }
+  if (graph?.view !== view) {
+    graph = view.classList.contains('folded') ? new Levels(view) : new Graph(view);
+    seen = '';
+    const tools = one('[data-graph-tools]');
+    if (tools) tools.hidden = graph instanceof Levels;
+  }
+  if (source !== seen) graph.update(JSON.parse(seen = source));
+}
+
+// Fetch a picture that did not come with the page: it has to be laid out first, or the tab was not shown before.
+async function fetchPicture(view) {
+  if (view.dataset.asked) return;
+  view.dataset.asked = 'yes';
+  const said = one('[data-graph-wait]', view);
+  if (said) said.textContent = 'Laying out…';
+  const answer = await fetch(`${view.dataset.source}${location.search}`);
+  if (!answer.ok) { if (said) said.textContent = 'The picture cannot be drawn now.'; return; }
+  view.replaceChildren(document.importNode(new DOMParser().parseFromString(await answer.text(), 'image/svg+xml').documentElement, true));
+}
+
+const ACTS = { 0: () => graph.fit(), '+': () => graph.zoom(STEP), '=': () => graph.zoom(STEP), '-': () => graph.zoom(1 / STEP) };
+
+document.addEventListener('click', ({ target }) => {
+  const button = target.closest('[data-zoom]');
+  if (button && graph?.zoom) ACTS[button.dataset.zoom]();
+});
+
+document.addEventListener('keydown', (event) => {
+  if (!graph?.zoom || !ACTS[event.key] || event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || dialogOpen()) return;
+  event.preventDefault();
+  ACTS[event.key]();
+});
+
+setInterval(() => { if (!document.hidden) graph?.tick(); }, 1000);
+look();
+new MutationObserver(look).observe(one('main'), { childList: true, subtree: true, characterData: true });
