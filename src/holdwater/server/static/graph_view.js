@@ -2,7 +2,7 @@
 
 import { one } from './lib.js';
 
-const MIN_SCALE = 0.05, MAX_SCALE = 2.5, READABLE = 0.5, MARGIN = 24, DRAG_PX = 4;
+const MIN_SCALE = 0.05, MAX_SCALE = 2.5, READABLE = 0.5, FAR = 0.28, MARGIN = 24, DRAG_PX = 4;
 const clamp = (n, low, high) => Math.max(low, Math.min(high, n));
 
 export function place(node) {
@@ -58,6 +58,7 @@ export class GraphView {
     });
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => {
+      this.svg.classList.toggle('far', this.scale < FAR);
       this.svg.setAttribute('viewBox', [...this.at, ...this.seen.map((size) => size / this.scale)].join(' '));
     });
   }
