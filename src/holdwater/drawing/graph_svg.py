@@ -32,7 +32,7 @@ CORNER: Final = 6.0
 SIDE_WIDTH: Final = 4.0
 ABOUT_PX: Final = 11.5
 WIDE_FONT: Final = 1.08
-"""how much wider than estimated the text of some systems is"""
+"""factor: the text of some systems is wider than estimated"""
 
 _GLYPHS: Final[dict[BoxKind, str]] = {
     "function": "M5 5h6v6h-6z",

@@ -44,8 +44,9 @@ class GraphPicture:
 
 @dataclass(frozen=True, slots=True)
 class PictureRequest:
-    """What to draw.  `state`: None for a workflow.  `selected`: key of a box; `level`: index of a level.
+    """The picture that a page asks for.
 
+    `state`: None for a workflow.  `selected`: key of a box; `level`: index of a level.
     `link`, `level_link`: addresses behind boxes and levels.  `wait`: make the layout now, however long it takes.
     `states_only`: the page has the picture already.
     """
