@@ -45,6 +45,8 @@ class LogCapture:
             return AttemptLog(self._writer, self._clock, attempt.run_id, attempt.node, attempt.fence)
         if self._is_off:
             return None
+        if self._is_installed:
+            captured_streams.wrap_again()
         return AttemptLog(
             self._writer,
             self._clock,

@@ -85,7 +85,9 @@ def install() -> None:
 
 
 def wrap_again() -> None:
-    """Capture in front of what has been put in the place of the streams since, such as the display of a terminal."""
+    """Capture in front of what has been put in the place of the streams since: by the display of a terminal, a test."""
+    if type(sys.stdout) is CapturedStream and type(sys.stderr) is CapturedStream:
+        return
     with _lock:
         if _users:
             _wrap()
