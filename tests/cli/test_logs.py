@@ -112,3 +112,20 @@ def test_what_is_not_there(shell: Shell) -> None:
     assert "say" in unknown.stderr
     assert shell("runs", "logs", "@last", "--after", "x").returncode == 2
     assert shell("runs", "logs", "ffffffff").returncode == 3
+
+
+@pytest.mark.parametrize("options", [[], ["--config", "talks:config"]])
+def test_a_worker_keeps_what_functions_print_and_log(shell: Shell, options: list[str]) -> None:
+    with (shell.home / "talks.py").open("a") as module:
+        module.write("\nfrom holdwater import DefaultRunnerConfig\nconfig = DefaultRunnerConfig(capture_logs=False)\n")
+    worker = shell.start("worker", "talks", *options)
+    assert worker.stdout is not None
+    assert worker.stdout.readline().startswith("ready")
+    submitted = shell("submit", "talks")
+    assert submitted.returncode == 0, submitted.stderr
+    followed = shell("runs", "logs", "@last", "--follow", "--json").stdout
+    streams = [json.loads(line)["stream"] for line in followed.splitlines()]
+    taken = ["stdout", "stderr", "log", "stdout", "log", "traceback"]
+    assert streams == (taken if not options else [stream for stream in taken if stream != "log"])
+    worker.terminate()
+    assert worker.wait(60) == 0

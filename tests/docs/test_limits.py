@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from holdwater import DefaultRunnerConfig, WorkflowRunnerConfig
-from holdwater.model import error_report, validation
+from holdwater.model import error_report, logs, validation
 from holdwater.model.value_types import tag
 from holdwater.schedules import calendar
 from holdwater.tasks import context
@@ -30,6 +30,9 @@ def test_fixed_limits() -> None:
     assert f"{error_report.MAX_TRACEBACK_CHARS} characters" in row("traceback")
     assert f"{error_report.MAX_MESSAGE_CHARS} characters" in row("message of an error")
     assert f"{error_report.MAX_TEXT_CHARS} characters" in row("text of an error")
+    logs_row = row("line of a log")
+    assert f"{logs.MAX_LINE_CHARS} characters" in logs_row
+    assert f"{logs.MAX_ATTEMPT_BYTES // 1_000_000} MB {logs.MAX_RUN_BYTES // 1_000_000} MB" in logs_row
     assert f"{calendar.MAX_EXPRESSION_CHARS} characters" in row("cron expression")
 
 

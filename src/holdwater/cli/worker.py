@@ -103,7 +103,7 @@ def _make_config(
     config = DefaultRunnerConfig() if target is None else load_workflow.load_attribute(target)
     if not isinstance(config, DefaultRunnerConfig):
         raise CommandError(f"--config {target}: it is {type(config).__name__}, not a DefaultRunnerConfig")
-    config = config.copy()
+    config = config.with_defaults(capture_logs=True, capture_output=True)
     config.shutdown_timeout_seconds = drain_seconds
     if name:
         config.runner_name = name

@@ -215,6 +215,14 @@ class DefaultRunnerConfig:
         made._explicitly_set.update(self._explicitly_set)
         return made
 
+    def with_defaults(self, **options: Any) -> Self:
+        """Return a copy with these values for options that were never set.  Raises ConfigError."""
+        made = self.copy()
+        for name, value in options.items():
+            if name not in made._explicitly_set:
+                setattr(made, name, value)
+        return made
+
     def schedule_config(self) -> ScheduleConfig:
         """Return the options of schedules and triggers."""
         return ScheduleConfig(
