@@ -19,6 +19,8 @@ from holdwater.server.presentation import format_duration
 MIN_HEADROOM_US: Final = 2_000_000
 HEADROOM_SHARE: Final = 0.08
 """of the shown time: a bar of a running task grows into it before the axis has to change"""
+MIN_WIDTH_PERCENT: Final = 0.01
+"""a bar without any width would not be drawn"""
 MAX_BARS: Final = 200
 """of one row: a loop may have thousands of turns; the latest are drawn"""
 _LABELS: Final[dict[str, str]] = {
@@ -181,7 +183,7 @@ def _bar(period: Period, scale: TimeScale, now: Micros, kind: str = "", said: st
     shown_kind = kind or (period.outcome or "running" if period.kind == "running" else period.kind)
     return TimelineBar(
         left,
-        right - left,
+        max(MIN_WIDTH_PERCENT, right - left),
         f"{shown_kind} inherited" if period.inherited else shown_kind,
         f"{text[:1].upper()}{text[1:]}{', in the run it was forked from' if period.inherited else ''}",
         period.end is None,
