@@ -98,14 +98,15 @@ def build_timeline(
     periods = fold_periods(view.events)
     ordered = _by_first_start(view.nodes, periods) if which.sort == "order" else view.nodes
     page = select_nodes(ordered, run.marks, which)
+    shown = {node.name: _with_running(node, periods.nodes.get(node.name, ())) for node in page.nodes}
     origin = Micros(min(view.info.created_at, periods.first_at or view.info.created_at))
-    scale = _scale(view, page, periods, origin, now, window)
+    scale = _scale(view, [one for own in shown.values() for one in own], periods.last_at, origin, now, window)
     is_live = not view.ended and now <= scale.end
     tail = scale.stretches[-1]
     speed = tail.width / (tail.end - tail.start) * 1e6 if is_live else 0.0
     return Timeline(
         page,
-        tuple([_row(node, run.marks[node.name], periods.nodes.get(node.name, ()), scale, now) for node in page.nodes]),
+        tuple([_row(node, run.marks[node.name], shown[node.name], scale, now) for node in page.nodes]),
         scale,
         scale.ticks(origin),
         origin,
@@ -122,17 +123,23 @@ def _by_first_start(nodes: Sequence[NodeView], periods: RunPeriods) -> list[Node
     return sorted(nodes, key=lambda node: begun.get(node.name, 1 << 62))
 
 
+def _with_running(node: NodeView, periods: Sequence[Period]) -> Sequence[Period]:
+    """Show a task that runs as running since it was queued: its start is journalled with its end."""
+    if node.state != "running" or not periods or periods[-1].end is not None or periods[-1].kind != "queued":
+        return periods
+    return [*periods[:-1], Period("running", periods[-1].start, attempt=periods[-1].attempt)]
+
+
 def _scale(
     view: RunView,
-    page: NodePage,
-    periods: RunPeriods,
+    shown: Sequence[Period],
+    last_at: Micros | None,
     origin: Micros,
     now: Micros,
     window: tuple[Micros | None, Micros | None],
 ) -> TimeScale:
-    shown = [period for node in page.nodes for period in periods.nodes.get(node.name, ())]
     start = min([origin, *[period.start for period in shown]])
-    end = max([periods.last_at or origin, *[period.end or now for period in shown]])
+    end = max([last_at or origin, *[period.end or now for period in shown]])
     if not view.ended:
         reached = max(end, now)
         end = Micros(reached + max(MIN_HEADROOM_US, round((reached - start) * HEADROOM_SHARE)))
@@ -158,10 +165,6 @@ def _row(node: NodeView, state: MarkName, periods: Sequence[Period], scale: Time
     started = next((period.start for period in periods if period.kind == "running"), node.started_at)
     ended = periods[-1].end if periods else None
     is_open = bool(periods) and periods[-1].end is None
-    if is_open and node.state == "running" and drawn and drawn[-1].kind == "queued":
-        # its start is journalled with its end; until then it is known only that it has begun
-        drawn[-1] = Period("running", drawn[-1].start, attempt=drawn[-1].attempt)
-        started = started or drawn[-1].start
     until = now if is_open else ended
     return TimelineRow(
         node.name,
