@@ -75,8 +75,9 @@ class RunLists(queries.RunQueries):
         return page
 
     def _read_page(self, which: RunFilter, found: RunScans, limit: int) -> RunRows:
-        places = {"scans": self._union(found.scans), **self._order(which)}
-        statement = self._sql.RUN_LIST_PARTS.compose("list", places, limit=limit + 1, offset=max(0, which.offset))
+        statement = self._sql.RUN_LIST_PARTS.compose(
+            "list", self._places(which, found), limit=limit + 1, offset=max(0, which.offset)
+        )
         rows = [RunRow(*row) for row in self._select_composed(statement)]
         return RunRows(rows[:limit], has_more=len(rows) > limit)
 
@@ -102,15 +103,13 @@ class RunLists(queries.RunQueries):
         self, which: RunFilter, best: RunScans, step: int, limit: int
     ) -> tuple[list[RunRow], Cursor, bool]:
         """Look at up to `step` runs; returns those that fit, the last position, and True if there are no more."""
-        assert best.conditions is not None
-        places = {"scans": self._union(best.scans), "conditions": best.conditions, **self._order(which)}
+        places = self._places(which, best)
         statement = self._sql.RUN_LIST_PARTS.compose("search", places, scan_limit=step, limit=limit)
         answer = self._select_composed(statement)
-        scanned, first_at, first_id, last_at, last_id = answer[0][:5]
+        scanned, *last = answer[0][:3]
         # a left join: without a run that fits there is one row, whose columns of runs are NULL
-        found = [RunRow(*row[6:]) for row in answer if row[6] is not None]
-        last = (last_at, last_id) if which.newer else (first_at, first_id)
-        return found, last, scanned < step
+        found = [RunRow(*row[4:]) for row in answer if row[4] is not None]
+        return found, (last[0], last[1]), scanned < step
 
     def _with_cursor(self, which: RunFilter) -> RunFilter:
         if which.before_id is None:
@@ -130,11 +129,13 @@ class RunLists(queries.RunQueries):
             return {}
         if best.conditions is None and best.statuses:
             return self._count_scans(best)
-        parts = self._sql.RUN_LIST_PARTS
-        conditions = best.conditions or parts.compose("always")
-        places = {"scans": self._union(best.scans), "conditions": conditions, **self._order(which)}
-        answer = dict(self._select_composed(parts.compose("count_search", places, scan_limit=SCAN_LIMIT_RUNS)))
-        is_cut = answer.pop("") >= SCAN_LIMIT_RUNS
+        places = self._places(which, best)
+        for scan_limit in (COUNT_LIMIT_RUNS, SCAN_LIMIT_RUNS):
+            counting = self._sql.RUN_LIST_PARTS.compose("count_search", places, scan_limit=scan_limit)
+            answer = dict(self._select_composed(counting))
+            is_cut = answer.pop("") >= scan_limit
+            if not is_cut or sum(answer.values()) >= COUNT_LIMIT_RUNS:
+                break
         return {status: CappedCount.of(count, is_capped=is_cut) for status, count in answer.items()}
 
     def _count_scans(self, found: RunScans) -> dict[str, CappedCount]:
@@ -163,8 +164,7 @@ class RunLists(queries.RunQueries):
         if best.conditions is None and best.statuses:
             return self._histogram_of_scans(best, since, until, bucket_us)
         parts = self._sql.RUN_LIST_PARTS
-        conditions = best.conditions or parts.compose("always")
-        places = {"scans": self._union(best.scans), "conditions": conditions, **self._order(which)}
+        places = self._places(which, best)
         statement = parts.compose("histogram_search", places, since=since, bucket=bucket_us, scan_limit=SCAN_LIMIT_RUNS)
         counts, complete_since = Counter[tuple[Micros, str]](), since
         for status, bucket, count in self._select_composed(statement):
@@ -218,10 +218,18 @@ class RunLists(queries.RunQueries):
     def _known_workflow_names(self) -> list[str]:
         return [name for (name,) in self._select(self._sql.LIST_WORKFLOW_NAMES)]
 
-    def _order(self, which: RunFilter) -> dict[str, Fragment]:
-        order = "oldest_first" if which.newer else "newest_first"
-        compose = self._sql.RUN_LIST_PARTS.compose
-        return {"order": compose(order), "candidate_order": compose(f"candidates_{order}")}
+    def _places(self, which: RunFilter, found: RunScans) -> dict[str, Fragment]:
+        """Compose the parts that lists, searches and counts have in common."""
+        compose, name = self._sql.RUN_LIST_PARTS.compose, "oldest_first" if which.newer else "newest_first"
+        order = {"order": compose(name)}
+        return {
+            **order,
+            "scans": self._union([compose("ordered_scan", {"scan": scan, **order}) for scan in found.scans]),
+            "candidate_order": compose(f"candidates_{name}"),
+            "last_candidate": compose(f"last_{name}"),
+            "runs_of_candidates": compose("runs_of_candidates"),
+            "conditions": found.conditions or compose("always"),
+        }
 
     def _union(self, fragments: Sequence[Fragment]) -> Fragment:
         return join_fragments(self._sql.RUN_LIST_PARTS.compose("union"), fragments)

@@ -99,7 +99,7 @@ FROM (
     ORDER BY {order}
     LIMIT :limit OFFSET :offset
 ) AS candidate
-JOIN runs ON runs.id = candidate.id
+{runs_of_candidates}
 ORDER BY {candidate_order}
 
 -- part search
@@ -114,21 +114,22 @@ WITH candidate AS (
         runs.reason, runs.finished_at, runs.paused_at, runs.deadline_at, runs.idempotency_key, runs.inputs_digest,
         runs.parent_id, runs.forked_from, runs.origin, runs.started_by, runs.labels_json, runs.traceparent
     FROM candidate
-    JOIN runs ON runs.id = candidate.id
+    {runs_of_candidates}
     WHERE {conditions}
     ORDER BY {candidate_order}
     LIMIT :limit
 )
-SELECT scanned.row_count, scanned.first_at, scanned.first_id, scanned.last_at, scanned.last_id, found.*
-FROM (
-    SELECT
-        (SELECT COUNT(*) FROM candidate) AS row_count,
-        (SELECT at FROM candidate ORDER BY at, id LIMIT 1) AS first_at,
-        (SELECT id FROM candidate ORDER BY at, id LIMIT 1) AS first_id,
-        (SELECT at FROM candidate ORDER BY at DESC, id DESC LIMIT 1) AS last_at,
-        (SELECT id FROM candidate ORDER BY at DESC, id DESC LIMIT 1) AS last_id
-) AS scanned
+SELECT scanned.row_count, scanned.at, scanned.id, found.*
+FROM ({last_candidate}) AS scanned
 LEFT JOIN found ON 1 = 1
+
+-- part last_newest_first
+SELECT COUNT(*) AS row_count, MIN(at) AS at, (SELECT MIN(id) FROM candidate WHERE at = (SELECT MIN(at) FROM candidate)) AS id
+FROM candidate
+
+-- part last_oldest_first
+SELECT COUNT(*) AS row_count, MAX(at) AS at, (SELECT MAX(id) FROM candidate WHERE at = (SELECT MAX(at) FROM candidate)) AS id
+FROM candidate
 
 -- part count_scan
 SELECT COUNT(*) AS row_count, :scan_number AS scan_number
@@ -142,7 +143,7 @@ WITH candidate AS (
 )
 SELECT runs.status, COUNT(*)
 FROM candidate
-JOIN runs ON runs.id = candidate.id
+{runs_of_candidates}
 WHERE {conditions}
 GROUP BY runs.status
 UNION ALL
@@ -162,7 +163,7 @@ WITH candidate AS (
 )
 SELECT runs.status, (candidate.at - :since) / :bucket AS bucket, COUNT(*)
 FROM candidate
-JOIN runs ON runs.id = candidate.id
+{runs_of_candidates}
 WHERE {conditions}
 GROUP BY 1, 2
 UNION ALL

@@ -10,3 +10,11 @@ runs.workflow IN (SELECT value FROM json_each(:workflows))
     OR runs.idempotency_key LIKE :pattern ESCAPE '\'
     OR runs.error LIKE :pattern ESCAPE '\'
 )
+
+-- part ordered_scan
+-- a merge of ranges of an index needs no sort
+{scan}
+
+-- part runs_of_candidates
+-- CROSS: the candidates are the outer loop
+CROSS JOIN runs ON runs.id = candidate.id
