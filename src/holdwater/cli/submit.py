@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,7 +14,6 @@ from holdwater.cli.formatting import escape_unsafe
 from holdwater.cli.label_arguments import parse_labels
 
 if TYPE_CHECKING:
-    from holdwater.client import Client
     from holdwater.operations import WorkflowInfo
     from holdwater.runners.tasks.workflow_handle import WorkflowHandle
 
@@ -62,12 +60,17 @@ def submit(
         if not as_json:
             earlier = "" if handle.is_new else ", an earlier run with this key"
             click.echo(f"run {escape_unsafe(handle.run_id)} of {escape_unsafe(workflow)}{earlier}")
-        if wait:
-            return _watch(handle, database, as_json)
-        if as_json:
-            click.echo(json.dumps(handle.info().to_dict(), indent=2))
-        elif not handle.done():
-            _print_next_step(client, handle, described, database)
+        try:
+            if wait:
+                return _watch(handle, database, as_json)
+            if as_json:
+                click.echo(json.dumps(handle.info().to_dict(), indent=2))
+            elif not handle.done():
+                _print_next_step(handle, described, database)
+        except KeyboardInterrupt:
+            followed = format_command("runs", "follow", handle.run_id, database=database)
+            click.echo(f"\nthe run goes on; watch it with `{followed}`", err=True)
+            return exit_codes.INTERRUPTED
     return exit_codes.COMPLETED
 
 
@@ -92,17 +95,11 @@ def _parse_inputs(workflow: WorkflowInfo, context: str | None, given: tuple[str,
 
 
 def _watch(handle: WorkflowHandle, database: str, as_json: bool) -> int:
-    """Show the run to its end or its question; after Ctrl-C it goes on without being watched."""
+    """Show the run to its end or its question."""
     from holdwater.cli.run import result_to_json
 
-    view = live_view.SilentView() if as_json else live_view.choose_view()
-    try:
-        with view if not as_json else nullcontext(view) as shown:
-            result = follow.watch_run(handle, shown)
-    except KeyboardInterrupt:
-        shown_by = format_command("runs", "follow", handle.run_id, database=database)
-        click.echo(f"\nthe run goes on; watch it with `{shown_by}`", err=True)
-        return exit_codes.INTERRUPTED
+    with live_view.SilentView() if as_json else live_view.choose_view() as shown:
+        result = follow.watch_run(handle, shown)
     pauses = handle.pauses() if result.status == "Paused" else []
     if as_json:
         click.echo(json.dumps(result_to_json(result, pauses, typed=False), indent=2))
@@ -115,7 +112,7 @@ def _watch(handle: WorkflowHandle, database: str, as_json: bool) -> int:
     return exit_codes.CODES_BY_STATUS.get(result.status, exit_codes.INTERNAL)
 
 
-def _print_next_step(client: Client, handle: WorkflowHandle, workflow: WorkflowInfo, database: str) -> None:
+def _print_next_step(handle: WorkflowHandle, workflow: WorkflowInfo, database: str) -> None:
     """Say which runners take it, or that there is none."""
     shown = format_command("runs", "follow", handle.run_id, database=database)
     if workflow.runners:
