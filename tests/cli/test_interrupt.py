@@ -26,6 +26,7 @@ def interrupt_run(
     assert process.stderr is not None
     for line in process.stderr:
         if word in line:
+            assert ("SIGTERM again" if by == signal.SIGTERM else "Ctrl-C again") in line
             return process
     raise AssertionError("it said nothing")
 

@@ -289,3 +289,49 @@ def test_an_executor_it_does_not_have(shell: Shell) -> None:
     assert done.returncode == 2
     assert "asks for the executor 'cpu'" in done.stderr
     assert "`holdwater run` has the default executor only" in done.stderr
+
+
+def test_a_key_of_a_run_that_another_process_executes_names_the_process(shell: Shell) -> None:
+    first = shell.start("run", "flows:waits", "--key", "k")
+    shell.wait_until((shell.home / "blocked").exists, first)
+    second = shell.start("run", "flows:waits", "--key", "k")
+    assert second.stdout is not None
+    line = second.stdout.readline()
+    assert "an earlier run with this key, which is running on " in line
+    assert line.rstrip().endswith(f":{first.pid}")
+    shell.release_tasks()
+    assert (first.wait(60), second.wait(60)) == (0, 0)
+
+
+def test_the_question_of_a_child_run_is_printed(shell: Shell) -> None:
+    (shell.home / "asks.py").write_text(
+        "from holdwater import Graph, WorkflowBuilder, interrupt, node, register_graph, task\n"
+        "@interrupt(answer_name='approved', response_type=bool)\ndef review(text: str) -> str: return f'ship {text}?'\n"
+        "@node(output_name='done')\ndef close(approved: bool) -> str: return str(approved)\n"
+        "register_graph(Graph([review, close], name='child'))\n"
+        "with WorkflowBuilder('parent'):\n"
+        "    @task()\n    def call(context, handle):\n"
+        "        context['answer'] = handle.execute('child', {'text': 'it'}).final_context['done']\n"
+    )
+    process = shell.start("run", "asks.py:parent")
+    assert process.stdout is not None
+    said = iter(process.stdout)
+    assert any("waits for child/review (yes or no): 'ship it?'" in line for line in said)
+    command = next(said)
+    assert "holdwater runs answer" in command
+    answered = shell("runs", "answer", "@last", "yes")
+    assert answered.returncode == 0, answered.stderr
+    assert any("answer = 'True'" in line for line in said)
+    assert process.wait(60) == 0
+
+
+def test_a_module_that_defines_a_wrong_workflow_is_told_where(shell: Shell) -> None:
+    (shell.home / "wrong.py").write_text(
+        "from holdwater import WorkflowBuilder, task\n\n\nwith WorkflowBuilder('w'):\n"
+        "    @task(dependencies=['nothing'])\n    def go(context): pass\n"
+    )
+    done = shell("run", "wrong.py")
+    assert done.returncode == 2
+    assert "module 'wrong.py' cannot be used: " in done.stderr
+    assert "(wrong.py, line 4)" in done.stderr
+    assert "hint: " in done.stderr

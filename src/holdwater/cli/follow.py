@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MIN_RENDER_INTERVAL_SECONDS: Final = 0.05
 IDLE_SECONDS: Final = 0.2
 """between looks at functions that end after their run has paused, which nothing announces"""
+QUESTION_SECONDS: Final = 2.0
+"""between looks for questions of child runs, which the journal of their parent does not have"""
 WAIT_PER_RENDER_TIME: Final = 5
 """a look at a large run takes time: wait this many times as long before the next"""
 MAX_VALUE_CHARS: Final = 100
@@ -103,7 +105,7 @@ def _run_and_watch(
         handle = start(runner)
         announce(handle)
         with view() as shown:
-            result = watch_run(handle, shown)
+            result = watch_run(handle, shown, database)
         if wait_for_answers is not None and result.status == "Paused":
             wait_for_answers(handle)
             for _ in handle.events():  # until it has ended
@@ -115,7 +117,8 @@ def _run_and_watch(
     except KeyboardInterrupt as signalled:
         terminated = isinstance(signalled, _Terminated)
         word = "terminated" if terminated else "interrupted"
-        drained = runner is None or _drain(runner, config.shutdown_timeout_seconds, word)
+        again = "SIGTERM again" if terminated else "Ctrl-C again"
+        drained = runner is None or _drain(runner, config.shutdown_timeout_seconds, word, again)
         raise Interrupted(
             None if handle is None else handle.run_id,
             is_forced=not drained,
@@ -127,13 +130,13 @@ def _run_and_watch(
         raise
 
 
-def _drain(runner: DefaultRunner, grace_seconds: float, verb: str) -> bool:
-    """Shut down; False if a second signal came before that was done."""
+def _drain(runner: DefaultRunner, grace_seconds: float, verb: str, again: str) -> bool:
+    """Shut down; False if a second signal, called `again`, came before that was done."""
     closing = threading.Thread(target=runner.shutdown, name="holdwater-shutdown", daemon=True)
     try:
         closing.start()
         click.echo(
-            f"\n{verb}: running tasks have {format_duration(grace_seconds)} to end; Ctrl-C again leaves at once",
+            f"\n{verb}: running tasks have {format_duration(grace_seconds)} to end; {again} leaves at once",
             err=True,
         )
         closing.join()
@@ -151,16 +154,20 @@ def exit_after_interrupt(interrupted: Interrupted) -> int:
     return interrupted.code
 
 
-def watch_run(handle: WorkflowHandle, view: ProgressView) -> PipelineResult:
-    """Show a run until it has ended, or is paused and no body of it runs here: to leave earlier would cancel those."""
+def watch_run(handle: WorkflowHandle, view: ProgressView, database: str) -> PipelineResult:
+    """Show a run until it has ended, or is paused and no body of it runs here: to leave earlier would cancel those.
+
+    Questions of child runs that a running task waits for are printed as they come.
+    """
+    questions = _QuestionPrinter(handle, database)
     while True:
-        result = _watch_until_idle(handle, view)
+        result = _watch_until_idle(handle, view, questions)
         if result.status != "Paused" or not handle.is_executing_here():
             return result
         time.sleep(IDLE_SECONDS)
 
 
-def _watch_until_idle(handle: WorkflowHandle, view: ProgressView) -> PipelineResult:
+def _watch_until_idle(handle: WorkflowHandle, view: ProgressView, questions: _QuestionPrinter) -> PipelineResult:
     """Show a run until it has ended, is paused or waits for a person."""
     from holdwater.errors import StoreUnavailable
 
@@ -170,17 +177,38 @@ def _watch_until_idle(handle: WorkflowHandle, view: ProgressView) -> PipelineRes
     for step in handle.events().steps():
         began = time.monotonic()
         with contextlib.suppress(StoreUnavailable):  # the runner goes on trying, and so does this view
-            view.show(handle.info())
+            seen = handle.info()
+            view.show(seen)
+            questions.print_new(seen)
         if step.change is None or waiter.finished.is_set():
             break
         waiter.wake(step.change)
-        step.change.wait(min(step.wait_seconds, view.refresh_seconds))
+        step.change.wait(min(step.wait_seconds, view.refresh_seconds, QUESTION_SECONDS))
         pause_seconds = max(MIN_RENDER_INTERVAL_SECONDS, WAIT_PER_RENDER_TIME * (time.monotonic() - began))
         if waiter.finished.wait(pause_seconds):
             break
     result = waiter.result()
     view.show(result)
     return result
+
+
+class _QuestionPrinter:
+    """Prints the questions of child runs, each once; the run itself is not paused by them."""
+
+    def __init__(self, handle: WorkflowHandle, database: str) -> None:
+        self._handle, self._database = handle, database
+        self._printed: set[tuple[str, str]] = set()
+
+    def print_new(self, result: PipelineResult) -> None:
+        """Print what was not asked before, with the command that answers it.  Raises StoreUnavailable."""
+        if result.status != "Running" or all(task.status != "Running" for task in result.task_results):
+            return
+        pauses = self._handle.pauses()
+        new = [pause for pause in pauses if (pause.asking_run_id, pause.pause_id) not in self._printed]
+        if new:
+            self._printed.update((pause.asking_run_id, pause.pause_id) for pause in new)
+            pause_texts.print_pauses(new)
+            pause_texts.print_answer_command(result.run_id, pauses, self._database)
 
 
 class _ResultWaiter:

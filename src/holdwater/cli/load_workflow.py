@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from holdwater.cli import exit_codes
 from holdwater.cli.exit_codes import CommandError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from holdwater.drawing.colours import Theme
     from holdwater.model.ports.definition import WorkflowDefinition
+
+_DEFINING_HINT: Final = "it is raised while the module defines its workflows"
 
 
 @runtime_checkable
@@ -188,14 +190,15 @@ def _import_module(module_or_path: str) -> ModuleType:
 def _unusable_module_error(module_or_path: str, error: BaseException) -> CommandError:
     from holdwater.errors import HoldwaterError
 
-    if isinstance(error, HoldwaterError):
-        return CommandError(f"module {module_or_path!r} cannot be used: {error.message}", hint=error.hint)
     where, trace = "", error.__traceback__
     while trace is not None:  # where it was raised, if that is code of the user
         file = trace.tb_frame.f_code.co_filename
         if not file.startswith("<") and Path(file).is_relative_to(Path.cwd()):
             where = f" ({os.path.relpath(file)}, line {trace.tb_lineno})"
         trace = trace.tb_next
+    if isinstance(error, HoldwaterError):
+        hint = error.hint or f"`holdwater --debug ...` shows the traceback; {_DEFINING_HINT}"
+        return CommandError(f"module {module_or_path!r} cannot be used: {error.message}{where}", hint=hint)
     return CommandError(
         f"module {module_or_path!r} cannot be imported: {truncate(describe_error(error), 300)}{where}",
         hint="holdwater --debug ... shows the traceback",

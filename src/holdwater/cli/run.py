@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -121,18 +122,23 @@ class _RunStarter:
     ) -> None:
         self._name, self._inputs, self._key, self._labels, self._resume = name, inputs, key, labels, resume
         self.had_ended = False
+        self._executed_by = ""
 
     def __call__(self, runner: DefaultRunner) -> WorkflowHandle:
         if self._resume is not None:
             return self._resume_run(runner, self._resume)
         handle = self._submit(runner)
         self.had_ended = not handle.is_new and handle.done()
+        if not handle.is_new and not self.had_ended:
+            self._executed_by = _describe_other_process(runner, handle.run_id)
         return handle
 
     def announcement(self, handle: WorkflowHandle) -> str:
         """Return the line that names the run."""
         earlier = "" if self._resume is not None or handle.is_new else ", an earlier run with this key"
-        return f"run {escape_unsafe(handle.run_id)} of {escape_unsafe(handle.workflow_name)}{earlier}"
+        return (
+            f"run {escape_unsafe(handle.run_id)} of {escape_unsafe(handle.workflow_name)}{earlier}{self._executed_by}"
+        )
 
     def _resume_run(self, runner: DefaultRunner, resume: str) -> WorkflowHandle:
         found = runner.find_run(resume)
@@ -166,6 +172,16 @@ class _RunStarter:
         except IdempotencyConflict as error:
             hint = "give the --context it was started with, go on with it by --resume, or use a new key for new inputs"
             raise CommandError(error.message, hint=hint) from error
+
+
+def _describe_other_process(runner: DefaultRunner, run_id: str) -> str:
+    """Describe the process that executes a run, if it is another one: `, which is running on HOST:PID`."""
+    from holdwater.runners.tasks.results import describe_activity
+
+    activity = runner.activity(run_id)
+    if activity.pid in (None, os.getpid()):
+        return ""
+    return f", which is {escape_unsafe(describe_activity(activity))}"
 
 
 def _run_and_watch(

@@ -99,7 +99,7 @@ def _watch(handle: WorkflowHandle, database: str, as_json: bool) -> int:
     from holdwater.cli.run import result_to_json
 
     with live_view.SilentView() if as_json else live_view.choose_view() as shown:
-        result = follow.watch_run(handle, shown)
+        result = follow.watch_run(handle, shown, database)
     pauses = handle.pauses() if result.status == "Paused" else []
     if as_json:
         click.echo(json.dumps(result_to_json(result, pauses, typed=False), indent=2))

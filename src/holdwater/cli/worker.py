@@ -15,6 +15,7 @@ import click
 from holdwater.cli import exit_codes, health_server, load_workflow, options, service_manager
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, format_duration, pluralize, truncate
+from holdwater.cli.runner_options import capturing_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,7 +101,7 @@ def _make_config(
 ) -> DefaultRunnerConfig:
     from holdwater.runners.tasks.config import DefaultRunnerConfig
 
-    config = DefaultRunnerConfig() if target is None else load_workflow.load_attribute(target)
+    config = capturing_config() if target is None else load_workflow.load_attribute(target)
     if not isinstance(config, DefaultRunnerConfig):
         raise CommandError(f"--config {target}: it is {type(config).__name__}, not a DefaultRunnerConfig")
     config = config.with_defaults(capture_logs=True, capture_output=True)
