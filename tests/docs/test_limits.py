@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 
 from holdwater import DefaultRunnerConfig, WorkflowRunnerConfig
-from holdwater.model import error_report, logs, validation
+from holdwater.engine import run_batches
+from holdwater.model import descriptor, error_report, logs, validation
 from holdwater.model.value_types import tag
+from holdwater.operations import catalog, runners, starting
+from holdwater.runners.tasks import health
+from holdwater.runtime import heartbeat
 from holdwater.schedules import calendar
 from holdwater.tasks import context
 from tests.docs.pages import DOCS
@@ -34,6 +38,18 @@ def test_fixed_limits() -> None:
     assert f"{logs.MAX_LINE_CHARS} characters" in logs_row
     assert f"{logs.MAX_ATTEMPT_BYTES // 1_000_000} MB {logs.MAX_RUN_BYTES // 1_000_000} MB" in logs_row
     assert f"{calendar.MAX_EXPRESSION_CHARS} characters" in row("cron expression")
+    assert f"{starting.MAX_RUNS_PER_CALL} {run_batches.MAX_RUNS_PER_COMMIT} in each" in row(
+        "runs that one `submit_many`"
+    )
+    assert f"{catalog.MAX_LISTED_WORKFLOWS} " in row("workflows in one answer")
+    assert f"{descriptor.MAX_DOC_CHARS} characters" in row("docstring of a node")
+    assert f"{descriptor.MAX_DESCRIPTION_CHARS} characters" in row("description of a workflow")
+    assert f"after {heartbeat.FIRST_HEARTBEAT_SECONDS:.0f} s then every {heartbeat.HEARTBEAT_SECONDS:.0f} s" in row(
+        "a heartbeat"
+    )
+    gone = f"{runners.GONE_AFTER_SECONDS:.0f} s; its row is deleted after {heartbeat.FORGOTTEN_AFTER_US // 10**6} s"
+    assert gone in row("silence after which a runner")
+    assert f"{health.STUCK_AFTER_SECONDS:.0f} s" in row("silence of a runner's loop")
 
 
 def test_options_with_defaults() -> None:
