@@ -157,4 +157,8 @@ def start_worker(tmp_path: Path, database_url: str) -> Iterator[StartWorker]:
     yield start
     for worker in started:
         if worker.process.poll() is None:
-            worker.kill()
+            worker.process.kill()
+            worker.process.wait()
+        for pipe in (worker.process.stdout, worker.process.stderr):
+            assert pipe is not None
+            pipe.close()
