@@ -12,12 +12,17 @@ from holdwater import DefaultRunner
 from holdwater.drawing.graph_state import BoxState
 from holdwater.graphs import END, Graph, interrupt, node, route
 from holdwater.model.time import Micros
+from holdwater.operations import graphs
+from holdwater.operations.databases import Database
 from holdwater.operations.graph_states import graph_state, waiting_text
-from holdwater.operations.graphs import RunGraph, graph_of_run
+from holdwater.operations.graphs import RunGraph, announced_nodes, graph_of_run
 from holdwater.runs.activity import Activity
 from holdwater.runs.nodes import AttemptView, NodeState, NodeView
 from holdwater.runs.view import RunView
 from holdwater.steps import Step, Workflow, WorkflowContext
+from tests.suite.runners import Define, define
+
+__all__ = ["define"]
 
 
 @pytest.fixture
@@ -120,4 +125,28 @@ def test_a_retry_says_when_it_is_due() -> None:
     assert state.boxes["a"] == BoxState("waiting", "retry in 10.00 s", "x", until=Micros(12_000_000))
     assert state.boxes["b"] == BoxState("waiting", "due in 59 min 58 s", until=Micros(3_600_000_000))
     assert state.boxes["c"] == BoxState("running", "attempt 3")
+    assert graph_state(run, Micros(0), {"c": 5}).boxes["c"].about == "attempt 3 of 5"
     assert waiting_text(Micros(1), Micros(2)) == "now"
+
+
+def always_fails(context: Any) -> None:
+    raise ValueError("no")
+
+
+def test_attempts_are_told_of_those_that_are_allowed(runner: DefaultRunner, define: Define) -> None:
+    define("w", ("a", always_fails, {"retry_attempts": 3, "retry_delay_ms": 0}))
+    run = view_of(runner, runner.execute("w").run_id)
+    announced = announced_nodes(Database.of(runner._engine), run)
+    assert announced.max_attempts == {"a": 3}
+    assert (
+        graph_of_run(run, runner._engine.clock.now(), announced).state.boxes["a"].about.startswith("attempt 3 of 3, ")
+    )
+
+
+def test_a_graph_of_too_many_nodes_is_folded(
+    runner: DefaultRunner, define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphs, "MAX_DRAWN_BOXES", 1)
+    define("w", ("a", always_fails, {"retry_attempts": 1}), ("b", always_fails, {"dependencies": ["a"]}))
+    root = ElementTree.fromstring(graph_of(runner, runner.execute("w").run_id).to_svg("dark"))
+    assert [one.attrib["data-level"] for one in root.iter() if "data-level" in one.attrib] == ["0", "1"]

@@ -97,3 +97,12 @@ def test_an_unknown_workflow_is_not_found(browser: httpx.Client) -> None:
 def test_a_reader_cannot_start(serve: object, workflow: str) -> None:
     with serve(read_only=True).browser() as reader:  # type: ignore[operator]
         assert "Start a run" not in reader.get(f"/ui/public{PATH}").text
+
+
+def test_its_page_has_its_picture(browser: httpx.Client, workflow: str) -> None:
+    page = browser.get(f"/ui/public{PATH}").text
+    assert 'class="hw-graph"' in page
+    assert "state-" not in page[page.index("<svg xmlns") : page.index("</svg>", page.index("data-arrows"))]
+    alone = browser.get(f"/ui/public{PATH}/graph.svg")
+    assert alone.headers["content-type"] == "image/svg+xml"
+    assert 'data-node="multiply"' in alone.text

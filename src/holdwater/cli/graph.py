@@ -50,11 +50,12 @@ def graph_of_run(run: str, database: str, svg_file: str | None, theme: Theme) ->
     RUN is its id, the beginning or the end of it, or @last, the newest.
     """
     from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.graphs import graph_of_run
+    from holdwater.operations.graphs import announced_nodes, graph_of_run
     from holdwater.operations.runs import show_run
 
     with open_for_reading(database) as opened:
-        drawn = graph_of_run(show_run(opened.runs, run), opened.clock.now())
+        shown = show_run(opened.runs, run)
+        drawn = graph_of_run(shown, opened.clock.now(), announced_nodes(opened, shown))
     if svg_file is not None:
         _write_svg(drawn.to_svg(theme), svg_file)
     else:

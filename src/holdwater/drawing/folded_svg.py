@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+from holdwater.drawing.colours import Theme
 from holdwater.drawing.folding import Level
+from holdwater.drawing.graph_colours import make_graph_stylesheet
 from holdwater.drawing.marks import MARKS, MarkName
 from holdwater.drawing.xml_text import escape_xml
 
@@ -29,6 +31,8 @@ _BAR_ORDER: Final[tuple[MarkName, ...]] = (
     "queued", "pending",
 )  # fmt: skip
 
+_WHOLE: Final = 'width="100%" height="100%"'
+
 Counts = Mapping[MarkName, int]
 
 
@@ -39,16 +43,19 @@ def render_folded(
     name: str = "graph",
     selected: int | None = None,
     link: Callable[[int], str] | None = None,
+    theme: Theme | None = None,
 ) -> str:
     """Render levels in reading order, `COLUMNS` to a row.  `counts`: by level; without any state they are empty.
 
     `selected`: index of a level.  `link`: index of a level -> the address behind it.
+    `theme`: None leaves the colours to the style sheet of the page.
     """
     rows = -(-len(levels) // COLUMNS)
     columns = min(COLUMNS, len(levels))
     width = 2 * MARGIN + columns * (BOX_WIDTH + GAP_X) - GAP_X if levels else 2 * MARGIN
     height = 2 * MARGIN + rows * (BOX_HEIGHT + GAP_Y) - GAP_Y if levels else 2 * MARGIN
-    parts = "".join([*_arrows(len(levels)), *_boxes(levels, counts, selected, link)])
+    style = "" if theme is None else f'<style>{make_graph_stylesheet(theme)}</style><rect class="hw-page" {_WHOLE}/>'
+    parts = "".join([style, *_arrows(len(levels)), *_boxes(levels, counts, selected, link)])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="hw-graph hw-folded" width="{width:g}" height="{height:g}"'
         f' viewBox="0 0 {width:g} {height:g}" role="group" aria-label="{escape_xml(f"Levels of {name}")}">{parts}</svg>'

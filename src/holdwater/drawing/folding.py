@@ -12,6 +12,8 @@ from holdwater.drawing.marks import MarkName
 from holdwater.drawing.picture import Picture
 from holdwater.drawing.reachability import neighbours
 
+MAX_DRAWN_BOXES: Final = 3000
+"""a picture of more is folded"""
 MAX_LEVELS: Final = 48
 """boxes of a folded picture; consecutive levels are put together beyond it"""
 MAX_NEIGHBOURS: Final = 150

@@ -29,7 +29,7 @@ _RULES: Final = (
     ".hw-graph .side{fill:var(--hw-state,var(--hw-line))}.hw-graph .mark{color:var(--hw-state)}"
     ".hw-graph .glyph{fill:none;stroke:var(--hw-muted);stroke-width:1.4;stroke-linejoin:round;stroke-linecap:round}"
     ".hw-graph .frame{fill:none;stroke:var(--hw-line);stroke-dasharray:2 4;stroke-linecap:round}"
-    ".hw-graph .track{fill:var(--hw-line)}.hw-graph .done{fill:var(--hw-state)}"
+    ".hw-graph .track{fill:var(--hw-line)}.hw-graph :is(.done,.segment){fill:var(--hw-state)}"
     ".hw-graph .way{fill:none;stroke:var(--hw-edge);stroke-width:1.25}.hw-graph .arrowhead{fill:var(--hw-edge)}"
     ".hw-graph .control .way{stroke-dasharray:5 4}.hw-graph .ordering .way{stroke-dasharray:1.5 4;stroke-linecap:round}"
     ".hw-graph .taken .way{stroke-dasharray:none;stroke-width:1.75}"

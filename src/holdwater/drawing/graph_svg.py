@@ -152,7 +152,7 @@ def _render_node(key: str, placed: PlacedBox, state: BoxState | None, options: G
     classes += [f"state-{state.mark}"] if state is not None else []
     classes += ["selected"] if key == options.selected else []
     classes += ["related"] if is_related else []
-    tag, href = "g", ""
+    tag, href = "g", ' role="img"'
     if options.link is not None and box.kind != "end":
         tag, href = "a", f' href="{escape_xml(options.link(key))}" data-node-link="{escape_xml(key)}"'
     said = ", ".join(text for text in _texts_of(box, state) if text)

@@ -24,7 +24,7 @@ class GraphLayouts:
 
     def __init__(self, database: Database) -> None:
         """Keep nothing yet."""
-        self._database = database
+        self.database = database
         self._lock = threading.Lock()
         self._making = threading.Lock()
         self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
@@ -35,7 +35,7 @@ class GraphLayouts:
         with self._lock:
             data = self._kept.get(structure)
         if data is None:
-            text = self._database.store.get_layout(structure, LAYOUT_FORMAT)
+            text = self.database.store.get_layout(structure, LAYOUT_FORMAT)
             if text is None:
                 return None
             data = json.loads(text)
@@ -61,7 +61,7 @@ class GraphLayouts:
         if len(text) <= MAX_LAYOUT_BYTES:
             # It is kept in this process in any case: to look at a run, nothing has to be written.
             with contextlib.suppress(StoreReadOnly, StoreUnavailable):
-                self._database.store.put_layout(structure, LAYOUT_FORMAT, text, self._database.clock.now())
+                self.database.store.put_layout(structure, LAYOUT_FORMAT, text, self.database.clock.now())
         return layout
 
     def _keep(self, structure: str, data: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,17 +17,22 @@ from holdwater.runs.view import RunView
 MAX_DETAIL_CHARS: Final = 200
 """of an error or a reason in a tooltip"""
 
+NO_LIMITS: Final[Mapping[str, int]] = {}
+
 _ENDED: Final = ("completed", "failed", "cancelled")
 
 
-def graph_state(run: RunView, now: Micros) -> GraphState:
-    """Return the states of the boxes of a run's picture.  `now`: microseconds since the epoch.  Raises StoreError."""
+def graph_state(run: RunView, now: Micros, max_attempts: Mapping[str, int] = NO_LIMITS) -> GraphState:
+    """Return the states of the boxes of a run's picture.
+
+    `now`: microseconds since the epoch.  `max_attempts`: by name of the node, where it is known.  Raises StoreError.
+    """
     marks, children, counts = node_marks(run), run.fan_outs, run.child_counts
     boxes = {}
     for node in run.nodes:
         mark = marks[node.name]
         items = _count_items(mark, children.get(node.name, ()), counts.get(node.name, 0))
-        boxes[node.name] = _box_state(node, mark, items, now)
+        boxes[node.name] = _box_state(node, mark, items, now, max_attempts.get(node.name))
     return GraphState(
         boxes,
         {gate: frozenset(targets) for gate, targets in run.decisions.items()},
@@ -50,14 +56,14 @@ def _count_items(mark: MarkName, children: tuple[ChildRun, ...], count: int) -> 
     return _Items(ended, sum([child.status == "failed" for child in children]), len(children))
 
 
-def _box_state(node: NodeView, mark: MarkName, items: _Items, now: Micros) -> BoxState:
+def _box_state(node: NodeView, mark: MarkName, items: _Items, now: Micros, max_attempts: int | None) -> BoxState:
     until = _due_at(node) if mark == "waiting" else None
     parts = [f"turn {node.iterations}"] if node.loop and node.iterations > 1 else []
     if items.total and mark != "completed":
         parts.append(f"{items.done:,} of {items.total:,}" + (f", {items.failed:,} failed" if items.failed else ""))
     else:
         parts += [f"{items.total:,} items"] if items.total > 1 else []
-        parts += _what_matters(node, mark, until, now)
+        parts += _what_matters(node, mark, until, now, max_attempts)
     return BoxState(
         mark,
         ", ".join(parts) or _state_word(mark),
@@ -69,14 +75,17 @@ def _box_state(node: NodeView, mark: MarkName, items: _Items, now: Micros) -> Bo
     )
 
 
-def _what_matters(node: NodeView, mark: MarkName, until: Micros | None, now: Micros) -> list[str]:
+def _what_matters(
+    node: NodeView, mark: MarkName, until: Micros | None, now: Micros, max_attempts: int | None
+) -> list[str]:
     attempts = node.attempts[-1].number if node.attempts else 0
+    attempt = f"attempt {attempts}" if max_attempts is None else f"attempt {attempts} of {max(attempts, max_attempts)}"
+    tries = [attempt] if attempts > 1 else []
     match mark:
         case "completed" | "failed":
-            tries = [f"{attempts} attempts"] if attempts > 1 else []
             return [*tries, *_took(node)]
         case "running" | "orphaned":
-            return [f"attempt {attempts}"] if attempts > 1 else []
+            return tries
         case "waiting" if until is not None:
             kind = "retry" if attempts and node.attempts[-1].outcome in ("failed", "lost") else "due"
             return [f"{kind} {waiting_text(until, now)}"]

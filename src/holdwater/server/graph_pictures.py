@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from markupsafe import Markup
 
 from holdwater.drawing.folded_svg import bar_segments, counts_text, render_folded
-from holdwater.drawing.folding import Level, Surroundings, fold_levels, surroundings_of
+from holdwater.drawing.folding import MAX_DRAWN_BOXES, Level, Surroundings, fold_levels, surroundings_of
 from holdwater.drawing.graph_layout import GraphLayout, layout_graph
 from holdwater.drawing.graph_state import BoxState, GraphState
 from holdwater.drawing.graph_svg import GraphOptions, about_text, arrow_states, box_tooltip, render_graph
@@ -19,8 +19,6 @@ from holdwater.operations.graph_layouts import GraphLayouts
 
 MAX_BOXES_AT_ONCE: Final = 300
 """drawn with the page; more are laid out after it"""
-MAX_BOXES: Final = 3000
-"""drawn at all; a picture of more is folded"""
 
 Mode = Literal["drawn", "laying out", "folded"]
 
@@ -70,7 +68,7 @@ def draw(layouts: GraphLayouts, asked: PictureRequest) -> GraphPicture:
     """Draw a picture as its size asks for.  Raises StoreUnavailable, StoreError."""
     picture = asked.picture
     count = len(picture.boxes)
-    if count > MAX_BOXES:
+    if count > MAX_DRAWN_BOXES:
         return _draw_folded(asked)
     is_made_now = asked.wait or count <= MAX_BOXES_AT_ONCE
     layout = (layouts.get if is_made_now else layouts.find)(asked.structure, picture)

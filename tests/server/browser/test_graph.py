@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.server.browser.conftest import OpenPage, Processes
@@ -16,6 +17,20 @@ def open_run(processes: Processes, open_page: OpenPage, run_id: str, **options: 
     page.locator(f"[data-run='{run_id}']").wait_for()
     page.goto(f"{page.url.rpartition('/')[0]}/runs/{run_id}")
     return page
+
+
+def test_a_graph_follows_its_run_in_place(
+    processes: Processes, open_page: OpenPage, assert_accessible: Callable[[Page], None]
+) -> None:
+    run_id = processes.runner().submit("orders", {"waits": True})
+    page = open_run(processes, open_page, run_id)
+    page.locator(".hw-graph .state-completed[data-node=load]").wait_for()
+    page.locator(".hw-graph .state-pending[data-node=notify]").wait_for()
+    page.evaluate("document.querySelector('.hw-graph').dataset.kept = 'yes'")
+    assert_accessible(page)
+    processes.open_gate("price")
+    page.locator(".hw-graph[data-kept] .state-completed[data-node=notify]").wait_for()
+    assert page.locator(".hw-graph [data-node=notify] .mark").get_attribute("href") == "#mark-completed"
 
 
 def test_a_box_is_selected_by_a_click_and_by_the_keyboard(processes: Processes, open_page: OpenPage) -> None:

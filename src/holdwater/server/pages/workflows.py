@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 
 from holdwater.model.json_schema import Schema
@@ -15,16 +15,18 @@ from holdwater.model.schema_validation import describe_schema
 from holdwater.model.time import Micros
 from holdwater.operations.catalog import WorkflowInfo, get_workflow, list_workflows
 from holdwater.operations.databases import Database
+from holdwater.operations.graphs import picture_of_workflow
 from holdwater.operations.runs import count_runs, list_runs
 from holdwater.operations.schedule_queries import list_schedules
 from holdwater.operations.schedule_views import ScheduleInfo
 from holdwater.runs.info import RunInfo
 from holdwater.server.command_lines import command_line
+from holdwater.server.graph_pictures import GraphPicture, PictureRequest, draw
 from holdwater.server.pages.schedules import show_schedule
 from holdwater.server.presentation import elapsed_seconds
 from holdwater.server.rendering import render, render_fragment
 from holdwater.server.run_paths import decode_run_id
-from holdwater.server.tenant_database import Tenant
+from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 router = APIRouter()
 
@@ -130,5 +132,18 @@ def workflow_page(request: Request, tenant: Tenant, workflow: WorkflowName, frag
         inputs=input_rows(info.inputs_schema),
         schedules=[show_schedule(database, one) for one in schedules],
         counts=count_runs(database.runs, which),
+        graph=draw_for_page(tenant, info, all_at_once="full" in request.query_params),
         submit_command=command_line(tenant, "submit", info.name),
     )
+
+
+@router.get("/workflows/{workflow}/graph.svg")
+def workflow_graph(tenant: Tenant, workflow: WorkflowName) -> Response:
+    """Return the picture of a workflow for its page, laid out now if it has to be."""
+    graph = draw_for_page(tenant, get_workflow(tenant.database, workflow), all_at_once=True)
+    return Response(graph.svg, media_type="image/svg+xml")
+
+
+def draw_for_page(tenant: TenantDatabase, info: WorkflowInfo, *, all_at_once: bool) -> GraphPicture:
+    """Draw a workflow.  `all_at_once`: also a large one that has to be laid out first."""
+    return draw(tenant.graph_layouts, PictureRequest(picture_of_workflow(info), info.structure or "", wait=all_at_once))

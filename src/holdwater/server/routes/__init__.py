@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from holdwater.server.routes import executions, steering, streams
+from holdwater.server.routes import executions, graphs, steering, streams
 
-API_ROUTERS = (executions.router, steering.router, streams.router)
+API_ROUTERS = (executions.router, graphs.router, steering.router, streams.router)

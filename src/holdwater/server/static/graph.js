@@ -88,7 +88,7 @@ class Graph extends GraphView {
     const index = this.nodes.findIndex((node) => node.dataset.node === name);
     this.nodes.forEach((node, i) => {
       node.classList.toggle('selected', i === index);
-      if (node.tagName === 'a') node.setAttribute('tabindex', i === Math.max(0, index) ? 0 : -1);
+      node.setAttribute('tabindex', i === Math.max(0, index) ? 0 : -1);
     });
     this.mark(index, 'has-selection', 'related');
     if (index >= 0 && this.seen) this.show(this.nodes[index]);
@@ -97,7 +97,7 @@ class Graph extends GraphView {
   // -- states
 
   update({ selected, nodes, edges, turns }) {
-    if (selected !== this.selected) this.select(this.selected = selected);
+    if (selected !== this.selected) this.select(this.selected = selected ?? null);
     if (!nodes) return;
     const texts = nodes.map((state) => JSON.stringify(state));
     if (this.shown.length) nodes.forEach((state, i) => { if (state && texts[i] !== this.shown[i]) this.setState(this.nodes[i], state); });

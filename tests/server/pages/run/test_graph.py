@@ -108,7 +108,7 @@ def test_a_large_picture_is_laid_out_when_it_is_asked_for(
 def test_the_largest_pictures_are_folded(
     runner: DefaultRunner, define: Define, show: Show, layouts: GraphLayouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph_pictures, "MAX_BOXES", 3)
+    monkeypatch.setattr(graph_pictures, "MAX_DRAWN_BOXES", 3)
     shown = show(runner.execute(define_tree(define)).run_id)
     tab = build_graph_tab(shown, links_to(), layouts)
     assert tab.picture.mode == "folded"
@@ -133,7 +133,7 @@ def test_a_level_that_is_not_there(
     monkeypatch: pytest.MonkeyPatch,
     level: str,
 ) -> None:
-    monkeypatch.setattr(graph_pictures, "MAX_BOXES", 3)
+    monkeypatch.setattr(graph_pictures, "MAX_DRAWN_BOXES", 3)
     tab = build_graph_tab(show(runner.execute(define_tree(define)).run_id), links_to(level=level), layouts)
     assert tab.level is None
     assert len(tab.rows) == 4

@@ -12,7 +12,7 @@ from holdwater.drawing.marks import MarkName
 from holdwater.drawing.picture import Picture
 from holdwater.drawing.reachability import neighbours
 from holdwater.operations.graph_layouts import GraphLayouts
-from holdwater.operations.graphs import graph_of_run
+from holdwater.operations.graphs import announced_nodes, graph_of_run
 from holdwater.server.graph_pictures import GraphPicture, PictureRequest, draw
 from holdwater.server.pages.run.query import PageLinks
 from holdwater.server.pages.run.shown_run import STATES, ShownRun
@@ -54,11 +54,11 @@ class GraphTab:
 
 def build_graph_tab(shown: ShownRun, links: PageLinks, layouts: GraphLayouts, *, states_only: bool = False) -> GraphTab:
     """Draw the graph of a run.  `states_only`: the page has the picture already.  Raises StoreError."""
-    graph = graph_of_run(shown.view, shown.now)
+    graph = graph_of_run(shown.view, shown.now, announced_nodes(layouts.database, shown.view))
     level = _index(links.options.get("level"))
     asked = PictureRequest(
         graph.picture,
-        shown.view.plan.structure,
+        graph.structure,
         graph.state,
         links.node if links.node in graph.picture.boxes else None,
         level,
