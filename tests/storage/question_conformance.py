@@ -10,7 +10,7 @@ from holdwater.model.ports.store import Store
 from holdwater.model.records import QuestionChanges, QuestionRow, RunUpdate
 from holdwater.model.time import Micros
 from tests.storage.conformance import StoreLocation
-from tests.storage.factories import new_run_update, run_update
+from tests.storage.factories import make_work_row, new_run_update, run_update
 
 
 def asking(run_id: str, at: int, *asked: tuple[int, int]) -> RunUpdate:
@@ -55,6 +55,23 @@ class QuestionConformance:
         late.questions = QuestionChanges([], [1])
         store.commit([late])
         assert store.count_questions(10) == 2, "a change that conflicts closes nothing"
+
+    def test_ready_work_is_listed_the_oldest_first(self, store: Store) -> None:
+        rows = [
+            make_work_row("r1", 0, due_at=30),
+            make_work_row("r1", 1, due_at=10, owner="someone", lease_until=50),
+            make_work_row("r1", 2, due_at=10, kind="timer"),
+            make_work_row("r1", 3, due_at=20),
+        ]
+        store.commit([new_run_update("r1", rows), new_run_update("r2", [make_work_row("r2", due_at=25)])])
+        assert [(row.run_id, row.node) for row in store.list_ready_work(10)] == [("r1", 3), ("r2", 0), ("r1", 0)]
+        assert [row.node for row in store.list_ready_work(1)] == [3]
+
+    def test_a_database_tells_how_it_is(self, store: Store) -> None:
+        found = store.inspect()
+        assert found.is_writable
+        assert (found.pending, found.unknown) == ((), ())
+        assert found.migrations == () or found.migrations[0] == (1, "pre", "initial")
 
     def test_questions_go_with_their_run(self, store: Store) -> None:
         ended = asking("r1", 10, (0, 1))

@@ -123,6 +123,11 @@ class RunView:
         """True if it was paused by a request, even if it also waits for answers."""
         return self._run.machine.suspended
 
+    @property
+    def is_parked(self) -> bool:
+        """True if it was paused without an entry of its journal, because a runner could not go on with it."""
+        return self._row.status == RunStatus.PAUSED and self._run.machine.status != "paused"
+
     @cached_property
     def decisions(self) -> Mapping[str, tuple[str, ...]]:
         """Gate -> the targets its latest decision has opened, for gates that have decided."""

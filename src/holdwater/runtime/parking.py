@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from holdwater.errors import StoreUnavailable
 from holdwater.model.ports.clock import Clock
@@ -11,6 +12,21 @@ from holdwater.model.records import Conflict, RunRow, RunUpdate
 from holdwater.runtime.internal_errors import logger
 from holdwater.runtime.loop_timers import Timers
 from holdwater.runtime.store_status import StoreStatus
+
+_STRUCTURE_CHANGED: Final = "the structure of workflow "
+
+
+def structure_changed_reason(run_row: RunRow, known: str) -> str:
+    """The reason of a run that waits for another structure of its workflow.  `known`: that of this process."""
+    return (
+        f"{_STRUCTURE_CHANGED}{run_row.workflow!r} changed: the run was recorded under {run_row.structure}, "
+        f"this process has {known}"
+    )
+
+
+def is_structure_change(reason: str | None) -> bool:
+    """The run waits for another structure of its workflow."""
+    return reason is not None and reason.startswith(_STRUCTURE_CHANGED)
 
 
 class Parking:

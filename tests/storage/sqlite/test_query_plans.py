@@ -74,6 +74,7 @@ def connection() -> Iterator[sqlite3.Connection]:
             "SEARCH questions USING INDEX questions_by_asked_at ((asked_at,run_id,node)>(?,?,?))",
         ),
         (sql.DELETE_QUESTION, 2, "SEARCH questions USING PRIMARY KEY (run_id=? AND node=?)"),
+        (sql.LIST_READY_WORK, 1, "SCAN work USING INDEX work_tasks_by_due_at"),
         (sql.GET_PLAN, 1, "SEARCH plans USING INDEX sqlite_autoindex_plans_1 (structure=?)"),
     ],
 )

@@ -27,7 +27,7 @@ from holdwater.runtime.executors.dispatch import Dispatcher
 from holdwater.runtime.executors.slots import Executor
 from holdwater.runtime.executors.throughput import SURPLUS_CHECK_US
 from holdwater.runtime.internal_errors import InternalErrors, describe_recorded, logger
-from holdwater.runtime.parking import Parking
+from holdwater.runtime.parking import Parking, structure_changed_reason
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.run_table import RunTable
 from holdwater.runtime.service_protocols import Decider, StoredRuns, WorkStarter
@@ -300,10 +300,7 @@ class ClaimedWork:
     def _park_changed_structure(self, run: ActiveRun) -> None:
         definition = self._run_loader.find_definition(run.row.workflow)
         known = definition.plan.structure if definition is not None else "none"
-        run.reason = (
-            f"the structure of workflow {run.row.workflow!r} changed: the run was recorded under "
-            f"{run.row.structure}, this process has {known}"
-        )
+        run.reason = structure_changed_reason(run.row, known)
         logger.warning("run %s of %s is parked: %s", run.row.id, run.row.workflow, run.reason)
         run.changed_nodes.update(run.work_rows)
         self._decisions.apply_entry(run, JournalEntry(ev.Paused(run.reason)))

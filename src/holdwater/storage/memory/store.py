@@ -34,6 +34,7 @@ from holdwater.model.time import MONOTONIC_UNSET, UNSET, ClockSample, Micros, Mo
 from holdwater.storage import process_forks
 from holdwater.storage.memory.catalog import MemoryCatalog
 from holdwater.storage.memory.drawings import MemoryDrawings
+from holdwater.storage.memory.inspection import MemoryInspection
 from holdwater.storage.memory.logs import MemoryLogs
 from holdwater.storage.memory.questions import MemoryQuestions
 from holdwater.storage.memory.run_index import RunIndex
@@ -60,7 +61,7 @@ _IMMUTABLE_FIELDS: Final = (
 )
 
 
-class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, MemoryQuestions):
+class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, MemoryQuestions, MemoryInspection):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
     tracks_liveness = True

@@ -21,6 +21,7 @@ from holdwater.storage.postgres import statements as sql
 from holdwater.storage.postgres.catalog import PostgresCatalog
 from holdwater.storage.postgres.drawings import PostgresDrawings
 from holdwater.storage.postgres.errors import RETRYABLE_SQLSTATES, as_unreachable, translate_error
+from holdwater.storage.postgres.inspection import PostgresInspection
 from holdwater.storage.postgres.lease_renewal import PostgresRenewal
 from holdwater.storage.postgres.listener import NotificationListener
 from holdwater.storage.postgres.liveness import LeaseObserver, owner_lock_key
@@ -39,7 +40,14 @@ T = TypeVar("T")
 
 
 class PostgresStore(
-    PostgresCatalog, PostgresSchedules, PostgresLogs, PostgresDrawings, QuestionQueries, PruneQueries, RunLists
+    PostgresCatalog,
+    PostgresSchedules,
+    PostgresLogs,
+    PostgresDrawings,
+    PostgresInspection,
+    QuestionQueries,
+    PruneQueries,
+    RunLists,
 ):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
 

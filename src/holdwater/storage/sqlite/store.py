@@ -27,6 +27,7 @@ from holdwater.storage.sqlite.catalog import SQLiteCatalog
 from holdwater.storage.sqlite.drawings import SQLiteDrawings
 from holdwater.storage.sqlite.errors import translate_error
 from holdwater.storage.sqlite.file_identity import FileIdentity
+from holdwater.storage.sqlite.inspection import SQLiteInspection
 from holdwater.storage.sqlite.liveness import InProcessOwners, LockFileOwners, OwnerLiveness
 from holdwater.storage.sqlite.logs import SQLiteLogs
 from holdwater.storage.sqlite.notify_pipe import NotifyPipes
@@ -37,7 +38,16 @@ _MAX_READERS: Final = 64
 _MAX_IDLE_READERS: Final = 4
 
 
-class SQLiteStore(SQLiteCatalog, SQLiteSchedules, SQLiteLogs, SQLiteDrawings, QuestionQueries, PruneQueries, RunLists):
+class SQLiteStore(
+    SQLiteCatalog,
+    SQLiteSchedules,
+    SQLiteLogs,
+    SQLiteDrawings,
+    SQLiteInspection,
+    QuestionQueries,
+    PruneQueries,
+    RunLists,
+):
     """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
 
     tracks_liveness = True
@@ -46,7 +56,7 @@ class SQLiteStore(SQLiteCatalog, SQLiteSchedules, SQLiteLogs, SQLiteDrawings, Qu
     def __init__(self, database_url: DatabaseURL) -> None:
         """Open and migrate.  Raises DatabaseURLError, StoreReadOnly, StoreUnavailable, SchemaTooNew."""
         self.url = database_url.text
-        self._database_url: Final = database_url
+        self._database_url = database_url
         self._closed_reason = ""
         self._owners: Final[OwnerLiveness] = (
             InProcessOwners() if database_url.path is None else LockFileOwners(database_url.path)
