@@ -18,7 +18,7 @@ TERMINATED: Final = 143
 EXIT_CODES_HELP: Final = """\b
 Exit codes:
   0    completed; for verify: no violation; for runs cancel, pause, ...: done
-  1    the run failed; for verify: violations
+  1    the run failed; for verify: violations; for doctor: something that needs a person
   2    usage, or input that cannot be used
   3    module, workflow, run, schedule, task, database or tenant not found
   4    the run is cancelled or paused, or not in a state to be steered so; the tenant is in use

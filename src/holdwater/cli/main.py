@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "submit": ("holdwater.cli.submit", "Start a run by the name of its workflow, without its code."),
     "runs": ("holdwater.cli.runs", "Look at recorded runs, and steer them."),
     "questions": ("holdwater.cli.questions", "List what runs wait for people to answer."),
+    "doctor": ("holdwater.cli.doctor", "Say why a run does not move, or how a database is."),
     "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a PostgreSQL database."),
     "schedules": ("holdwater.cli.schedules", "Look at schedules and triggers, add them, steer them."),
     "ui": ("holdwater.cli.ui", "Look at a database in the browser, and steer its runs."),

@@ -13,7 +13,7 @@ from holdwater.storage.sqlite.schema import MIGRATIONS
 from holdwater.storage.urls import DatabaseURL
 
 _BESIDE = ("", "-wal", "-shm")
-"""what follows the name of the database in those of its files"""
+"""endings of the names of its files, behind that of the database"""
 
 
 class SQLiteInspection(InspectionQueries):

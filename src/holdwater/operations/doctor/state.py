@@ -1,0 +1,124 @@
+"""The database at the instant of a diagnosis: its clock, its runners and what they have announced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from holdwater.model import ids
+from holdwater.model.catalog import WorkflowRow
+from holdwater.model.duration_text import format_duration
+from holdwater.model.records import WorkRow
+from holdwater.model.time import Micros, seconds_between, to_rfc3339
+from holdwater.operations.databases import Database
+from holdwater.operations.runners import RunnerInfo, list_runners
+
+MAX_NAMES: Final = 20
+"""of tasks, workflows or runners in one fact"""
+
+
+@dataclass(frozen=True)
+class DatabaseState:
+    """A database and its runners.  `now`: by the clock of the store."""
+
+    database: Database
+    now: Micros
+    runners: tuple[RunnerInfo, ...]
+    _workflows: dict[str, WorkflowRow | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, database: Database) -> DatabaseState:
+        """Read the runners of a database.  Raises StoreUnavailable."""
+        return cls(database, database.clock.now(), list_runners(database))
+
+    # -- texts
+
+    def ago(self, at: Micros) -> str:
+        """`12.00 s ago`."""
+        return f"{format_duration(max(0.0, seconds_between(at, self.now)))} ago"
+
+    def waited(self, at: Micros) -> str:
+        """`2 h 03 min, since 2026-11-30T12:00:00Z,`."""
+        return f"{format_duration(max(0.0, seconds_between(at, self.now)))}, since {to_instant(at)},"
+
+    def ahead(self, at: Micros) -> str:
+        """`in 3 min 10 s, at 2026-11-30T12:00:00Z`."""
+        return f"in {format_duration(max(0.0, seconds_between(self.now, at)))}, at {to_instant(at)}"
+
+    # -- runners
+
+    def takers(self, workflow: str) -> tuple[RunnerInfo, ...]:
+        """List the runners that take runs of a workflow."""
+        return tuple([runner for runner in self.runners if runner.takes(workflow)])
+
+    def possible_takers(self, workflow: str) -> tuple[RunnerInfo, ...]:
+        """List the runners that have a workflow, and take no runs but those they have started or resumed."""
+        found = [one for one in self.runners if one.is_alive and one.own_runs_only and workflow in one.workflows]
+        return tuple(found)
+
+    def find_runner(self, owner: str) -> RunnerInfo | None:
+        """Find the runner that has leases under this name; None if it is not listed."""
+        return next((runner for runner in self.runners if runner.owner == owner), None)
+
+    def is_dead(self, row: WorkRow) -> bool:
+        """Return True if the runner that has this work died, or lost its lease."""
+        alive = self.database.store.is_alive(row.owner or "")
+        return row.lease_until <= self.now if alive is None else not alive
+
+    def describe_owner(self, owner: str) -> str:
+        """`runner "nightly" (HOST, process PID)`."""
+        host, pid = ids.parse_owner_id(owner)
+        runner = self.find_runner(owner)
+        is_named = runner is not None and runner.name != f"{host}:{pid}"
+        name = f" {runner.name!r}" if runner is not None and is_named else ""
+        return f"runner{name} ({host}, process {pid})"
+
+    def owner_facts(self, owner: str) -> dict[str, Any]:
+        """Name, host, process and status of the runner that has a lease."""
+        host, pid = ids.parse_owner_id(owner)
+        runner = self.find_runner(owner)
+        facts: dict[str, Any] = {"host": host, "pid": pid}
+        if runner is not None:
+            facts |= {"runner": runner.name, "status": runner.status, "seen_at": to_rfc3339(runner.seen_at)}
+        return facts
+
+    def runner_facts(self) -> list[dict[str, Any]]:
+        """List the runners there are."""
+        return [
+            {
+                "name": runner.name,
+                "host": runner.host,
+                "pid": runner.pid,
+                "status": runner.status,
+                "own_runs_only": runner.own_runs_only,
+                "workflows": list(runner.workflows[:MAX_NAMES]),
+                "executors": dict(runner.executors),
+            }
+            for runner in self.runners[:MAX_NAMES]
+        ]
+
+    # -- announced workflows
+
+    def workflow(self, name: str) -> WorkflowRow | None:
+        """Read what was announced about a workflow.  Raises StoreUnavailable."""
+        if name not in self._workflows:
+            self._workflows[name] = self.database.store.get_workflow(name)
+        return self._workflows[name]
+
+    def node_facts(self, workflow: str, node: str) -> dict[str, Any]:
+        """Read what was announced about a node of a workflow."""
+        row = self.workflow(workflow)
+        return next((one for one in ([] if row is None else row.nodes) if one.get("name") == node), {})
+
+
+def to_instant(at: Micros) -> str:
+    """`2026-11-30T12:00:00Z`: an instant to the second."""
+    return f"{to_rfc3339(at)[:19]}Z"
+
+
+def name_list(names: list[str]) -> str:
+    """Write `'a', 'b' and 3 more`, or `'a' and 'b'`."""
+    shown = [repr(name) for name in names[:5]]
+    if len(names) > len(shown):
+        return f"{', '.join(shown)} and {len(names) - len(shown):,} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -1,0 +1,81 @@
+"""Answers of people that a run waits for, and its deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from holdwater.model.events import InputRequested
+from holdwater.model.schema_validation import describe_schema
+from holdwater.model.time import to_rfc3339
+from holdwater.model.value_types.display import to_display_text
+from holdwater.operations.doctor.findings import Finding
+from holdwater.operations.doctor.state import DatabaseState
+from holdwater.runs.open_pauses import Pause
+from holdwater.runs.view import RunView
+
+MAX_QUESTIONS: Final = 5
+_SHOWN_CHARS: Final = 200
+
+
+def question_findings(state: DatabaseState, view: RunView) -> Iterator[Finding]:
+    """Find the questions of the run itself; those of its child runs are found when these are followed."""
+    own = [pause for pause in view.pauses if pause.asking_run_id == view.id]
+    for pause in own[:MAX_QUESTIONS]:
+        yield _question_finding(state, view, pause, is_only=len(view.pauses) == 1)
+    if len(own) > MAX_QUESTIONS:
+        yield Finding(
+            "waits_for_answers",
+            "problem",
+            f"{len(own) - MAX_QUESTIONS:,} more questions of the run wait for answers.",
+            {"questions": len(own)},
+            ("runs", "show", view.id),
+            view.id,
+        )
+
+
+def _question_finding(state: DatabaseState, view: RunView, pause: Pause, *, is_only: bool) -> Finding:
+    asked = next(
+        (
+            entry.recorded_at
+            for entry in reversed(view.journal)
+            if isinstance(entry.event, InputRequested) and entry.event.node == pause.node_index
+        ),
+        view.info.created_at,
+    )
+    shown = "" if pause.question is None else f": {to_display_text(pause.question.tree, _SHOWN_CHARS)}"
+    which = () if is_only else ("--pause", pause.pause_id)
+    kind = "" if pause.answer_schema is None else f" ({describe_schema(pause.answer_schema)})"
+    return Finding(
+        "waits_for_answer",
+        "problem",
+        f"The run has waited {state.waited(asked)} for an answer to {pause.pause_id!r}{kind}{shown}",
+        {
+            "pause_id": pause.pause_id,
+            "answer_name": pause.answer_name,
+            "asked_at": to_rfc3339(asked),
+            "answer_schema": pause.answer_schema,
+        },
+        ("runs", "answer", view.id, *which, "ANSWER"),
+        view.id,
+    )
+
+
+def deadline_findings(state: DatabaseState, view: RunView) -> Iterator[Finding]:
+    """Tell when the run will be failed for taking too long."""
+    at = view.info.deadline_at
+    if at is None or view.info.paused_at is not None:
+        return
+    facts = {"deadline_at": to_rfc3339(at)}
+    if at > state.now:
+        yield Finding(
+            "deadline", "info", f"The run fails if it has not ended {state.ahead(at)}.", facts, run_id=view.id
+        )
+        return
+    yield Finding(
+        "deadline_passed",
+        "warning",
+        f"The deadline of the run passed {state.ago(at)}: the next runner that has its workflow fails it.",
+        facts,
+        run_id=view.id,
+    )
