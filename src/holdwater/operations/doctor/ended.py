@@ -40,6 +40,7 @@ def _failed_finding(view: RunView, at: str) -> Finding:
             view.id,
         )
     facts |= _node_facts(failed)
+    error = (failed.error or (failed.failure.message if failed.failure is not None else error)).partition("\n")[0]
     if facts["category"] == "CRASHED" and "its process died" in error:
         return Finding(
             "crashed_too_often",

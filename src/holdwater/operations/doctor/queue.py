@@ -24,18 +24,20 @@ def queue_findings(
     state: DatabaseState, view: RunView, rows: Sequence[WorkRow], names: Sequence[str]
 ) -> Iterator[Finding]:
     """Find out why work that is due is not taken.  `names`: of the tasks of `rows`."""
-    takers = state.takers(view.info.workflow)
-    if not takers:
-        yield _no_runner_finding(state, view, rows, names)
-        return
-    wanted = {name: state.node_facts(view.info.workflow, name).get("executor") for name in names}
-    served = {executor for runner in takers for executor in runner.executors}
-    for executor in dict.fromkeys(wanted.values()):
-        if executor is not None and executor not in served:
-            yield _no_executor_finding(view, takers, executor, [name for name in names if wanted[name] == executor])
-    rest = [
-        (row, name) for row, name in zip(rows, names, strict=True) if wanted[name] is None or wanted[name] in served
+    workflow = view.info.workflow
+    takers = state.takers(workflow)
+    wanted = {name: state.node_facts(workflow, name).get("executor") for name in names}
+    served = {executor for runner in state.runners if runner.is_alive for executor in runner.executors}
+    missing = [
+        executor for executor in dict.fromkeys(wanted.values()) if executor is not None and executor not in served
     ]
+    for executor in missing:
+        yield _no_executor_finding(state, view, executor, [name for name in names if wanted[name] == executor])
+    if not takers:
+        if not (missing and served):
+            yield _no_runner_finding(state, view, rows, names)
+        return
+    rest = [(row, name) for row, name in zip(rows, names, strict=True) if wanted[name] not in missing]
     if rest:
         yield _slots_finding(state, view, takers, [row for row, _ in rest], [name for _, name in rest])
 
@@ -71,14 +73,14 @@ def _no_runner_finding(state: DatabaseState, view: RunView, rows: Sequence[WorkR
     )
 
 
-def _no_executor_finding(view: RunView, takers: Sequence[RunnerInfo], executor: str, names: Sequence[str]) -> Finding:
-    has = {runner.name: sorted(runner.executors) for runner in takers[:MAX_NAMES]}
+def _no_executor_finding(state: DatabaseState, view: RunView, executor: str, names: Sequence[str]) -> Finding:
+    has = {runner.name: sorted(runner.executors) for runner in state.runners[:MAX_NAMES] if runner.is_alive}
     said = "; ".join([f"{name!r} has {name_list(executors)}" for name, executors in list(has.items())[:5]])
     return Finding(
         "no_executor",
         "problem",
-        f"{'Task' if len(names) == 1 else 'Tasks'} {name_list(list(names))} need the executor {executor!r}, and no live"
-        f" runner with the workflow has it: {said}.",
+        f"{'Task' if len(names) == 1 else 'Tasks'} {name_list(list(names))} {'needs' if len(names) == 1 else 'need'}"
+        f" the executor {executor!r}, and no live runner has it{f': {said}' if said else ''}.",
         {"executor": executor, "tasks": list(names[:MAX_NAMES]), "executors": has},
         run_id=view.id,
     )

@@ -49,7 +49,7 @@ def _question_finding(state: DatabaseState, view: RunView, pause: Pause, *, is_o
     return Finding(
         "waits_for_answer",
         "problem",
-        f"The run has waited {state.waited(asked)} for an answer to {pause.pause_id!r}{kind}{shown}",
+        f"The run has waited {state.waited(asked)} for the answer to {pause.pause_id!r}{kind}{shown}",
         {
             "pause_id": pause.pause_id,
             "answer_name": pause.answer_name,

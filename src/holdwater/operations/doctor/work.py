@@ -94,10 +94,12 @@ def _owner_findings(state: DatabaseState, view: RunView, held: Sequence[TaskWork
 
 
 def _executing_finding(state: DatabaseState, view: RunView, work: Sequence[TaskWork], owner: str) -> Finding:
+    runner = state.find_runner(owner)
+    heard = "" if runner is None else f", last heard of {state.ago(runner.seen_at)}"
     return Finding(
         "executing",
         "info",
-        f"{_tasks(work)} {_is(work)} executed by {state.describe_owner(owner)}; its lease ends"
+        f"{_tasks(work)} {_is(work)} executed by {state.describe_owner(owner)}{heard}; its lease ends"
         f" {state.ahead(_lease_end(work))}, unless it is renewed.",
         {**_work_facts(work), **state.owner_facts(owner), "lease_until": to_rfc3339(_lease_end(work))},
         ("runs", "logs", view.id, "--follow"),
