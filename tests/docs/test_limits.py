@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from holdwater import DefaultRunnerConfig, WorkflowRunnerConfig
+from holdwater.drawing import folding
 from holdwater.engine import run_batches
 from holdwater.model import descriptor, error_report, logs, validation
+from holdwater.model.ports import drawings
 from holdwater.model.value_types import tag
 from holdwater.operations import catalog, runners, starting
 from holdwater.runners.tasks import health
@@ -38,6 +40,12 @@ def test_fixed_limits() -> None:
     assert f"{logs.MAX_LINE_CHARS} characters" in logs_row
     assert f"{logs.MAX_ATTEMPT_BYTES // 1_000_000} MB {logs.MAX_RUN_BYTES // 1_000_000} MB" in logs_row
     assert f"{calendar.MAX_EXPRESSION_CHARS} characters" in row("cron expression")
+    drawn = row("tasks in one picture")
+    assert f"{folding.MAX_DRAWN_BOXES} " in drawn
+    assert f"{folding.MAX_NEIGHBOURS} tasks" in drawn
+    kept = row("layouts of pictures")
+    assert f"{drawings.MAX_LAYOUT_BYTES // 1_000_000} MB" in kept
+    assert f"{drawings.MAX_LAYOUTS_BYTES // 1_000_000} MB" in kept
     assert f"{starting.MAX_RUNS_PER_CALL} {run_batches.MAX_RUNS_PER_COMMIT} in each" in row(
         "runs that one `submit_many`"
     )

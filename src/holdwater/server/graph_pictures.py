@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from markupsafe import Markup
 
-from holdwater.drawing.folded_svg import bar_segments, counts_text, render_folded
-from holdwater.drawing.folding import MAX_DRAWN_BOXES, Level, Surroundings, fold_levels, surroundings_of
+from holdwater.drawing.folded_svg import render_folded
+from holdwater.drawing.folding import MAX_DRAWN_BOXES, Level, fold_levels, surroundings_of
 from holdwater.drawing.graph_layout import GraphLayout, layout_graph
 from holdwater.drawing.graph_state import BoxState, GraphState
 from holdwater.drawing.graph_svg import GraphOptions, about_text, arrow_states, box_tooltip, render_graph
@@ -46,7 +46,7 @@ class PictureRequest:
 
     `state`: None for a workflow.  `selected`: key of a box; `level`: index of a level.
     `link`, `level_link`: addresses behind boxes and levels.  `wait`: make the layout now, however long it takes.
-    `states_only`: the page has the picture already.
+    `states_only`: the page has the picture already; it keeps one that is not folded.
     """
 
     picture: Picture
@@ -82,23 +82,16 @@ def _draw_folded(asked: PictureRequest) -> GraphPicture:
     picture, state = asked.picture, asked.state or GraphState()
     levels = fold_levels(picture)
     counts = [level.counts(state) for level in levels]
-    svg, around, hidden = "", "", 0
-    states: dict[str, Any] = {"level": asked.level, "levels": _level_states(counts)}
-    if not asked.states_only:
-        svg = render_folded(levels, counts, name=picture.name, selected=asked.level, link=asked.level_link)
+    around, hidden = "", 0
+    svg = render_folded(levels, counts, name=picture.name, selected=asked.level, link=asked.level_link)
     if asked.selected is not None and asked.selected in picture.boxes:
         found = surroundings_of(picture, asked.selected)
         layout = layout_graph(found.picture)
         around, hidden = render_graph(found.picture, layout, asked.state, asked.options), found.hidden
-        states |= _states_around(asked, found, layout)
-    return GraphPicture("folded", len(picture.boxes), Markup(svg), _states_json(states), Markup(around), hidden, levels)
+    return GraphPicture("folded", len(picture.boxes), Markup(svg), Markup("{}"), Markup(around), hidden, levels)
 
 
 # -- what the script of the page changes
-
-
-def _states_around(asked: PictureRequest, found: Surroundings, layout: GraphLayout) -> dict[str, Any]:
-    return _states(PictureRequest(found.picture, "", asked.state, asked.selected), layout)
 
 
 def _states(asked: PictureRequest, layout: GraphLayout) -> dict[str, Any]:
@@ -128,14 +121,6 @@ def _box_states(layout: GraphLayout, key: str, state: BoxState | None) -> list[A
     part = state.done / state.total if state.total and state.mark != "completed" else -1
     until = 0 if state.until is None else state.until // 1000
     return [state.mark, about_text(placed, state), box_tooltip(placed.box, state), round(part, 3), until]
-
-
-def _level_states(counts: Sequence[dict[Any, int]]) -> list[Any]:
-    """Return, by level, the text and the parts of the bar in percent."""
-    return [
-        [counts_text(found), [[mark, round(x, 2), round(part, 2)] for mark, x, part in bar_segments(found, 100)]]
-        for found in counts
-    ]
 
 
 def _states_json(states: dict[str, Any]) -> Markup:

@@ -8,11 +8,10 @@ import { all, dialogOpen, isTyping, one, relativeTime } from './lib.js';
 
 const STEP = 1.25, POINT_MS = 80;
 const URGENT = ['failed', 'orphaned', 'awaiting_input', 'running', 'paused', 'waiting', 'queued'];
-const setAttributes = (element, values) => Object.entries(values).forEach(([name, value]) => element.setAttribute(name, value));
 
 function rectangle(values) {
   const made = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
-  setAttributes(made, values);
+  for (const [name, value] of Object.entries(values)) made.setAttribute(name, value);
   return made;
 }
 
@@ -140,27 +139,6 @@ class Graph extends GraphView {
   }
 }
 
-// A folded picture: text and bar of each level.
-class Levels {
-  constructor(view) {
-    this.view = view;
-    this.boxes = all('[data-level]', view);
-  }
-
-  update({ levels, level }) {
-    this.boxes.forEach((box, i) => box.classList.toggle('selected', i === level));
-    levels?.forEach(([text, parts], i) => {
-      const room = (place(this.boxes[i]).width - 24) / 100;
-      one('.about:not(.size)', this.boxes[i]).textContent = text;
-      one('.level-bar', this.boxes[i]).replaceChildren(...parts.map(([mark, x, width]) => (
-        rectangle({ class: `segment state-${mark}`, x: 12 + x * room, y: 50, width: width * room, height: 6 })
-      )));
-    });
-  }
-
-  tick() {}
-}
-
 // -- the picture of the page
 
 let graph = null, seen = '';
@@ -170,10 +148,9 @@ function look() {
   if (!view) { graph = null; return; }
   if (!one('svg', view)) { fetchPicture(view); return; }
   if (graph?.view !== view) {
-    graph = view.classList.contains('folded') ? new Levels(view) : new Graph(view);
+    graph = new Graph(view);
     seen = '';
-    const tools = one('[data-graph-tools]');
-    if (tools) tools.hidden = graph instanceof Levels;
+    one('[data-graph-tools]').hidden = false;
   }
   if (source !== seen) graph.update(JSON.parse(seen = source));
 }
@@ -193,11 +170,11 @@ const ACTS = { 0: () => graph.fit(), '+': () => graph.zoom(STEP), '=': () => gra
 
 document.addEventListener('click', ({ target }) => {
   const button = target.closest('[data-zoom]');
-  if (button && graph?.zoom) ACTS[button.dataset.zoom]();
+  if (button && graph) ACTS[button.dataset.zoom]();
 });
 
 document.addEventListener('keydown', (event) => {
-  if (!graph?.zoom || !ACTS[event.key] || event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || dialogOpen()) return;
+  if (!graph || !ACTS[event.key] || event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || dialogOpen()) return;
   event.preventDefault();
   ACTS[event.key]();
 });
