@@ -41,7 +41,7 @@ def test_fixed_limits() -> None:
     assert f"{logs.MAX_ATTEMPT_BYTES // 1_000_000} MB {logs.MAX_RUN_BYTES // 1_000_000} MB" in logs_row
     assert f"{calendar.MAX_EXPRESSION_CHARS} characters" in row("cron expression")
     drawn = row("tasks in one picture")
-    assert f"{folding.MAX_DRAWN_BOXES} " in drawn
+    assert f"{folding.MAX_DRAWN_BOXES};" in drawn
     assert f"{folding.MAX_NEIGHBOURS} tasks" in drawn
     kept = row("layouts of pictures")
     assert f"{drawings.MAX_LAYOUT_BYTES // 1_000_000} MB" in kept
