@@ -106,6 +106,7 @@ _DESCRIPTIONS: Final = {
     404: "There is no such thing.",
     409: "It cannot be done in this state.",
     413: "The body is too large.",
+    414: "The URL is too long.",
     415: "The body is not JSON.",
     429: "There are too many of them now.",
     500: "An error inside Holdwater.",
@@ -121,7 +122,7 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def api_router(noun: str, prefix: str = "") -> APIRouter:
     """Create a router of one noun; every route of it has the errors that any route can have."""
     return APIRouter(
-        prefix=prefix, tags=[noun], route_class=ApiRoute, responses=error_responses(400, 401, 403, 404, 500, 503)
+        prefix=prefix, tags=[noun], route_class=ApiRoute, responses=error_responses(400, 401, 403, 404, 414, 500, 503)
     )
 
 

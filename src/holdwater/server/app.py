@@ -23,7 +23,7 @@ from holdwater.server.form_posts import check_csrf
 from holdwater.server.pages import PAGE_ROUTERS
 from holdwater.server.rendering import root_of
 from holdwater.server.request_guard import RequestGuard
-from holdwater.server.routes import API_ROUTERS, health
+from holdwater.server.routes import API_ROUTERS, health, installation
 from holdwater.server.streams.hub import StreamHub
 from holdwater.server.tenant_database import TenantDatabase
 
@@ -81,6 +81,7 @@ def create_app(tenant_database: TenantDatabase, policy: AccessPolicy) -> FastAPI
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
     app.include_router(health.router)
     app.include_router(openapi.router)
+    app.include_router(installation.server_router)
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     for router in PAGE_ROUTERS:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdwater import errors
 from holdwater.errors import HoldwaterError
-from holdwater.server.rendering import is_page, render
+from holdwater.server.rendering import is_page, render, root_of
 
 REQUEST_ID: Final = "holdwater.request_id"
 """key of the request's id in its ASGI scope"""
@@ -175,8 +175,19 @@ async def http_error_response(request: Request, error: Exception) -> Response:
     code = error.code if isinstance(error, RequestError) else _CODES_BY_STATUS.get(status, "invalid_request")
     hint = error.hint if isinstance(error, RequestError) else ""
     is_ours = isinstance(error, RequestError)
+    headers = {"allow": ", ".join(allowed_methods(request))} if status == 405 else error.headers
     message = str(error.detail) if is_ours else _MESSAGES.get(status, str(error.detail))
-    return error_response(request, status, code, message, hint=hint, headers=error.headers)
+    return error_response(request, status, code, message, hint=hint, headers=headers)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """List the methods of a path: those of the routes that are closest to it, which have the fewest parameters."""
+    found: dict[int, set[str]] = {}
+    for route in request.app.routes:
+        methods = getattr(route, "methods", None)
+        if methods and route.path_regex.match(str(request.scope["path"]).removeprefix(root_of(request))):
+            found.setdefault(len(route.param_convertors), set()).update(methods)
+    return sorted(found[min(found)]) if found else []
 
 
 async def validation_error_response(request: Request, error: Exception) -> Response:

@@ -12,6 +12,8 @@ from holdwater.server.rendering import render
 
 _UNUSED: Final = ("HTTPValidationError", "ValidationError")
 
+PUBLIC_OPERATIONS: Final = ("health", "ready")
+
 router = APIRouter()
 
 
@@ -29,6 +31,8 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
             for operation in path.values():
                 operation.get("responses", {}).pop("422", None)
                 operation.pop("x-takes-values", None)
+                if operation["operationId"] in PUBLIC_OPERATIONS:
+                    operation["security"] = []
         schemas = document.get("components", {}).get("schemas", {})
         for name in _UNUSED:
             schemas.pop(name, None)

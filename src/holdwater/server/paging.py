@@ -9,17 +9,22 @@ from typing import Annotated, Any, Final
 
 from fastapi import Query
 
+from holdwater.errors import InvalidArgument
+from holdwater.model.records import RunFilter
+from holdwater.operations.run_filters import check_filter
+from holdwater.operations.runs import RunPage, page_runs
+from holdwater.runs.reader import RunReader
 from holdwater.server.errors import RequestError
 
 MAX_LIMIT: Final = 1000
 DEFAULT_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
-MAX_CURSOR_CHARS: Final = 4096
+CURSOR_PATTERN: Final = "^[A-Za-z0-9_-]{4,4096}$"
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="items of a page")]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="items to leave out; a cursor has no such limit")]
 Cursor = Annotated[
-    str | None, Query(max_length=MAX_CURSOR_CHARS, description="`next_cursor` of the page before, with the same filter")
+    str | None, Query(pattern=CURSOR_PATTERN, description="`next_cursor` of the page before, with the same filter")
 ]
 
 
@@ -42,6 +47,15 @@ def decode_cursor(cursor: str, filter_parts: Any, kinds: tuple[type, ...]) -> li
     if len(place) != len(kinds) or any(type(part) is not kind for part, kind in zip(place, kinds, strict=True)):
         raise _invalid("the cursor is not one of this server")
     return place
+
+
+def read_page(runs: RunReader, which: RunFilter, cursor: str | None) -> RunPage:
+    """Read a page of runs.  Raises RequestError for a cursor of another filter, InvalidArgument, StoreUnavailable."""
+    check_filter(which)
+    try:
+        return page_runs(runs, which, cursor)
+    except InvalidArgument as error:
+        raise _invalid(error.message) from error
 
 
 def _digest(filter_parts: Any) -> str:

@@ -30,7 +30,15 @@ def _task_of_path(
     return decode_run_id(task)
 
 
+def _workflow_of_path(
+    name: Annotated[str, Path(description="name of a workflow; `/` in it is written `~1`, and `~` as `~0`")],
+) -> str:
+    return decode_run_id(name)
+
+
 RunId = Annotated[str, Depends(_run_id_of_path)]
 """parameter of an endpoint below `/{run_id}`: the id as it is in the database"""
 TaskName = Annotated[str, Depends(_task_of_path)]
 """parameter of an endpoint below `/{task}`: the name as it is in the plan"""
+WorkflowName = Annotated[str, Depends(_workflow_of_path)]
+"""parameter of an endpoint below `/workflows/{name}`: the name as it is in the catalog"""

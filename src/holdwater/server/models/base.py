@@ -11,6 +11,11 @@ from holdwater.model.time import Micros, to_rfc3339
 Instant = Annotated[str, Field(examples=["2026-11-21T05:00:00.000000Z"], json_schema_extra={"format": "date-time"})]
 """RFC 3339, in UTC"""
 
+GivenInstant = Annotated[
+    str, Field(max_length=64, examples=["2026-11-21T05:00:00Z"], json_schema_extra={"format": "date-time"})
+]
+"""RFC 3339 or ISO 8601, as a caller writes it"""
+
 
 class RequestBody(BaseModel, extra="forbid", strict=True):  # type: ignore[call-arg]
     """Base of bodies of requests: unknown fields are errors, and nothing is converted."""

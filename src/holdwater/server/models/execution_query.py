@@ -1,26 +1,95 @@
-"""Filters of lists of runs, as query parameters."""
+"""Filters of lists of runs, as query parameters and in bodies."""
 
 from __future__ import annotations
 
+from typing import Annotated, Any, Literal
+
 from pydantic import BaseModel, Field
 
-from holdwater.server.models.executions import ExecutionStatus
-from holdwater.server.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARS, MAX_LIMIT, MAX_OFFSET
+from holdwater.model.records import RunFilter
+from holdwater.model.time import Micros, from_rfc3339
+from holdwater.server.errors import RequestError
+from holdwater.server.models.base import GivenInstant
+from holdwater.server.paging import CURSOR_PATTERN
 
 MAX_NAME_CHARS = 512
+MAX_ALTERNATIVES = 50
+MAX_LABELS = 32
+MAX_LABEL_CHARS = 400
+
+StatusTerm = Annotated[str, Field(pattern="^!?(running|paused|completed|failed|cancelled)$", examples=["failed"])]
+Pattern = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, examples=["orders*"])]
+LabelTerm = Annotated[
+    str, Field(pattern=r"^[A-Za-z]([A-Za-z0-9._/-]*[A-Za-z0-9])?(=[^\x00-\x1f\x7f]*)?$", max_length=MAX_LABEL_CHARS)
+]
 
 
-class ExecutionQuery(BaseModel, extra="forbid"):  # type: ignore[call-arg]
-    """Selection of runs; unknown parameters are errors.
+class ExecutionFilter(BaseModel, extra="forbid"):  # type: ignore[call-arg]
+    """Selection of runs; unknown fields are errors.
 
-    `children`: also runs that other runs have started.  `since`: started at this instant or later.
+    `status`, `workflow` (a pattern with `*`, `?` and `[...]`): any of them; with `!` before it, none of them.
+    `label`: all of them; `KEY` alone is any value.  `origin`: any of them.
+    `since`, `until`: started, or with `time=ended` ended, at or after and before an instant.
+    `text`: the beginning or end of an id, part of an idempotency key or of an error.
+    `children`: also runs that other runs have started.
     """
 
-    status: ExecutionStatus | None = None
-    workflow: str | None = Field(None, max_length=MAX_NAME_CHARS)
-    since: str | None = Field(None, max_length=64, examples=["2026-11-21T05:00:00Z"])
+    status: list[StatusTerm] = Field(default_factory=list, max_length=MAX_ALTERNATIVES)
+    workflow: list[Pattern] = Field(default_factory=list, max_length=MAX_ALTERNATIVES)
+    label: list[LabelTerm] = Field(default_factory=list, max_length=MAX_LABELS)
+    origin: list[Literal["api", "cli", "code", "cron", "trigger", "child", "fork"]] = Field(default_factory=list)
+    since: GivenInstant | None = None
+    until: GivenInstant | None = None
+    time: Literal["started", "ended"] = "started"
+    text: str | None = Field(None, min_length=1, max_length=1000)
     children: bool = False
-    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
-    offset: int = Field(0, ge=0, le=MAX_OFFSET)
-    cursor: str | None = Field(None, max_length=MAX_CURSOR_CHARS)
-    count: bool = Field(False, description="with `counts`, by status")
+
+    def to_run_filter(self) -> RunFilter:
+        """Create the filter of operations.  Raises RequestError."""
+        statuses, excluded_statuses = _split(self.status)
+        workflows, excluded_workflows = _split(self.workflow)
+        since, until = _parse_instant("since", self.since), _parse_instant("until", self.until)
+        span: dict[str, Any] = (
+            {"ended_since": since, "ended_until": until} if self.time == "ended" else {"since": since, "until": until}
+        )
+        return RunFilter(
+            top_level=not self.children,
+            statuses=statuses,
+            excluded_statuses=excluded_statuses,
+            workflows=workflows,
+            excluded_workflows=excluded_workflows,
+            labels=dict([_split_label(term) for term in self.label]),
+            origins=tuple(self.origin),
+            text=self.text,
+            **span,
+        )
+
+
+class ExecutionQuery(ExecutionFilter):
+    """A page of runs that match a filter.  `count`: with `counts`, by status, up to 10,000 each."""
+
+    limit: int = Field(100, ge=1, le=1000)
+    offset: int = Field(0, ge=0, le=10_000)
+    cursor: str | None = Field(None, pattern=CURSOR_PATTERN)
+    count: bool = False
+
+
+def _split(terms: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    wanted = tuple([term for term in terms if not term.startswith("!")])
+    return wanted, tuple([term[1:] for term in terms if term.startswith("!")])
+
+
+def _split_label(term: str) -> tuple[str, str | None]:
+    key, equals, value = term.partition("=")
+    return key, value if equals else None
+
+
+def _parse_instant(name: str, text: str | None) -> Micros | None:
+    if text is None:
+        return None
+    try:
+        return from_rfc3339(text)
+    except (ValueError, OverflowError) as error:
+        raise RequestError(
+            400, f"query.{name}: {text!r} is no instant: {error}", hint="write 2026-11-21T05:00:00Z"
+        ) from None

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from holdwater.model.records import CappedCount
 from holdwater.model.statuses import FINAL_STATUSES
+from holdwater.operations.bulk_control import BulkResult
+from holdwater.operations.runs import RunPage
 from holdwater.runs.info import RunInfo
 from holdwater.runs.nodes import NodeState
 from holdwater.runs.open_pauses import Pause
 from holdwater.runs.view import RunView
 from holdwater.server.models.base import Instant, Page, RequestBody, to_instant
+from holdwater.server.models.execution_query import ExecutionFilter
 from holdwater.server.models.values import plain_value, plain_values
 
 ExecutionStatus = Literal["running", "paused", "completed", "failed", "cancelled"]
@@ -75,10 +80,31 @@ class Count(BaseModel):
 
 
 class ExecutionPage(Page):
-    """Runs, newest first.  `counts`: with `count=true`, by status."""
+    """Runs, newest first.  `previous_cursor`: of the page of newer runs.  `counts`: with `count=true`, by status.
+
+    `searched_until`: the page of a search for `text` is not full, because only so many runs are looked at for one;
+    `next_cursor` goes on from this instant.
+    """
 
     items: list[Execution]
+    previous_cursor: str | None = None
+    searched_until: Instant | None = None
     counts: dict[ExecutionStatus, Count] | None = None
+
+    @classmethod
+    def of(cls, tenant_id: str, page: RunPage, counts: Mapping[str, CappedCount] | None) -> ExecutionPage:
+        """Create it from a page of runs."""
+        return cls(
+            tenant_id=tenant_id,
+            items=[Execution.of(run) for run in page.runs],
+            total=len(page.runs),
+            next_cursor=page.older_cursor,
+            previous_cursor=page.newer_cursor,
+            searched_until=to_instant(page.searched_until),
+            counts=None
+            if counts is None
+            else {status: Count(count=one.count, more=one.is_capped) for status, one in counts.items()},
+        )
 
 
 class Progress(BaseModel):
@@ -165,3 +191,26 @@ class AnswerBody(RequestBody):
 
     pause_id: str | None = None
     value: Any = Field(examples=[True])
+
+
+class BulkBody(RequestBody):
+    """A request for many runs: a list of `ids`, or all that match a `filter` now, 1,000 at most."""
+
+    verb: Literal["cancel", "pause", "resume", "retry"]
+    ids: list[str] | None = Field(None, max_length=1000)
+    filter: ExecutionFilter | None = None
+    reason: str = Field("", max_length=10_000)
+
+
+class BulkOutcome(BaseModel):
+    """Result of a request for many runs.  `refusals`: by id, of the first ones; `more`: more match: ask again."""
+
+    done: int
+    refused: int
+    refusals: dict[str, str]
+    more: bool
+
+    @classmethod
+    def of(cls, result: BulkResult) -> BulkOutcome:
+        """Create it from what was done."""
+        return cls(done=result.done_count, refused=result.refused_count, refusals=result.refusals, more=result.has_more)

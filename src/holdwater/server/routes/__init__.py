@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from holdwater.server.routes import executions, graphs, steering, streams
+from holdwater.server.routes import (
+    doctor,
+    executions,
+    graphs,
+    installation,
+    questions,
+    steering,
+    streams,
+    triggers,
+    workflows,
+)
 
-API_ROUTERS = (executions.router, graphs.router, steering.router, streams.router)
+API_ROUTERS = (
+    executions.router,
+    graphs.router,
+    steering.router,
+    streams.router,
+    doctor.router,
+    questions.router,
+    workflows.router,
+    triggers.router,
+    installation.router,
+)

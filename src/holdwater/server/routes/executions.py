@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Final
 
 from fastapi import Query
 
 from holdwater.events.stream import is_behind
 from holdwater.model.records import RunFilter
-from holdwater.operations.runs import list_runs
+from holdwater.operations.runs import count_runs
+from holdwater.runs.logs import LogReader
 from holdwater.server.api_routing import api_router
 from holdwater.server.models.events import Event, EventPage
 from holdwater.server.models.execution_query import ExecutionQuery
-from holdwater.server.models.executions import Execution, ExecutionDetail, ExecutionPage
+from holdwater.server.models.executions import ExecutionDetail, ExecutionPage
+from holdwater.server.models.logs import LogLineBody, LogPageBody
 from holdwater.server.models.tasks import Task, TaskDetail, TaskList
-from holdwater.server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
+from holdwater.server.paging import DEFAULT_LIMIT, Cursor, Limit, Offset, read_page
 from holdwater.server.positions import POSITION_PATTERN, parse_position
-from holdwater.server.routes.execution_filters import count_executions, list_executions_page
 from holdwater.server.run_paths import RunId, TaskName
 from holdwater.server.tenant_database import Tenant
+
+MAX_ATTEMPT: Final = 1_000_000
 
 router = api_router("executions", "/executions")
 
@@ -26,14 +30,10 @@ router = api_router("executions", "/executions")
 @router.get("")
 def list_executions(tenant: Tenant, query: Annotated[ExecutionQuery, Query()]) -> ExecutionPage:
     """List runs, newest first."""
-    items, next_cursor = list_executions_page(tenant.database.runs, query)
-    return ExecutionPage(
-        tenant_id=tenant.tenant,
-        items=[Execution.of(run) for run in items],
-        total=len(items),
-        next_cursor=next_cursor,
-        counts=count_executions(tenant.database.runs, query) if query.count else None,
-    )
+    which = query.to_run_filter()
+    page = read_page(tenant.database.runs, replace(which, limit=query.limit, offset=query.offset), query.cursor)
+    counts = count_runs(tenant.database.runs, which) if query.count else None
+    return ExecutionPage.of(tenant.tenant, page, counts)
 
 
 @router.get("/{run_id}")
@@ -83,16 +83,32 @@ def list_events(
 
 
 @router.get("/{run_id}/children")
-def list_children(tenant: Tenant, run_id: RunId, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> ExecutionPage:
+def list_children(
+    tenant: Tenant, run_id: RunId, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, cursor: Cursor = None
+) -> ExecutionPage:
     """List the runs that a run has started, newest first."""
     tenant.database.runs.row(run_id)
-    parts = ["children", run_id]
-    before = None if cursor is None else decode_cursor(cursor, parts, (str,))[0]
-    found = list_runs(tenant.database.runs, RunFilter(parent_id=run_id, before_id=before), limit + 1)
-    items = [Execution.of(run) for run in found[:limit]]
-    return ExecutionPage(
+    which = RunFilter(parent_id=run_id, limit=limit, offset=offset)
+    return ExecutionPage.of(tenant.tenant, read_page(tenant.database.runs, which, cursor), None)
+
+
+@router.get("/{run_id}/tasks/{task}/logs")
+def list_log_lines(
+    tenant: Tenant,
+    run_id: RunId,
+    task: TaskName,
+    attempt: Annotated[int | None, Query(ge=1, le=MAX_ATTEMPT, description="only lines of this attempt")] = None,
+    after: Annotated[str | None, Query(max_length=100, description="only lines behind this `cursor`")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> LogPageBody:
+    """List the lines that a task has printed and logged, with the tracebacks of its failures."""
+    page = LogReader(tenant.database.runs, run_id, task, attempt).read(after, limit)
+    items = [LogLineBody.of(line) for line in page.lines]
+    return LogPageBody(
         tenant_id=tenant.tenant,
+        execution_id=run_id,
         items=items,
         total=len(items),
-        next_cursor=encode_cursor([items[-1].id], parts) if len(found) > limit else None,
+        cursor=page.cursor,
+        has_more=page.has_more,
     )

@@ -12,7 +12,7 @@ from holdwater.operations.catalog import get_workflow
 from holdwater.operations.graphs import RunGraph, announced_nodes, draw_workflow, graph_of_run
 from holdwater.server.api_routing import api_router
 from holdwater.server.models.graphs import ExecutionGraph
-from holdwater.server.run_paths import RunId, decode_run_id
+from holdwater.server.run_paths import RunId, WorkflowName
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 SVG_TYPE: Final = "image/svg+xml"
@@ -41,18 +41,16 @@ def get_execution_graph(tenant: Tenant, run_id: RunId) -> ExecutionGraph:
     return ExecutionGraph.of(tenant.tenant, run_id, _graph(tenant, run_id))
 
 
-@router.get("/executions/{run_id}/picture.svg", response_class=SVGResponse, responses=PICTURE)
+@router.get("/executions/{run_id}/picture.svg", response_class=SVGResponse, status_code=200, responses=PICTURE)
 def get_execution_picture(tenant: Tenant, run_id: RunId, theme: PictureTheme = "auto") -> SVGResponse:
     """Draw a run with the states of its tasks; one of more than 3,000 tasks by levels."""
     return SVGResponse(_graph(tenant, run_id).to_svg(theme, tenant.graph_layouts))
 
 
-@router.get("/workflows/{workflow}/picture.svg", response_class=SVGResponse, responses=PICTURE)
-def get_workflow_picture(tenant: Tenant, workflow: str, theme: PictureTheme = "auto") -> SVGResponse:
+@router.get("/workflows/{name}/picture.svg", response_class=SVGResponse, status_code=200, responses=PICTURE)
+def get_workflow_picture(tenant: Tenant, name: WorkflowName, theme: PictureTheme = "auto") -> SVGResponse:
     """Draw a workflow; one of more than 3,000 tasks by levels."""
-    return SVGResponse(
-        draw_workflow(get_workflow(tenant.database, decode_run_id(workflow)), theme, tenant.graph_layouts)
-    )
+    return SVGResponse(draw_workflow(get_workflow(tenant.database, name), theme, tenant.graph_layouts))
 
 
 def _graph(tenant: TenantDatabase, run_id: str) -> RunGraph:

@@ -1,0 +1,222 @@
+"""Schedules and triggers: lists, one, creating, changing and deleting them, their fires."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query
+
+from holdwater.errors import ScheduleError, ScheduleNotFound
+from holdwater.model.time import to_rfc3339
+from holdwater.operations.schedule_forecast import forecast_cron
+from holdwater.operations.schedule_queries import find_schedule, get_schedule, list_fires, list_schedules
+from holdwater.operations.schedule_views import ScheduleInfo
+from holdwater.operations.schedules import (
+    change_cron,
+    delete_schedule,
+    register_cron,
+    request_run_now,
+    set_schedule_enabled,
+    set_trigger_enabled,
+)
+from holdwater.server.acts import writable_database
+from holdwater.server.api_routing import CHANGE_ERRORS, TAKES_VALUES, api_router
+from holdwater.server.errors import RequestError
+from holdwater.server.models.triggers import (
+    Deleted,
+    Fire,
+    Fired,
+    FirePage,
+    Forecast,
+    NewTrigger,
+    NextFire,
+    TriggerBody,
+    TriggerChanges,
+    TriggerDetail,
+    TriggerPage,
+)
+from holdwater.server.paging import DEFAULT_LIMIT, Cursor, Limit, Offset, decode_cursor, encode_cursor
+from holdwater.server.request_values import read_values
+from holdwater.server.run_paths import decode_run_id
+from holdwater.server.tenant_database import Tenant, TenantDatabase
+from holdwater.tasks import Context
+
+RECENT_FIRES = 20
+
+router = api_router("triggers", "/triggers")
+
+
+def current_trigger(
+    tenant: Tenant,
+    name: Annotated[str, Path(max_length=512, description="name, or id; `/` in it is written `~1`, `~` as `~0`")],
+) -> ScheduleInfo:
+    """Find the schedule or trigger in a path.  Raises ScheduleNotFound."""
+    wanted = decode_run_id(name)
+    found = find_schedule(tenant.database, wanted)
+    if wanted not in (found.name, found.id):
+        raise ScheduleNotFound(f"there is no schedule or trigger {wanted!r}", hint=f"did you mean {found.name!r}?")
+    return found
+
+
+Trigger = Annotated[ScheduleInfo, Depends(current_trigger)]
+
+
+@router.get("")
+def list_triggers(
+    tenant: Tenant, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, cursor: Cursor = None
+) -> TriggerPage:
+    """List schedules and triggers, the oldest first."""
+    first = offset if cursor is None else decode_cursor(cursor, "triggers", (int,))[0]
+    found = list_schedules(tenant.database, limit=limit + 1, offset=first)
+    return TriggerPage(
+        tenant_id=tenant.tenant,
+        items=[TriggerBody.of(info) for info in found[:limit]],
+        total=min(len(found), limit),
+        next_cursor=encode_cursor([first + limit], "triggers") if len(found) > limit else None,
+    )
+
+
+@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra=TAKES_VALUES)
+def create_trigger(tenant: Tenant, body: NewTrigger) -> TriggerDetail:
+    """Create a cron schedule; one of this name that is there already is an error."""
+    database = writable_database(tenant)
+    if database.store.schedule_by_name("cron", body.name) is not None:
+        raise RequestError(409, f"there is a schedule {body.name!r} already", code="trigger_exists", hint="PATCH it")
+    schedule_id = register_cron(
+        database,
+        body.workflow_name,
+        body.cron_expression,
+        body.timezone,
+        context=None if body.context is None else read_values(body.context),
+        name=body.name,
+        catchup_policy=body.catchup,
+        overlap=body.overlap or "allow",
+        jitter_seconds=body.jitter_seconds or 0,
+        start=body.start_at,
+        end=body.end_at,
+        misfire_grace_seconds=3600 if body.misfire_grace_seconds is None else body.misfire_grace_seconds,
+        is_known=body.allow_unknown,
+    )
+    return _detail(tenant, get_schedule(database, schedule_id))
+
+
+@router.get("/{name}")
+def get_trigger(tenant: Tenant, trigger: Trigger) -> TriggerDetail:
+    """Read a schedule or trigger with its latest fires."""
+    return _detail(tenant, trigger)
+
+
+@router.patch("/{name}", responses=CHANGE_ERRORS, openapi_extra=TAKES_VALUES)
+def change_trigger(tenant: Tenant, trigger: Trigger, body: TriggerChanges) -> TriggerDetail:
+    """Change a cron schedule; its workflow, name, state and history stay."""
+    if trigger.kind != "cron":
+        raise ScheduleError("the interval and the options of a trigger are in its code", hint="pause or resume it here")
+    options = _options_of(trigger) | _given_options(body)
+    change_cron(
+        writable_database(tenant),
+        trigger.id,
+        body.cron_expression or trigger.expression,
+        body.timezone or trigger.timezone,
+        **options,
+    )
+    return _detail(tenant, get_schedule(tenant.database, trigger.id))
+
+
+@router.delete("/{name}", responses=CHANGE_ERRORS)
+def delete_trigger(tenant: Tenant, trigger: Trigger) -> Deleted:
+    """Delete a schedule or trigger with its history; its runs stay."""
+    delete_schedule(writable_database(tenant), trigger.id)
+    return Deleted(name=trigger.name or trigger.id)
+
+
+@router.post("/{name}/pause", responses=CHANGE_ERRORS)
+def pause_trigger(tenant: Tenant, trigger: Trigger) -> TriggerDetail:
+    """Stop it; what it has queued is skipped."""
+    return _set_enabled(tenant, trigger, False)
+
+
+@router.post("/{name}/resume", responses=CHANGE_ERRORS)
+def resume_trigger(tenant: Tenant, trigger: Trigger) -> TriggerDetail:
+    """Let it go on from now on."""
+    return _set_enabled(tenant, trigger, True)
+
+
+@router.post("/{name}/fire", status_code=202, responses=CHANGE_ERRORS)
+def fire_trigger(tenant: Tenant, trigger: Trigger) -> Fired:
+    """Have a runner start a run at once, whatever the fire times, overlap or state."""
+    request_run_now(writable_database(tenant), trigger.id)
+    return Fired(trigger=trigger.name or trigger.id, fired=True)
+
+
+@router.get("/{name}/next")
+def list_next_fires(
+    tenant: Tenant, trigger: Trigger, count: Annotated[int, Query(ge=1, le=100, description="number of fires")] = 10
+) -> Forecast:
+    """List the next fires of a cron schedule, with notes about changes of the clock."""
+    if trigger.kind != "cron":
+        raise ScheduleError("a trigger has no fire times: it is polled")
+    now = tenant.database.clock.now()
+    after = now if trigger.start_at is None else max(now, trigger.start_at)
+    found = forecast_cron(trigger.expression, trigger.timezone, after, until=trigger.end_at, count=count)
+    return Forecast(words=found.words, items=[NextFire.of(fire) for fire in found.fires])
+
+
+@router.get("/{name}/history")
+def list_trigger_history(
+    tenant: Tenant, trigger: Trigger, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, cursor: Cursor = None
+) -> FirePage:
+    """List the fires of a schedule or trigger, newest first, skipped ones with their reasons."""
+    parts = ["fires", trigger.id]
+    first = offset if cursor is None else decode_cursor(cursor, parts, (int,))[0]
+    found = list_fires(tenant.database, trigger.id, limit=limit + 1, offset=first)
+    return FirePage(
+        tenant_id=tenant.tenant,
+        trigger=trigger.name or trigger.id,
+        items=[Fire.of(fire) for fire in found[:limit]],
+        total=min(len(found), limit),
+        next_cursor=encode_cursor([first + limit], parts) if len(found) > limit else None,
+    )
+
+
+def _set_enabled(tenant: TenantDatabase, trigger: ScheduleInfo, enabled: bool) -> TriggerDetail:
+    database = writable_database(tenant)
+    if trigger.kind == "cron":
+        set_schedule_enabled(database, trigger.id, enabled)
+    else:
+        set_trigger_enabled(database, trigger.name or "", enabled)
+    return _detail(tenant, get_schedule(database, trigger.id))
+
+
+def _detail(tenant: TenantDatabase, info: ScheduleInfo) -> TriggerDetail:
+    fires = list_fires(tenant.database, info.id, limit=RECENT_FIRES)
+    return TriggerDetail(
+        **TriggerBody.of(info).model_dump(), tenant_id=tenant.tenant, recent_executions=[Fire.of(f) for f in fires]
+    )
+
+
+def _options_of(trigger: ScheduleInfo) -> dict[str, Any]:
+    """Return the options of a schedule as `change_cron` takes them."""
+    return {
+        "context": None if trigger.inputs is None else Context.from_json(trigger.inputs),
+        "catchup_policy": trigger.catchup,
+        "overlap": trigger.overlap,
+        "jitter_seconds": trigger.jitter_us / 1e6,
+        "misfire_grace_seconds": trigger.misfire_grace_us / 1e6,
+        "start": None if trigger.start_at is None else to_rfc3339(trigger.start_at),
+        "end": None if trigger.end_at is None else to_rfc3339(trigger.end_at),
+    }
+
+
+def _given_options(body: TriggerChanges) -> dict[str, Any]:
+    """Return the options that a body gives; null is the default."""
+    values: dict[str, Any] = {
+        "context": None if body.context is None else read_values(body.context),
+        "catchup": body.catchup,
+        "overlap": body.overlap or "allow",
+        "jitter_seconds": body.jitter_seconds or 0,
+        "misfire_grace_seconds": 3600 if body.misfire_grace_seconds is None else body.misfire_grace_seconds,
+        "start_at": body.start_at,
+        "end_at": body.end_at,
+    }
+    names = {"catchup": "catchup_policy", "start_at": "start", "end_at": "end"}
+    return {names.get(name, name): value for name, value in values.items() if name in body.model_fields_set}
