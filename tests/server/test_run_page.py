@@ -319,3 +319,13 @@ def test_the_log_of_a_task(browser: httpx.Client, database_url: str, runner: Def
     assert "Nothing was printed" in page_of(
         browser, runner.execute(define("w", ("a", noop, {}))).run_id, "/log", node="a"
     )
+
+
+def test_the_doctor(browser: httpx.Client, runner: DefaultRunner, define: Define) -> None:
+    run_id = runner.execute(Graph([write, ask], name="press"), {"topic": "rain"}).run_id
+    page = html.unescape(page_of(browser, run_id, tab="doctor"))
+    assert re.findall('data-finding="([^"]+)"', page) == ["waits_for_answer"]
+    assert f"holdwater runs answer {run_id}" in page
+    define("w", ("a", fails_first(1), {"retry_attempts": 1}))
+    failed = runner.execute("w").run_id
+    assert f"holdwater runs retry {failed}" in html.unescape(page_of(browser, failed, tab="doctor"))

@@ -11,10 +11,10 @@ from holdwater.errors import TaskNotFound
 from holdwater.events.run_events import EVENT_TYPES
 from holdwater.model.records import RunFilter
 from holdwater.model.time import Micros
-from holdwater.operations.graph_layouts import GraphLayouts
 from holdwater.operations.runs import count_runs, find_run
 from holdwater.server.pages.run.children import build_child_table
 from holdwater.server.pages.run.context import MOMENTS, build_data_tab
+from holdwater.server.pages.run.doctor import diagnose
 from holdwater.server.pages.run.events import EventFilter, events_as_json, matching_events, select_events
 from holdwater.server.pages.run.graph import build_graph_tab
 from holdwater.server.pages.run.header import build_header
@@ -101,7 +101,7 @@ def _page_values(tenant: TenantDatabase, run_id: str, links: PageLinks, *, is_fr
             panel = build_node_panel(run, links.node)
             log = read_tail(tenant.folded_runs, run_id, links.node)
         except TaskNotFound as error:
-            missing = f"{error.message}. {error.hint or ''}"
+            missing = f"{error.message}. {error.hint or ''}".strip()
     children = count_runs(tenant.database.runs, RunFilter(parent_id=run_id))
     return {
         "section": "runs",
@@ -113,15 +113,15 @@ def _page_values(tenant: TenantDatabase, run_id: str, links: PageLinks, *, is_fr
         "missing_node": missing,
         "marks": run.marks,
         "event_names": EVENT_NAMES,
-        "tab": _tab_values(run, links, tenant.graph_layouts, is_fragment),
+        "tab": _tab_values(tenant, run, links, is_fragment),
     }
 
 
-def _tab_values(run: ShownRun, links: PageLinks, layouts: GraphLayouts, is_fragment: bool) -> Any:
+def _tab_values(tenant: TenantDatabase, run: ShownRun, links: PageLinks, is_fragment: bool) -> Any:
     options = links.options
     match links.tab:
         case "graph":
-            return build_graph_tab(run, links, layouts, states_only=is_fragment)
+            return build_graph_tab(run, links, tenant.graph_layouts, states_only=is_fragment)
         case "timeline":
             window = (_instant(options.get("from")), _instant(options.get("to")))
             return build_timeline(run, _node_filter(options), window)
@@ -131,7 +131,7 @@ def _tab_values(run: ShownRun, links: PageLinks, layouts: GraphLayouts, is_fragm
             moment = options.get("at", "now")
             return build_data_tab(run.view, moment if moment in MOMENTS else "now", options.get("q", ""))
         case "doctor":
-            return None
+            return diagnose(tenant, run.view.id)
         case "tasks" if options.get("show") == "children":
             return build_child_table(
                 run.view, options.get("of", ""), options.get("state", ""), _number(options.get("page")) or 1
