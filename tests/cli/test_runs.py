@@ -162,6 +162,63 @@ def test_the_database_is_taken_from_the_environment(three: Shell, shell: Shell) 
     assert shell("runs", "list", "--database", "sqlite:///other.db").returncode == 3, "an option wins"
 
 
+@pytest.mark.parametrize(
+    ("options", "workflows"),
+    [
+        (["--status", "failed", "--status", "Completed"], ["fails", "sums", "sums"]),
+        (["--status", "!completed"], ["fails"]),
+        (["--workflow", "f*", "--workflow", "su?s"], ["fails", "sums", "sums"]),
+        (["--workflow", "!s*"], ["fails"]),
+        (["--workflow", "[fs]*"], ["fails", "sums", "sums"]),
+        (["--workflow", "[fs]ums"], []),
+        (["--origin", "cli"], ["fails", "sums", "sums"]),
+        (["--origin", "cron", "--origin", "api"], []),
+        (["--label", "env"], []),
+        (["--until", "1h"], []),
+        (["--ended-since", "1h"], ["fails", "sums", "sums"]),
+        (["--ended-until", "1h"], []),
+        (["--search", "no such text"], []),
+    ],
+)
+def test_filters_of_the_list(three: Shell, options: list[str], workflows: list[str]) -> None:
+    assert list_workflow_names(three, *options) == workflows
+
+
+def test_runs_are_found_by_labels_and_show_authors(shell: Shell) -> None:
+    shell("run", "flows:sums", "--label", "env=prod", "--label", "team=x y")
+    shell("run", "flows:sums")
+    assert list_workflow_names(shell) == ["sums", "sums"]
+    assert list_workflow_names(shell, "--label", "env=prod", "--label", "team") == ["sums"]
+    assert list_workflow_names(shell, "--label", "env=dev") == []
+    header, plain, labelled, _ = shell("runs", "list").stdout.splitlines()
+    assert header.split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "BY", "LABELS"]
+    assert labelled.endswith("  env=prod team=x y")
+    assert "  cli:" in plain
+    shown = shell("runs", "show", "@last").stdout
+    assert "by        cli:" in shown
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--status", "odd"],
+        ["--status", "!odd"],
+        ["--label", "a=1", "--label", "a=2"],
+    ],
+)
+def test_a_filter_that_cannot_be_is_an_error_of_usage(three: Shell, options: list[str]) -> None:
+    assert three("runs", "list", *options).returncode == 2
+
+
+@pytest.mark.parametrize(
+    "options", [["--origin", "web"], ["--label", "1=x"], ["--until", "soon"], ["--search", ""], ["--workflow", "!"]]
+)
+def test_a_value_that_cannot_be_is_named(three: Shell, options: list[str]) -> None:
+    said = three("runs", "list", *options)
+    assert said.returncode == 2, said.stderr
+    assert "Traceback" not in said.stderr
+
+
 def test_the_list_is_shown_again_until_it_is_interrupted(three: Shell) -> None:
     process = three.start("runs", "list", "--watch")
     assert process.stdout is not None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -14,6 +16,7 @@ from holdwater.cli.formatting import align_columns, first_line, format_instant, 
 
 if TYPE_CHECKING:
     from holdwater.model.records import CappedCount, RunFilter
+    from holdwater.model.time import Micros
     from holdwater.runners.tasks.results import RunSummary
     from holdwater.runs.reader import RunReader
 
@@ -24,30 +27,73 @@ _CLEAR_SCREEN: Final = "\x1b[H\x1b[2J\x1b[3J"
 
 def list_summaries(runs: RunReader, run_filter: RunFilter, limit: int) -> list[RunSummary]:
     """List runs with their activities, newest first."""
-    from holdwater.operations.runs import list_runs
+    return _search(runs, run_filter, limit)[0]
+
+
+def _search(runs: RunReader, run_filter: RunFilter, limit: int) -> tuple[list[RunSummary], Micros | None]:
+    """List runs page by page; returns with them the instant up to which was searched, None if that was all."""
+    from holdwater.model.records import MAX_LISTED_RUNS
+    from holdwater.operations.runs import page_runs
     from holdwater.runners.tasks.results import RunSummary
 
-    return [RunSummary.from_info(run) for run in list_runs(runs, run_filter, limit)]
+    found: list[RunSummary] = []
+    cursor: str | None = None
+    while True:
+        page = page_runs(runs, replace(run_filter, limit=min(limit - len(found), MAX_LISTED_RUNS)), cursor)
+        found += [RunSummary.from_info(run) for run in page.runs]
+        cursor = page.older_cursor
+        if page.searched_until is not None or cursor is None or len(found) >= limit:
+            return found, page.searched_until
 
 
 def table_lines(runs: RunReader, run_filter: RunFilter, limit: int) -> list[str]:
     """Return the lines of the table, and a line of totals."""
     from holdwater.operations.runs import count_runs
 
-    found = list_summaries(runs, run_filter, limit)
-    totals = count_runs(runs, run_filter)
+    found, searched_until = _search(runs, run_filter, limit)
+    more = [] if searched_until is None else [_go_on_line(run_filter, searched_until)]
     if not found:
-        return [f"no runs behind the first {run_filter.offset:,}" if run_filter.offset else "no runs"]
-    rows = [("RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "")]
-    for run in found:
-        why = first_line(run.activity or run.error_message or run.reason or "", 80)
-        if run.parent_run_id is not None:
-            why = ", ".join(filter(None, [f"child of {short_id(run.parent_run_id)}", why]))
-        name = truncate(run.workflow_name, 40)
-        rows.append(
-            (short_id(run.run_id), name, run.status, format_instant(run.start_time), format_instant(run.end_time), why)
-        )
-    return [*align_columns(rows), _totals_line(totals, len(found), run_filter.offset)]
+        none = f"no runs behind the first {run_filter.offset:,}" if run_filter.offset else "no runs"
+        return [none, *more]
+    totals = count_runs(runs, run_filter)
+    return [*align_columns(_fitting_rows(found)), *more, _totals_line(totals, len(found), run_filter.offset)]
+
+
+def _fitting_rows(found: Sequence[RunSummary]) -> list[list[str]]:
+    """Return the rows of the table; authors and labels only where some run has any, and where there is room."""
+    names = ["RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "BY", "LABELS", ""]
+    columns = [[name, *cells] for name, cells in zip(names, zip(*map(_cells, found), strict=True), strict=True)]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for name in ("LABELS", "BY"):
+        place = next(k for k, column in enumerate(columns) if column[0] == name)
+        width = sum(max(map(len, column)) + 2 for column in columns)
+        if not any(columns[place][1:]) or (room is not None and width > room):
+            del columns[place]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _cells(run: RunSummary) -> tuple[str, ...]:
+    why = first_line(run.activity or run.error_message or run.reason or "", 80)
+    if run.parent_run_id is not None:
+        why = ", ".join(filter(None, [f"child of {short_id(run.parent_run_id)}", why]))
+    return (
+        short_id(run.run_id),
+        truncate(run.workflow_name, 40),
+        run.status,
+        format_instant(run.start_time),
+        format_instant(run.end_time),
+        "" if run.started_by == "code" else truncate(run.started_by, 24),
+        truncate(" ".join(f"{key}={value}" for key, value in run.labels.items()), 40),
+        why,
+    )
+
+
+def _go_on_line(run_filter: RunFilter, searched_until: Micros) -> str:
+    from holdwater.model.time import to_rfc3339
+
+    option = "--ended-until" if run_filter.is_listed_by_end else "--until"
+    at = to_rfc3339(searched_until)
+    return f"searched until {format_instant(at)}; go on with {option} {at}"
 
 
 def watch_runs(runs: RunReader, run_filter: RunFilter, limit: int) -> None:

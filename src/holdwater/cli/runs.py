@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from holdwater.cli import events, exit_codes, follow, graph, listing, logs, options, prune, steer, time_arguments
+from holdwater.cli import events, exit_codes, follow, graph, listing, logs, options, prune, run_filters, steer
 from holdwater.cli import pauses as pause_texts
 from holdwater.cli.formatting import (
     align_columns,
@@ -20,7 +20,6 @@ from holdwater.cli.formatting import (
     truncate_lines,
 )
 from holdwater.cli.live_view import describe_task
-from holdwater.model.statuses import STATUS_LABELS
 
 if TYPE_CHECKING:
     from holdwater.runners.tasks.results import PipelineResult
@@ -43,49 +42,26 @@ for command in (
 
 @runs.command("list", epilog=exit_codes.EXIT_CODES_HELP)
 @options.database_option
-@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
-@click.option(
-    "--status",
-    type=click.Choice(list(STATUS_LABELS), case_sensitive=False),
-    help="Only runs in this state.",
-)
-@click.option("--since", metavar="AGO|INSTANT", help="Only runs created since: 2h, 7d, 2026-11-21, 2026-11-21T08:00Z.")
-@click.option("--children", is_flag=True, help="Also runs that other runs have started.")
-@click.option("--parent", metavar="RUN", help="Only the runs that this one has started.")
+@run_filters.filter_options
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
 @click.option("--offset", type=click.IntRange(min=0), default=0, help="Leave out so many runs first.")
 @click.option("--watch", is_flag=True, help="Show the list again every two seconds, until Ctrl-C.")
 @options.json_option("the runs")
 def list_(
     database: str,
-    workflow: str | None,
-    status: str | None,
-    since: str | None,
-    children: bool,
-    parent: str | None,
     limit: int,
     offset: int,
     watch: bool,
     as_json: bool,
+    **selection: Any,
 ) -> None:
     """List runs, newest first, and how many there are of each status."""
-    from holdwater.model.records import RunFilter
     from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.runs import find_run
 
     if watch and as_json:
         raise click.UsageError("--watch is for people: it does not go with --json")
-    created_since = None if since is None else time_arguments.parse_since(since)
     with open_for_reading(database) as opened:
-        parent_id = None if parent is None else find_run(opened.runs, parent).id
-        which = RunFilter(
-            workflow,
-            status,
-            parent_id=parent_id,
-            top_level=parent is None and not children,
-            since=created_since,
-            offset=offset,
-        )
+        which = replace(run_filters.RunSelection(**selection).to_filter(opened.runs), offset=offset)
         if as_json:
             click.echo(json.dumps([asdict(run) for run in listing.list_summaries(opened.runs, which, limit)], indent=2))
         elif watch:

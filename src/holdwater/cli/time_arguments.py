@@ -27,7 +27,7 @@ def parse_duration(text: str, option: str) -> int:
     return parse_duration_us(text, option)
 
 
-def parse_since(text: str) -> Micros:
+def parse_since(text: str, option: str = "--since") -> Micros:
     """Parse an instant to microseconds since the epoch: an age (`2h`, `7d`), a date, or an ISO 8601 instant.
 
     What names no zone is in the zone of this machine.  Raises CommandError.
@@ -35,12 +35,12 @@ def parse_since(text: str) -> Micros:
     from holdwater.schedules import parse_duration_us
 
     if _DURATION_PATTERN.fullmatch(text):
-        return Micros(wall_now() - parse_duration_us(text, "--since"))
+        return Micros(wall_now() - parse_duration_us(text, option))
     try:
         return from_rfc3339(text.strip())
     except (ValueError, OverflowError, OSError) as error:
         raise CommandError(
-            f"--since {text} is neither a duration nor an instant",
+            f"{option} {text} is neither a duration nor an instant",
             hint="write 90m, 2h, 7d, 2026-11-21 or 2026-11-21T08:00:00Z",
         ) from error
 
