@@ -146,7 +146,7 @@ def test_a_database_opened_to_read(tmp_path: Path) -> None:
 def test_a_database_without_a_schema_opened_to_read(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "a.db").close()
     (tmp_path / "a.db").touch()
-    with pytest.raises(DatabaseURLError, match="open it once without mode=ro"):
+    with pytest.raises(DatabaseURLError, match="has no tables of Holdwater"):
         open_store(f"sqlite:///{tmp_path}/a.db?mode=ro")
 
 

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "ui": ("holdwater.cli.ui", "Look at a database in the browser, and steer its runs."),
     "workflows": ("holdwater.cli.catalog", "Look at the workflows that runners have announced."),
     "runners": ("holdwater.cli.catalog", "Look at the runners of a database."),
+    "migrate": ("holdwater.cli.migrate", "Upgrade the tables of a database to those of this version."),
     "verify": ("holdwater.cli.verify", "Check that a database keeps its invariants."),
     "graph": ("holdwater.cli.graph", "Draw a workflow or a graph."),
 }

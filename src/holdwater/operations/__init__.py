@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from holdwater.operations.databases import Database, open_for_control, open_for_reading, open_for_writing
     from holdwater.operations.logs import LogFollower, LogLine, LogPage, follow_logs, read_logs
+    from holdwater.operations.migration import migrate_database
     from holdwater.operations.pruning import prune_runs
     from holdwater.operations.questions import (
         OpenQuestion,
@@ -119,6 +120,7 @@ __all__ = [
     "list_schedules",
     "list_timezones",
     "list_workflows",
+    "migrate_database",
     "open_for_control",
     "open_for_reading",
     "open_for_writing",
@@ -174,6 +176,7 @@ _EXPORTS = {
         "follow_logs",
         "read_logs",
     ),
+    ".migration": ("migrate_database",),
     ".pruning": ("prune_runs",),
     ".questions": (
         "OpenQuestion",

@@ -14,6 +14,10 @@ from holdwater.operations.databases import Database, open_for_control, open_for_
 from holdwater.operations.graph_layouts import GraphLayouts
 from holdwater.runs.folded_runs import FoldedRuns
 
+OLDER_SCHEMA: Final = (
+    "The tables of this database are those of an earlier Holdwater, so this server only reads it. "
+    "`holdwater migrate` upgrades them; runners of the earlier version go on beside it."
+)
 DEFAULT_TENANT: Final = "public"
 """the tenant of a database that has no others"""
 
@@ -35,14 +39,21 @@ class TenantDatabase:
 
     @classmethod
     def open(cls, url: str, *, read_only: bool = False, tenant: str = DEFAULT_TENANT) -> Self:
-        """Open a database by its URL.  Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew."""
+        """Open a database by its URL; one whose tables are of an earlier version is only read.
+
+        Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew, SchemaTooOld.
+        """
         with ExitStack() as resources:
-            if read_only:
-                database, engine = resources.enter_context(open_for_reading(url)), None
+            with open_for_reading(url) as database:
+                is_older = bool(database.store.inspect().pending)
+            if read_only or is_older:
+                opened = cls(tenant, resources.enter_context(open_for_reading(url)), None, resources.pop_all())
             else:
                 engine = resources.enter_context(open_for_control(url))
-                database = Database.of(engine)
-            return cls(tenant, database, engine, resources.pop_all())
+                opened = cls(tenant, Database.of(engine), engine, resources.pop_all())
+            if is_older:
+                opened.read_only_reason = OLDER_SCHEMA
+            return opened
 
     @classmethod
     def of(cls, engine: Engine, *, read_only: bool = False, tenant: str = DEFAULT_TENANT) -> Self:

@@ -11,7 +11,15 @@ import psycopg
 import pytest
 
 from holdwater import DefaultRunner, DefaultRunnerConfig
-from holdwater.errors import DatabaseURLError, HoldwaterError, RunnerClosed, StoreError, StoreReadOnly, StoreUnreachable
+from holdwater.errors import (
+    DatabaseURLError,
+    HoldwaterError,
+    RunnerClosed,
+    SchemaTooOld,
+    StoreError,
+    StoreReadOnly,
+    StoreUnreachable,
+)
 from holdwater.model.records import Committed
 from holdwater.model.time import Micros
 from holdwater.storage import open_store
@@ -194,6 +202,15 @@ def test_four_threads_make_one_schema(postgres: Cluster) -> None:
     assert [store.commit([new_run_update(f"r{n}")]) for n, store in enumerate(stores)] == [[Committed()]] * 4
     for store in stores:
         store.close()
+
+
+def test_a_reader_does_not_upgrade_tables_of_an_earlier_version(postgres: Cluster, admin: Admin) -> None:
+    open_store(postgres.url(), StoreOptions(schema="older")).close()
+    admin.execute("DELETE FROM older.schema_version WHERE number > 1")
+    error = open_error(postgres.url(), StoreOptions(schema="older", read_only=True))
+    assert isinstance(error, SchemaTooOld)
+    assert "holdwater migrate" in (error.hint or "")
+    assert admin.execute("SELECT count(*) FROM older.schema_version").fetchone() == (1,)
 
 
 def test_a_reader_makes_nothing_and_changes_nothing(postgres: Cluster, admin: Admin) -> None:

@@ -41,6 +41,7 @@ def schema_finding(inspection: StoreInspection) -> Finding:
             "problem",
             f"The schema is that of an older version; the next runner of this version brings it up to date: {said}.",
             facts,
+            ("migrate",),
         )
     if inspection.unknown:
         said = ", ".join(facts["unknown"])

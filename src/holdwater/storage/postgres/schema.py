@@ -32,6 +32,13 @@ def is_current(connection: PostgresConnection, server: PostgresServer, known: Se
         return not pending_migrations(_applied_migrations(connection) or (), known, server.name)
 
 
+def has_tables(connection: PostgresConnection, server: PostgresServer) -> bool:
+    """Return True if the schema is one of this package, of whatever version.  Raises psycopg.Error."""
+    with connection.transaction():
+        _apply_settings(connection, server)
+        return _applied_migrations(connection) is not None
+
+
 def migrate(connection: PostgresConnection, server: PostgresServer, known: Sequence[Migration] = MIGRATIONS) -> None:
     """Create the schema and apply pending migrations in one transaction, one process at a time (advisory lock).
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from holdwater.errors import DatabaseURLError, RunnerClosed, StoreReadOnly
+from holdwater.errors import DatabaseURLError, HoldwaterError, RunnerClosed, SchemaTooOld, StoreReadOnly
 from holdwater.model.records import CommitResult, Notification, RunUpdate, WorkRow
 from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros, monotonic_now
 from holdwater.storage import notifications, process_forks
@@ -89,12 +89,20 @@ class PostgresStore(
         with self._pool.connection() as connection:
             if not schema.is_current(connection, self._server):
                 if self._options.read_only:
-                    raise DatabaseURLError(
-                        f"{self.url} does not have this version's tables, and a reader makes none",
-                        hint="start a runner on it first",
-                    )
+                    raise self._unreadable_schema_error(schema.has_tables(connection, self._server))
                 schema.migrate(connection, self._server)
             return schema.notify_channel(connection, self._server)
+
+    def _unreadable_schema_error(self, has_tables: bool) -> HoldwaterError:
+        if has_tables:
+            return SchemaTooOld(
+                f"{self.url} has the tables of an earlier Holdwater, and a reader changes nothing",
+                hint="`holdwater migrate` upgrades them; runners of the earlier version go on beside it",
+            )
+        return DatabaseURLError(
+            f"{self.url} has no tables of Holdwater, and a reader makes none",
+            hint="name another database or schema, or start a runner on this one",
+        )
 
     def close(self) -> None:
         """Close every connection.  Calling it again does nothing."""

@@ -116,11 +116,9 @@ def connect_writer(database_url: DatabaseURL) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(database_url: DatabaseURL) -> sqlite3.Connection:
-    """Open a connection that only reads.  Raises sqlite3.Error."""
-    connection = _connect(database_url, _reader_mode(database_url))
-    connection.execute("PRAGMA query_only = 1")
-    return connection
+def connect(database_url: DatabaseURL) -> sqlite3.Connection:
+    """Open a connection to read with, in the mode that the file allows.  Raises sqlite3.Error."""
+    return _connect(database_url, _reader_mode(database_url))
 
 
 def _reader_mode(database_url: DatabaseURL) -> str:

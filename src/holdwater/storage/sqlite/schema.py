@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from holdwater.storage.sql.migrations import AppliedMigration, Migration, pending_migrations
+from holdwater.storage.sqlite import older_schema
 from holdwater.storage.sqlite import statements as sql
 
 _PACKAGE: Final = "holdwater.storage.sqlite"
@@ -24,6 +25,21 @@ MIGRATIONS: Final = (
 def is_current(connection: sqlite3.Connection, database_name: str, known: Sequence[Migration] = MIGRATIONS) -> bool:
     """Return True if no migration is pending.  Raises SchemaTooNew, sqlite3.Error."""
     return not pending_migrations(_applied_migrations(connection) or (), known, database_name)
+
+
+def has_tables(connection: sqlite3.Connection) -> bool:
+    """Return True if the database is one of this package, of whatever version.  Raises sqlite3.Error."""
+    return _applied_migrations(connection) is not None
+
+
+def add_missing(connection: sqlite3.Connection, database_name: str, known: Sequence[Migration] = MIGRATIONS) -> None:
+    """Let a connection that only reads see a database of an earlier version as one of this version.
+
+    Raises SchemaTooNew, sqlite3.Error.
+    """
+    applied = _applied_migrations(connection)
+    if applied is not None:
+        older_schema.add_pending(connection, pending_migrations(applied, known, database_name))
 
 
 def migrate(connection: sqlite3.Connection, database_name: str, known: Sequence[Migration] = MIGRATIONS) -> None:

@@ -63,7 +63,7 @@ class SQLiteStore(
         )
         # in WAL mode readers never wait for the writer, nor the writer for readers
         self._readers: Final = ConnectionPool(
-            lambda: connections.connect_reader(database_url),
+            lambda: _connect_reader(database_url),
             name=connections.display_name(database_url),
             max_size=_MAX_READERS,
             max_idle=_MAX_IDLE_READERS,
@@ -76,7 +76,7 @@ class SQLiteStore(
         self._identity: Final = FileIdentity(database_url.path) if self._writer is None else self._writer.identity
         if self._writer is None:
             try:
-                self._check_schema_is_current()
+                self._check_has_tables()
                 self._identity.remember()
             except BaseException:
                 self._readers.close()
@@ -296,19 +296,27 @@ class SQLiteStore(
         if self._closed_reason:
             raise RunnerClosed(self._closed_reason, hint="open a new one")
 
-    def _check_schema_is_current(self) -> None:
-        """Check the schema version of a database that is opened read-only.  Raises DatabaseURLError, SchemaTooNew."""
-        name = connections.display_name(self._database_url)
+    def _check_has_tables(self) -> None:
+        """Check a database that is opened read-only.  Raises DatabaseURLError, SchemaTooNew."""
         try:
             with self._readers.connection() as connection:
-                if schema.is_current(connection, name):
+                if schema.has_tables(connection):
                     return
         except sqlite3.Error as error:
             raise self._translate_error(error) from error
         raise DatabaseURLError(
-            f"{name} does not have this version's schema, and mode=ro changes nothing",
-            hint="open it once without mode=ro",
+            f"{connections.display_name(self._database_url)} has no tables of Holdwater, and a reader makes none",
+            hint="name another file, or start a runner on this one",
         )
 
     def _translate_error(self, error: sqlite3.Error) -> HoldwaterError:
         return translate_error(error, connections.display_name(self._database_url), self._database_url.busy_timeout_ms)
+
+
+def _connect_reader(database_url: DatabaseURL) -> sqlite3.Connection:
+    """Open a connection that only reads; of a database that is never migrated it sees what is missing, empty."""
+    connection = connections.connect(database_url)
+    if database_url.mode == "ro":
+        schema.add_missing(connection, connections.display_name(database_url))
+    connection.execute("PRAGMA query_only = 1")
+    return connection
