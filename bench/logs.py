@@ -2,7 +2,8 @@
 
 usage: logs.py [--database sqlite|URL] [--rounds 5] [--seconds 2] [--threads 4]
 
-Prints runs per second of each setting, medians of alternating rounds, and their ratio to the first.
+Prints for each setting runs per second and processor time per run of the whole process, medians of alternating rounds,
+and the ratio of processor time to the first setting.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ with WorkflowBuilder("10 records"):
             LOG.info("record %d of a task that says what it does", k)
 
 
-def runs_per_second(url: str, options: dict[str, Any], workflow: str, seconds: float, threads: int) -> float:
+def measure(url: str, options: dict[str, Any], workflow: str, seconds: float, threads: int) -> tuple[float, float]:
+    """Runs per second, and microseconds of processor time per run."""
     count = 0
     lock = threading.Lock()
     with contextlib.redirect_stdout(io.StringIO()), DefaultRunner(url, config=DefaultRunnerConfig(**options)) as runner:
@@ -67,12 +69,13 @@ def runs_per_second(url: str, options: dict[str, Any], workflow: str, seconds: f
                     count += 1
 
         workers = [threading.Thread(target=work) for _ in range(threads)]
-        began = time.monotonic()
+        began, cpu = time.monotonic(), time.process_time()
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
-        return count / (time.monotonic() - began)
+        took = time.monotonic() - began
+    return count / took, (time.process_time() - cpu) / count * 1e6
 
 
 def main() -> None:
@@ -85,16 +88,16 @@ def main() -> None:
     LOG.setLevel(logging.INFO)
     LOG.addHandler(logging.NullHandler())
     LOG.propagate = False
-    found: dict[str, list[float]] = {name: [] for name in SETTINGS}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in SETTINGS}
     for _ in range(given.rounds):
         for name, (options, workflow) in SETTINGS.items():
             with tempfile.TemporaryDirectory() as directory:
                 url = f"sqlite:///{directory}/bench.db" if given.database == "sqlite" else given.database
-                found[name].append(runs_per_second(url, options, workflow, given.seconds, given.threads))
-    first = statistics.median(found["off, silent"])
+                found[name].append(measure(url, options, workflow, given.seconds, given.threads))
+    first = statistics.median(cpu for _, cpu in found["off, silent"])
     for name, values in found.items():
-        median = statistics.median(values)
-        print(f"{name:<18}{median:>9,.0f} runs/s{median / first:>8.2f}")
+        rate, cpu = (statistics.median(column) for column in zip(*values))
+        print(f"{name:<18}{rate:>9,.0f} runs/s{cpu:>9,.0f} us CPU/run{cpu / first:>8.2f}")
 
 
 if __name__ == "__main__":

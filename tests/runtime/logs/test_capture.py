@@ -246,8 +246,16 @@ class TestThreads:
         assert [line.text for line in lines] == ["hello"]
 
 
+class Shown:
+    """Logs when it is shown."""
+
+    def __str__(self) -> str:
+        LOG.info("within")
+        return "shown"
+
+
 class Loud:
-    """Logs when it is collected, and when it is shown."""
+    """Logs when it is collected, in a cycle."""
 
     def __init__(self) -> None:
         self.itself = self
@@ -255,10 +263,6 @@ class Loud:
     def __del__(self) -> None:
         LOG.info("gone")
         print("gone")
-
-    def __str__(self) -> str:
-        LOG.info("within")
-        return "loud"
 
 
 def hostile_bytes(context: Context) -> None:
@@ -288,7 +292,7 @@ def hostile_arguments(context: Context) -> None:
     logging.raiseExceptions = False
     try:
         LOG.info("%d", "no number")
-        LOG.info(Loud())
+        LOG.info(Shown())
     finally:
         logging.raiseExceptions = True
 
@@ -324,7 +328,7 @@ def test_hostile_output(
 def test_arguments_that_do_not_fit_a_message(open_runner: OpenRunner, define: Define) -> None:
     first, second = [line.text for line in texts_of(open_runner, define, hostile_arguments, **CAPTURE)][:2]
     assert first.startswith("%d (its arguments cannot be shown: TypeError")
-    assert second == "loud"
+    assert second == "shown"
 
 
 def test_objects_that_log_when_they_are_collected(open_runner: OpenRunner, define: Define) -> None:

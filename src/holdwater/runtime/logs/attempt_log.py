@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, ParamSpec
 
 from holdwater.model import logs
 from holdwater.model.error_report import describe_error, format_traceback
@@ -17,6 +17,8 @@ from holdwater.model.time import Micros
 from holdwater.runtime.logs.line_assembly import LineAssembler
 from holdwater.runtime.logs.reentrancy import THREAD
 from holdwater.runtime.logs.writer import LogWriter
+
+P = ParamSpec("P")
 
 _HEAD_SHARE: Final = 4
 """of a text that is too long the first quarter is kept, and of the rest the end"""
@@ -63,15 +65,15 @@ class AttemptLog:
     def add_record(self, record: logging.LogRecord) -> None:
         """Take a log record, at the moment it is made."""
         if self.takes_records:
-            self._enter(lambda: self._put("log", format_record(record), record.levelname, record.name))
+            self._enter(self._put_record, record)
 
     def add_line(self, text: str, level: str, logger: str) -> None:
         """Take a log record of another process, as text."""
-        self._enter(lambda: self._put("log", text, level, logger))
+        self._enter(self._put, text, level, logger)
 
     def add_output(self, stream: OutputStream, text: str) -> None:
         """Take what was written to stdout or stderr."""
-        self._enter(lambda: self._put_output(stream, text))
+        self._enter(self._put_output, stream, text)
 
     def finish(self) -> None:
         """End lines without a newline, and say how many are missing: the attempt is over."""
@@ -80,13 +82,13 @@ class AttemptLog:
 
     # -- within
 
-    def _enter(self, take: Callable[[], None]) -> None:
+    def _enter(self, take: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         # In a forked child there is no thread that writes, and the lock may be held for ever.
         if self._is_cut or THREAD.is_capturing or self._writer.pid != os.getpid():
             return
         THREAD.is_capturing = True  # also what keeps a `__del__` that logs off a lock that this thread holds
         try:
-            take()
+            take(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - it is reported, and is no failure of the task function
             self._writer.report_once(error)
         finally:
@@ -97,15 +99,20 @@ class AttemptLog:
             assembler = self._assemblers.get(stream)
             if assembler is None:
                 assembler = self._assemblers[stream] = LineAssembler()
+            if assembler.extend(text):  # most pieces are words between two spaces
+                return
             assembler.written_at = now = self._clock.now()
             for line in assembler.feed(text):
                 self._add(now, stream, line)
                 if self._is_cut:
                     return
 
-    def _put(self, stream: LogStream, text: str, level: str | None, logger: str | None) -> None:
+    def _put_record(self, record: logging.LogRecord) -> None:
+        self._put(format_record(record), record.levelname, record.name)
+
+    def _put(self, text: str, level: str, logger: str) -> None:
         with self._lock:
-            self._add(self._clock.now(), stream, shorten(text), level, logger)
+            self._add(self._clock.now(), "log", shorten(text), level, logger)
 
     def _finish(self) -> None:
         with self._lock:

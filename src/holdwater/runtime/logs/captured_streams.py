@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
-from holdwater.model.log_context import ORIGIN, LogSink, OutputStream
+from holdwater.model.log_context import ORIGIN, OutputStream
 from holdwater.runtime.logs.reentrancy import THREAD
 
 _NAMES: Final[tuple[OutputStream, ...]] = ("stdout", "stderr")
@@ -32,10 +32,15 @@ class CapturedStream:
 
     def write(self, text: str) -> int:
         """Pass on the text, and take it if an attempt writes it."""
-        sink = _current_sink()
-        if sink is None:
+        origin = ORIGIN.get()
+        sink = None if origin is None or THREAD.is_capturing else origin.log_sink
+        if sink is None or not sink.takes_output:
             return self.wrapped.write(text)
-        written = _pass_on(self.wrapped, text)
+        THREAD.is_capturing = True  # one that leads to another captured stream has this taken once
+        try:
+            written = self.wrapped.write(text)
+        finally:
+            THREAD.is_capturing = False
         # what handlers of logging write is taken already, as the record
         if sys._getframe(1).f_globals.get("__name__") != "logging":
             sink.add_output(self.captured_as, text)
@@ -68,11 +73,11 @@ class CapturedBuffer:
 
     def write(self, data: Any) -> int:
         """Pass on the bytes, and take them as text if an attempt writes them."""
-        sink = _current_sink()
-        if sink is None:
-            return self.wrapped.write(data)  # type: ignore[no-any-return]
-        written = _pass_on(self.wrapped, data)
-        sink.add_output(self.captured_as, bytes(data).decode("utf-8", "replace"))
+        written: int = self.wrapped.write(data)
+        origin = ORIGIN.get()
+        sink = None if origin is None or THREAD.is_capturing else origin.log_sink
+        if sink is not None and sink.takes_output:
+            sink.add_output(self.captured_as, bytes(data).decode("utf-8", "replace"))
         return written
 
 
@@ -110,19 +115,3 @@ def _wrap() -> None:
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, CapturedStream):
             setattr(sys, name, CapturedStream(stream, name))
-
-
-def _current_sink() -> LogSink | None:
-    """The log of the attempt that writes, if its output is taken."""
-    origin = ORIGIN.get()
-    sink = None if origin is None or THREAD.is_capturing else origin.log_sink
-    return None if sink is None or not sink.takes_output else sink
-
-
-def _pass_on(stream: Any, data: Any) -> int:
-    """Write to the stream; one that leads to another captured stream has what is written taken once."""
-    THREAD.is_capturing = True
-    try:
-        return stream.write(data)  # type: ignore[no-any-return]
-    finally:
-        THREAD.is_capturing = False

@@ -16,10 +16,19 @@ class LineAssembler:
 
     def __init__(self) -> None:
         self.written_at = UNSET
-        """instant of the last piece"""
+        """instant of the piece that began the line, or of a later one"""
         self._pending = ""
         self._omitted_chars = 0
         self._begins_again = False
+
+    def extend(self, text: str) -> bool:
+        """Add to a line that was begun; returns False, and does nothing, if that is not all there is to do."""
+        if not self._pending or self._begins_again or "\n" in text or "\r" in text:
+            return False
+        if len(self._pending) + len(text) > MAX_LINE_CHARS:
+            return False
+        self._pending += text
+        return True
 
     def feed(self, text: str) -> list[str]:
         """Take in what was written; returns the lines that have ended."""
