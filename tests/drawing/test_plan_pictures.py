@@ -123,3 +123,58 @@ def test_graphs_with_data_gates_and_signals() -> None:
     assert found["judge", "write"].kind == found["judge", "print_it"].kind == "control"
     assert found["print_it", "tell"].kind == "ordering"
     assert ("tell", "tell") not in found
+
+
+def test_what_the_code_says_of_decisions_is_on_the_arrows() -> None:
+    graph = Graph([write, ask, judge, print_it, tell], name="press", entrypoint="write")
+    program = graph.program()
+    branches = {program.plan.nodes[i].name: ways for i, ways in program.describe().branches.items()}
+    assert branches == {"judge": {"write": "", "print_it": "", "": ""}}
+    picture = picture_of(stored(program.plan), branches=branches)
+    assert ("judge", "END", "control", "") in arrows(picture)
+    assert picture.boxes["END"].kind == "end"
+    labelled = picture_of(stored(program.plan), branches={"judge": {"write": "again", "": "enough"}})
+    found = arrows(labelled)
+    assert ("judge", "write", "control", "again") in found
+    assert ("judge", "END", "control", "enough") in found
+
+
+def test_steps_with_their_jumps() -> None:
+    def step(name: str) -> Step:
+        return Step.lambda_(name, lambda context, config: None)
+
+    workflow = Workflow(
+        "w",
+        [
+            Step.choice("big", lambda context: True, "all", "some", join="rest"), step("all"), step("some"),
+            Step.wait("rest", 5, next_step="last"), step("passed"), step("last"),
+            Step.choice("mail", lambda context: True, "send"), step("send"),
+        ],
+    )  # fmt: skip
+    program = workflow.program()
+    branches = {program.plan.nodes[i].name: ways for i, ways in program.describe().branches.items()}
+    picture = picture_of(stored(program.plan), branches=branches)
+    assert arrows(picture) == [
+        ("big", "all", "control", "then"), ("big", "some", "control", "else"), ("all", "rest", "control", ""),
+        ("some", "rest", "data", ""), ("rest", "last", "control", ""), ("passed", "last", "data", ""),
+        ("last", "mail", "data", ""), ("mail", "send", "control", "then"), ("mail", "END", "control", "else"),
+    ]  # fmt: skip
+    assert {name for name, box in picture.boxes.items() if box.kind == "route"} == {"big", "mail"}
+
+
+def test_a_step_may_be_named_like_the_end() -> None:
+    end = Step.lambda_("END", lambda context, config: None)
+    workflow = Workflow("w", [Step.choice("big", lambda context: True, "END"), end])
+    picture = picture_of(stored(workflow.plan), branches={"big": {"END": "then", "": "else"}})
+    assert arrows(picture) == [("big", "END", "control", "then")]
+    assert picture.boxes["END"].kind == "function"
+
+
+def test_the_digest_is_that_of_what_a_layout_depends_on() -> None:
+    first, second = build_tasks(x=task_failed("a")), build_tasks(x=task_failed("a"))
+    assert first.digest == second.digest
+    second.boxes["a"].kind = "graph"
+    assert first.digest == second.digest
+    second.arrows[0].label = "x"
+    assert first.digest != second.digest
+    assert build_tasks(x=task_failed("b")).digest != first.digest

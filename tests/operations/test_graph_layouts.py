@@ -50,11 +50,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_layout_is_made_once(database: Database, made: list[str]) -> None:
     layouts = GraphLayouts(database)
     picture = looping_picture()
-    assert layouts.find("s1", picture) is None
-    first = layout_to_data(layouts.get("s1", picture))
-    assert layout_to_data(layouts.get("s1", picture)) == first
+    assert layouts.find(picture) is None
+    first = layout_to_data(layouts.get(picture))
+    assert layout_to_data(layouts.get(picture)) == first
     elsewhere = GraphLayouts(database)
-    found = elsewhere.find("s1", picture)
+    found = elsewhere.find(picture)
     assert found is not None
     assert layout_to_data(found) == first
     assert made == ["press"]
@@ -65,42 +65,42 @@ def test_threads_that_ask_at_once_wait_for_one(
 ) -> None:
     layouts, picture = GraphLayouts(database), looping_picture()
     looked = threading.Barrier(4, timeout=20)
-    find: Callable[[str, Picture], GraphLayout | None] = layouts.find
+    find: Callable[[str, Picture], GraphLayout | None] = layouts._find
     first_look = threading.local()
 
-    def find_together(structure: str, asked: Picture) -> GraphLayout | None:
-        found = find(structure, asked)
+    def find_together(digest: str, asked: Picture) -> GraphLayout | None:
+        found = find(digest, asked)
         if not getattr(first_look, "over", False):  # all have found nothing before one begins
             first_look.over = True
             looked.wait()
         return found
 
-    monkeypatch.setattr(layouts, "find", find_together)
+    monkeypatch.setattr(layouts, "_find", find_together)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: layouts.get("s1", picture), range(4)))
+        found = list(pool.map(lambda _: layouts.get(picture), range(4)))
     assert len({json.dumps(layout_to_data(one)) for one in found}) == 1
     assert made == ["press"]
 
 
 def test_what_does_not_fit_is_made_again(database: Database, made: list[str]) -> None:
-    database.store.put_layout("s1", LAYOUT_FORMAT, '{"size": [1, 1], "boxes": []}', Micros(1))
-    assert GraphLayouts(database).get("s1", looping_picture()).placed_boxes.keys() == looping_picture().boxes.keys()
+    database.store.put_layout(looping_picture().digest, LAYOUT_FORMAT, '{"size": [1, 1], "boxes": []}', Micros(1))
+    assert GraphLayouts(database).get(looping_picture()).placed_boxes.keys() == looping_picture().boxes.keys()
     assert made == ["press"]
 
 
 def test_a_database_that_is_only_read_does_not_keep_it(url: str, made: list[str]) -> None:
     with open_for_reading(url) as database:
         layouts = GraphLayouts(database)
-        layouts.get("s1", looping_picture())
-        assert layouts.find("s1", looping_picture()) is not None
-        assert database.store.get_layout("s1", LAYOUT_FORMAT) is None
+        layouts.get(looping_picture())
+        assert layouts.find(looping_picture()) is not None
+        assert database.store.get_layout(looping_picture().digest, LAYOUT_FORMAT) is None
     assert made == ["press"]
 
 
 def test_memory_is_bounded(database: Database, made: list[str]) -> None:
-    layouts, picture = GraphLayouts(database), random_picture(1, count=3, reach=2)
+    layouts = GraphLayouts(database)
     for number in range(MAX_KEPT_LAYOUTS + 5):
-        layouts.get(f"s{number}", picture)
+        layouts.get(random_picture(1, count=number + 1, reach=2))
     assert len(layouts._kept) == MAX_KEPT_LAYOUTS
-    layouts.get("s0", picture)  # from the database
+    layouts.get(random_picture(1, count=1, reach=2))  # from the database
     assert len(made) == MAX_KEPT_LAYOUTS + 5

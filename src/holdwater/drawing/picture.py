@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -46,6 +48,14 @@ class Picture:
     boxes: dict[str, Box] = field(default_factory=dict)
     arrows: list[Arrow] = field(default_factory=list)
     sequence: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of what its layout depends on: names and arrows with their labels; 16 hex digits."""
+        number = {key: i for i, key in enumerate(self.boxes)}
+        arrows = [(number[arrow.source], number[arrow.target], arrow.kind, arrow.label) for arrow in self.arrows]
+        titles = [(key, box.title, box.kind == "end") for key, box in self.boxes.items()]
+        return hashlib.sha256(json.dumps([titles, arrows]).encode()).hexdigest()[:16]
 
     def walk(self) -> Iterator[Picture]:
         """Iterate over this picture and those inside it, outer ones first."""

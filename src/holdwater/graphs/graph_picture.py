@@ -150,6 +150,11 @@ def _all_arrows(graph: GraphProtocol, nodes: Mapping[str, Node]) -> Iterator[Arr
             yield Arrow(edge.source, edge.target, edge.kind, names=edge.names)
 
 
+def gate_branches(gate: GateNode[..., Any]) -> dict[str, str]:
+    """Map the names of a gate's targets to the decisions that open them; the name of END is ""."""
+    return {"" if target is END else target_text(target): _decision_label(gate, target) for target in gate.targets}
+
+
 def _decision_label(gate: GateNode[..., Any], target: str) -> str:
     if isinstance(gate, IfElseNode):
         return str(target == gate.when_true)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from holdwater.graphs.declared_inputs import inputs_schema, seed_combinations
+from holdwater.graphs.graph_picture import gate_branches
+from holdwater.graphs.nodes.gates import GateNode
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.model.plan import Plan
 from holdwater.model.workflow_description import PlanVariant, WorkflowDescription
@@ -28,6 +30,7 @@ def describe_graph_workflow(graph: GraphProtocol, nodes: Sequence[Node], plan_fo
             for i, node in enumerate(nodes)
             if isinstance(node, InterruptNode) and node.answer_schema is not None
         },
+        branches={i: gate_branches(node) for i, node in enumerate(nodes) if isinstance(node, GateNode)},
         variants=tuple(_seed_variants(graph, plan_for)),
     )
 

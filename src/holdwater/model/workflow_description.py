@@ -29,7 +29,9 @@ class WorkflowDescription:
 
     `functions`: the user's function of each node, None where there is none.  `inputs_schema`: JSON Schema of the object
     of its inputs.  `defaults`: inputs every run begins with that is not given others.  `answer_schemas`: by node, of
-    those that ask.  `variants`: plans that apply in place of the definition's own, by the names of the given inputs.
+    those that ask.  `branches`: by node that decides or jumps, the names of those it may lead to -> the decision that
+    does, "" without one; the name of the end is "".
+    `variants`: plans that apply in place of the definition's own, by the names of the given inputs.
     """
 
     description: str = ""
@@ -38,4 +40,5 @@ class WorkflowDescription:
     inputs_schema: Schema = field(default_factory=lambda: dict(ANY_OBJECT))
     defaults: Mapping[str, StoredValue] = field(default_factory=dict)
     answer_schemas: Mapping[int, Schema] = field(default_factory=dict)
+    branches: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     variants: tuple[PlanVariant, ...] = ()

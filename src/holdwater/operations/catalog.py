@@ -24,6 +24,7 @@ class WorkflowNodeInfo:
 
     `full_name`: as routing compares it.  `source_file`, `source_line`: where its function is.  `answer_schema`: JSON
     Schema of the answers to its question.  `child_workflow`: name under which its child runs are recorded.
+    `branches`: of a gate or a jump, names of the nodes it may lead to ("": the end) -> the decision that does.
     """
 
     name: str
@@ -38,6 +39,7 @@ class WorkflowNodeInfo:
     source_line: int | None = None
     answer_schema: Schema | None = None
     child_workflow: str | None = None
+    branches: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Layouts of the pictures of plans: made once per structure, and kept in the database and in this process."""
+"""Layouts of the pictures of plans: made once per picture, and kept in the database and in this process."""
 
 from __future__ import annotations
 
@@ -28,45 +28,49 @@ class GraphLayouts:
         self._lock = threading.Lock()
         self._making = threading.Lock()
         self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        """structure -> layout as data, the one looked up last at the end"""
+        """digest of a picture -> layout as data, the one looked up last at the end"""
 
-    def find(self, structure: str, picture: Picture) -> GraphLayout | None:
-        """Return the layout of a plan's picture if it has been made.  Raises StoreUnavailable, StoreError."""
+    def find(self, picture: Picture) -> GraphLayout | None:
+        """Return the layout of a picture if it has been made.  Raises StoreUnavailable, StoreError."""
+        return self._find(picture.digest, picture)
+
+    def _find(self, digest: str, picture: Picture) -> GraphLayout | None:
         with self._lock:
-            data = self._kept.get(structure)
+            data = self._kept.get(digest)
         if data is None:
-            text = self.database.store.get_layout(structure, LAYOUT_FORMAT)
+            text = self.database.store.get_layout(digest, LAYOUT_FORMAT)
             if text is None:
                 return None
             data = json.loads(text)
         layout = layout_from_data(picture, data)
         if layout is not None:
-            self._keep(structure, data)
+            self._keep(digest, data)
         return layout
 
-    def get(self, structure: str, picture: Picture) -> GraphLayout:
-        """Return the layout of a plan's picture, made now if it is not there.  Raises StoreUnavailable, StoreError."""
-        found = self.find(structure, picture)
+    def get(self, picture: Picture) -> GraphLayout:
+        """Return the layout of a picture, made now if it is not there.  Raises StoreUnavailable, StoreError."""
+        digest = picture.digest
+        found = self._find(digest, picture)
         if found is not None:
             return found
         with self._making:
-            found = self.find(structure, picture)  # another thread may have made it meanwhile
-            return self._make(structure, picture) if found is None else found
+            found = self._find(digest, picture)  # another thread may have made it meanwhile
+            return self._make(digest, picture) if found is None else found
 
-    def _make(self, structure: str, picture: Picture) -> GraphLayout:
+    def _make(self, digest: str, picture: Picture) -> GraphLayout:
         layout = layout_graph(picture)
         data = layout_to_data(layout)
-        self._keep(structure, data)
+        self._keep(digest, data)
         text = json.dumps(data, separators=(",", ":"))
         if len(text) <= MAX_LAYOUT_BYTES:
             # It is kept in this process in any case: to look at a run, nothing has to be written.
             with contextlib.suppress(StoreReadOnly, StoreUnavailable):
-                self.database.store.put_layout(structure, LAYOUT_FORMAT, text, self.database.clock.now())
+                self.database.store.put_layout(digest, LAYOUT_FORMAT, text, self.database.clock.now())
         return layout
 
-    def _keep(self, structure: str, data: dict[str, Any]) -> None:
+    def _keep(self, digest: str, data: dict[str, Any]) -> None:
         with self._lock:
-            self._kept[structure] = data
-            self._kept.move_to_end(structure)
+            self._kept[digest] = data
+            self._kept.move_to_end(digest)
             while len(self._kept) > MAX_KEPT_LAYOUTS:
                 self._kept.popitem(last=False)

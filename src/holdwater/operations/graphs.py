@@ -15,6 +15,7 @@ from holdwater.drawing.graph_svg import GraphOptions, render_graph
 from holdwater.drawing.picture import Picture
 from holdwater.drawing.plan_pictures import picture_of
 from holdwater.drawing.text import render_tree
+from holdwater.model.catalog import WorkflowRow
 from holdwater.model.time import Micros
 from holdwater.operations.catalog import WorkflowInfo
 from holdwater.operations.databases import Database
@@ -28,10 +29,12 @@ class AnnouncedNodes:
     """Facts about nodes that no plan has, of the code that was announced last.
 
     `max_attempts`: by name, where it is more than one.  `nested`: names of those whose child runs have a workflow.
+    `branches`: by name of a gate or a step that jumps, the names it may lead to ("": the end) -> the decision.
     """
 
     max_attempts: Mapping[str, int] = field(default_factory=dict)
     nested: frozenset[str] = frozenset()
+    branches: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 NOTHING_ANNOUNCED: Final = AnnouncedNodes()
@@ -51,7 +54,7 @@ class RunGraph:
         Without a theme, the colours are those of the page it is put into.  `layouts`: where its layout is kept.
         Raises StoreError with `layouts`.
         """
-        return _render(self.picture, self.structure, self.state, theme, layouts)
+        return _render(self.picture, self.state, theme, layouts)
 
     def to_text(self, encoding: str | None = "utf-8") -> str:
         """Render an outline with a mark before each node, in characters that the encoding has."""
@@ -60,38 +63,43 @@ class RunGraph:
 
 def graph_of_run(run: RunView, now: Micros, announced: AnnouncedNodes = NOTHING_ANNOUNCED) -> RunGraph:
     """Return the graph of a run.  `now`: microseconds since the epoch.  Raises StoreError."""
-    picture = picture_of(run.plan, {*run.child_counts, *announced.nested})
+    picture = picture_of(run.plan, {*run.child_counts, *announced.nested}, announced.branches)
     return RunGraph(picture, graph_state(run, now, announced.max_attempts), run.plan.structure)
 
 
 def announced_nodes(database: Database, run: RunView) -> AnnouncedNodes:
     """Return what is announced about the nodes of a run, if its workflow still has this plan.  Raises StoreError."""
     row = database.store.get_workflow(run.info.workflow)
-    if row is None or row.structure != run.plan.structure:
+    if row is None or run.plan.structure not in _structures(row):
         return NOTHING_ANNOUNCED
     attempts = {node["name"]: (node.get("retry") or {}).get("max_attempts", 1) for node in row.nodes}
     nested = [node["name"] for node in row.nodes if node.get("child_workflow")]
-    return AnnouncedNodes({name: count for name, count in attempts.items() if count > 1}, frozenset(nested))
+    branches = {node["name"]: node["branches"] for node in row.nodes if node.get("branches")}
+    return AnnouncedNodes({name: count for name, count in attempts.items() if count > 1}, frozenset(nested), branches)
+
+
+def _structures(row: WorkflowRow) -> list[str | None]:
+    """List the structures of the plans a workflow may have."""
+    return [row.structure, *[variant["structure"] for variant in row.descriptor.get("variants", ())]]
 
 
 def picture_of_workflow(workflow: WorkflowInfo) -> Picture:
     """Return the picture of an announced workflow, without boxes if its plan is not known."""
     if workflow.plan is None:
         return Picture(workflow.name)
-    return picture_of(workflow.plan, [node.name for node in workflow.nodes if node.child_workflow])
+    nested = [node.name for node in workflow.nodes if node.child_workflow]
+    return picture_of(workflow.plan, nested, {node.name: node.branches for node in workflow.nodes if node.branches})
 
 
 def draw_workflow(workflow: WorkflowInfo, theme: Theme | None = "auto", layouts: GraphLayouts | None = None) -> str:
     """Render an announced workflow as SVG, as `RunGraph.to_svg` does a run.  Raises StoreError with `layouts`."""
-    return _render(picture_of_workflow(workflow), workflow.structure or "", None, theme, layouts)
+    return _render(picture_of_workflow(workflow), None, theme, layouts)
 
 
-def _render(
-    picture: Picture, structure: str, state: GraphState | None, theme: Theme | None, layouts: GraphLayouts | None
-) -> str:
+def _render(picture: Picture, state: GraphState | None, theme: Theme | None, layouts: GraphLayouts | None) -> str:
     if len(picture.boxes) > MAX_DRAWN_BOXES:
         levels = fold_levels(picture)
         counts = [level.counts(state or GraphState()) for level in levels]
         return render_folded(levels, counts, name=picture.name, theme=theme)
-    layout: GraphLayout = layout_graph(picture) if layouts is None else layouts.get(structure, picture)
+    layout: GraphLayout = layout_graph(picture) if layouts is None else layouts.get(picture)
     return render_graph(picture, layout, state, GraphOptions(theme))

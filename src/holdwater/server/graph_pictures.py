@@ -50,7 +50,6 @@ class PictureRequest:
     """
 
     picture: Picture
-    structure: str
     state: GraphState | None = None
     selected: str | None = None
     level: int | None = None
@@ -71,7 +70,7 @@ def draw(layouts: GraphLayouts, asked: PictureRequest) -> GraphPicture:
     if count > MAX_DRAWN_BOXES:
         return _draw_folded(asked)
     is_made_now = asked.wait or count <= MAX_BOXES_AT_ONCE
-    layout = (layouts.get if is_made_now else layouts.find)(asked.structure, picture)
+    layout = (layouts.get if is_made_now else layouts.find)(picture)
     if layout is None:
         return GraphPicture("laying out", count, Markup(), Markup("{}"), Markup(), 0, ())
     svg = "" if asked.states_only else render_graph(picture, layout, asked.state, asked.options)

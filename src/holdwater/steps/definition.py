@@ -28,6 +28,7 @@ from holdwater.steps.result import StepResult, to_step_result
 from holdwater.steps.retry_policy import build_node_policy
 from holdwater.steps.run_data import StepsStyle, StepView
 from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, RunPipelineStep, Step
+from holdwater.steps.step_branches import step_branches
 from holdwater.steps.suspension import (
     EngineRequest,
     RequestFn,
@@ -143,6 +144,7 @@ class StepsWorkflowDefinition(BaseDefinition):
                 "properties": {name: {"default": to_plain_json(value.tree)} for name, value in defaults.items()},
             },
             defaults,
+            branches=step_branches(workflow),
         )
 
     def policy(self, node: int) -> NodePolicy:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Final
 
 from holdwater.drawing.picture import END_KEY, Arrow, Box, BoxKind, Picture
 from holdwater.steps.base_workflow import BaseWorkflow
-from holdwater.steps.jumps import JumpTable
-from holdwater.steps.result import StepResult
 from holdwater.steps.step import ChoiceStep, MapStep, RunPipelineStep, Step, WaitStep
-
-_END: Final = ""
-"""the end of the workflow, as a successor; not a valid name of a step"""
+from holdwater.steps.step_branches import END_NAME, step_transitions
 
 
 def make_picture(workflow: BaseWorkflow[Step]) -> Picture:
@@ -20,14 +15,14 @@ def make_picture(workflow: BaseWorkflow[Step]) -> Picture:
     picture = Picture(workflow.name or "workflow", sequence=True)
     for step in workflow.steps:
         picture.boxes[step.name] = Box(step.name, _box_kind(step), note=_describe_step(step))
-    names = [*workflow.step_names(), _END]
+    names = [*workflow.step_names(), END_NAME]
     following = dict(pairwise(names))
-    for name, ways in _transitions(workflow).items():
+    for name, ways in step_transitions(workflow).items():
         for target, label in ways:
-            if target == _END and not label:
+            if target == END_NAME and not label:
                 continue
-            if target == _END:
-                picture.boxes[_END] = Box(END_KEY, "end")
+            if target == END_NAME:
+                picture.boxes[END_NAME] = Box(END_KEY, "end")
             picture.arrows.append(
                 Arrow(name, target, "data" if target == following[name] and not label else "control", label)
             )
@@ -54,25 +49,3 @@ def _describe_step(step: Step) -> str:
         case WaitStep(duration_seconds=seconds) if seconds is not None:
             return f"wait {seconds:g} s"
     return str(step.step_type)
-
-
-def _transitions(workflow: BaseWorkflow[Step]) -> dict[str, list[tuple[str, str]]]:
-    """Map each step to (successor, condition); jumps by the result of a handler are unknown."""
-    course, names = JumpTable(workflow.steps), [*workflow.step_names(), _END]
-    over: dict[str, str] = {}  # last step of a first branch -> step at which the branches join
-    ways: dict[str, list[tuple[str, str]]] = {}
-    for i, step in enumerate(workflow.steps):
-        following = names[i + 1]
-        if isinstance(step, ChoiceStep):
-            ways[step.name] = []
-            for branch in ("then", "else"):
-                passed = course.skipped_ranges(step, StepResult.ok({"branch": branch})) or ()
-                pairs = dict(zip(passed[::2], passed[1::2], strict=True))
-                ways[step.name].append((pairs.pop(following, following) or _END, branch))
-                for begin, end in pairs.items():
-                    if step.else_step is not None:
-                        over[names[workflow.step_index(begin) - 1]] = end or _END
-        else:
-            jump = step.next_step if isinstance(step, WaitStep) else None
-            ways[step.name] = [(jump or over.get(step.name, following), "")]
-    return ways

@@ -15,11 +15,11 @@ MAX_LAYOUTS_BYTES: Final = 64_000_000
 class DrawingStore(Protocol):
     """The part of a store for layouts: a cache, from which any may be missing."""
 
-    def get_layout(self, structure: str, layout_format: int) -> str | None:
-        """Return the text kept for a structure in this format, None if there is none."""
+    def get_layout(self, digest: str, layout_format: int) -> str | None:
+        """Return the text kept for a picture in this format, None if there is none."""
         ...
 
-    def put_layout(self, structure: str, layout_format: int, text: str, now: Micros) -> None:
+    def put_layout(self, digest: str, layout_format: int, text: str, now: Micros) -> None:
         """Keep a text of at most `MAX_LAYOUT_BYTES`; what is there already stays.
 
         Deletes what is in other formats, and the oldest beyond `MAX_LAYOUTS_BYTES`.

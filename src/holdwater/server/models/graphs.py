@@ -22,7 +22,7 @@ class GraphNode(BaseModel):
     """
 
     name: str
-    kind: Literal["function", "route", "question", "graph", "wait"]
+    kind: Literal["function", "route", "question", "graph", "wait"] = Field(description="route: a gate, or a choice")
     state: State
     word: str = Field(examples=["Completed"])
     about: str = Field(examples=["attempt 2 of 3, 1.20 s"])
@@ -32,7 +32,10 @@ class GraphNode(BaseModel):
 
 
 class GraphEdge(BaseModel):
-    """An arrow.  `label`: the outcomes that take it.  `state`: taken, or faded as a way that is not gone any more."""
+    """An arrow; one to "END" leads to the end of the run.
+
+    `label`: the decision or the outcomes that take it.  `state`: taken, or faded as a way that is not gone any more.
+    """
 
     source: str
     target: str
@@ -68,6 +71,7 @@ class ExecutionGraph(BaseModel):
                 turn=states[key].turn,
             )
             for key, box in graph.picture.boxes.items()
+            if key in states
         ]
         edges = [
             GraphEdge(

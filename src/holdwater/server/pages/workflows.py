@@ -146,4 +146,4 @@ def workflow_graph(tenant: Tenant, workflow: WorkflowName) -> Response:
 
 def draw_for_page(tenant: TenantDatabase, info: WorkflowInfo, *, all_at_once: bool) -> GraphPicture:
     """Draw a workflow.  `all_at_once`: also a large one that has to be laid out first."""
-    return draw(tenant.graph_layouts, PictureRequest(picture_of_workflow(info), info.structure or "", wait=all_at_once))
+    return draw(tenant.graph_layouts, PictureRequest(picture_of_workflow(info), wait=all_at_once))

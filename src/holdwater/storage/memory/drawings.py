@@ -18,21 +18,21 @@ class MemoryDrawings:
         """Begin without any layout."""
         self._locked_for_drawings = locked
         self._layouts: Final[dict[str, tuple[int, int, str]]] = {}
-        """structure -> format, bytes and text; the oldest first"""
+        """digest -> format, bytes and text; the oldest first"""
 
-    def get_layout(self, structure: str, layout_format: int) -> str | None:
-        """Return the text kept for a structure in this format, None if there is none."""
+    def get_layout(self, digest: str, layout_format: int) -> str | None:
+        """Return the text kept for a picture in this format, None if there is none."""
         with self._locked_for_drawings():
-            kept_format, _, text = self._layouts.get(structure, (None, 0, None))
+            kept_format, _, text = self._layouts.get(digest, (None, 0, None))
             return text if kept_format == layout_format else None
 
-    def put_layout(self, structure: str, layout_format: int, text: str, now: Micros) -> None:
+    def put_layout(self, digest: str, layout_format: int, text: str, now: Micros) -> None:
         """Keep a layout in place of one in another format, and delete the oldest beyond the limit."""
         size = layout_bytes(text)
         with self._locked_for_drawings():
-            if self._layouts.get(structure, (None,))[0] == layout_format:
+            if self._layouts.get(digest, (None,))[0] == layout_format:
                 return
-            self._layouts.pop(structure, None)
-            self._layouts[structure] = (layout_format, size, text)
+            self._layouts.pop(digest, None)
+            self._layouts[digest] = (layout_format, size, text)
             while sum([kept for _, kept, _ in self._layouts.values()]) > MAX_LAYOUTS_BYTES:
                 del self._layouts[next(iter(self._layouts))]

@@ -14,9 +14,9 @@ from holdwater.storage.sql.drawings import DrawingQueries, layout_row
 class PostgresDrawings(DrawingQueries):
     """The part of the store for layouts."""
 
-    def put_layout(self, structure: str, layout_format: int, text: str, now: Micros) -> None:
+    def put_layout(self, digest: str, layout_format: int, text: str, now: Micros) -> None:
         """Keep a layout in place of one in another format, and delete the oldest beyond the limit."""
-        self._execute_update(sql.PUT_LAYOUT, layout_row(structure, layout_format, text, now))
+        self._execute_update(sql.PUT_LAYOUT, layout_row(digest, layout_format, text, now))
         self._execute_update(sql.DELETE_LAYOUTS, (MAX_LAYOUTS_BYTES,))
 
     @abstractmethod

@@ -1,9 +1,9 @@
 -- the oldest beyond so many bytes
 DELETE FROM drawings
-WHERE structure IN (
-    SELECT structure
+WHERE digest IN (
+    SELECT digest
     FROM (
-        SELECT structure, sum(bytes) OVER (ORDER BY created_at DESC, structure) AS bytes_so_far
+        SELECT digest, sum(bytes) OVER (ORDER BY created_at DESC, digest) AS bytes_so_far
         FROM drawings
     ) AS by_age
     WHERE bytes_so_far > :max_bytes

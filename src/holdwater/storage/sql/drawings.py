@@ -21,16 +21,16 @@ class DrawingQueries(queries.RunQueries):
 
     _sql: DrawingStatements
 
-    def get_layout(self, structure: str, layout_format: int) -> str | None:
-        """Return the text kept for a structure in this format, None if there is none."""
-        for (text,) in self._select(self._sql.GET_LAYOUT, (structure, layout_format)):
+    def get_layout(self, digest: str, layout_format: int) -> str | None:
+        """Return the text kept for a picture in this format, None if there is none."""
+        for (text,) in self._select(self._sql.GET_LAYOUT, (digest, layout_format)):
             return text  # type: ignore[no-any-return]
         return None
 
 
-def layout_row(structure: str, layout_format: int, text: str, now: Micros) -> tuple[Any, ...]:
+def layout_row(digest: str, layout_format: int, text: str, now: Micros) -> tuple[Any, ...]:
     """Return the row of a layout.  Raises InvalidArgument for one that is too large."""
-    return structure, layout_format, now, layout_bytes(text), text
+    return digest, layout_format, now, layout_bytes(text), text
 
 
 def layout_bytes(text: str) -> int:

@@ -1,1 +1,1 @@
-SELECT layout FROM drawings WHERE structure = :structure AND layout_format = :layout_format
+SELECT layout FROM drawings WHERE digest = :digest AND layout_format = :layout_format

@@ -15,9 +15,9 @@ from holdwater.storage.sqlite import statements as sql
 class SQLiteDrawings(DrawingQueries):
     """The part of the store for layouts."""
 
-    def put_layout(self, structure: str, layout_format: int, text: str, now: Micros) -> None:
+    def put_layout(self, digest: str, layout_format: int, text: str, now: Micros) -> None:
         """Keep a layout in place of one in another format, and delete the oldest beyond the limit."""
-        row = layout_row(structure, layout_format, text, now)
+        row = layout_row(digest, layout_format, text, now)
         with self._transaction() as connection:
             connection.execute(sql.PUT_LAYOUT, row)
             connection.execute(sql.DELETE_LAYOUTS, (MAX_LAYOUTS_BYTES,))

@@ -144,6 +144,6 @@ def test_a_level_that_is_not_there(
 def test_a_workflow_has_no_states(runner: DefaultRunner, define: Define, show: Show, layouts: GraphLayouts) -> None:
     shown = show(runner.execute(define_tree(define)).run_id)
     plan = shown.view.plan
-    drawn = draw(layouts, PictureRequest(picture_of(plan), plan.structure))
+    drawn = draw(layouts, PictureRequest(picture_of(plan)))
     assert json.loads(drawn.states) == {"selected": None}
     assert "state-" not in drawn.svg

@@ -58,7 +58,6 @@ def build_graph_tab(shown: ShownRun, links: PageLinks, layouts: GraphLayouts, *,
     level = _index(links.options.get("level"))
     asked = PictureRequest(
         graph.picture,
-        graph.structure,
         graph.state,
         links.node if links.node in graph.picture.boxes else None,
         level,
@@ -71,7 +70,7 @@ def build_graph_tab(shown: ShownRun, links: PageLinks, layouts: GraphLayouts, *,
     is_level = level is not None and level < len(picture.levels)
     selected = picture.levels[level] if is_level and level is not None else None
     is_folded = picture.mode == "folded"
-    keys = list(graph.picture.boxes) if selected is None else list(selected.keys)
+    keys = [key for key in (graph.picture.boxes if selected is None else selected.keys) if key in graph.state.boxes]
     if is_folded:
         keys = _by_urgency(keys, graph.state)
     limit = MAX_LISTED if is_folded else MAX_ROWS

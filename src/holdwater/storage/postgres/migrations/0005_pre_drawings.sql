@@ -1,6 +1,6 @@
--- layouts of the pictures of plans, a cache.  layout: JSON in the form of this number.
+-- layouts of pictures, a cache.  digest: of the picture; layout: JSON in the form of this number.
 CREATE TABLE drawings (
-    structure TEXT COLLATE "C" PRIMARY KEY,
+    digest TEXT COLLATE "C" PRIMARY KEY,
     layout_format INTEGER NOT NULL,
     created_at BIGINT NOT NULL,
     bytes BIGINT NOT NULL,
