@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CHROMIUM: Final = (
     os.environ.get("HOLDWATER_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 )
-_RUN_ID: Final = re.compile("[0-9a-f-]{36}\n")
+_RUN_ID: Final = re.compile("run ([0-9a-f-]{36})\n")
 ACTION_TIMEOUT_MS: Final = 60_000
 """a busy machine is no failure"""
 
@@ -63,9 +63,9 @@ class Runner:
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps({"workflow": workflow, "inputs": inputs or {}}) + "\n")
         self.process.stdin.flush()
-        while not _RUN_ID.fullmatch(said := self.process.stdout.readline()):
+        while (found := _RUN_ID.fullmatch(said := self.process.stdout.readline())) is None:
             assert said, "the runner has ended"
-        return said.strip()
+        return found[1]
 
     def kill(self) -> None:
         """Kill it with -9, and wait until it is gone."""

@@ -1,7 +1,7 @@
 """A runner in a process of its own: `python -m tests.server.browser.runner URL`.
 
 Prints "ready"; then each line of its input, a JSON object with `workflow` and `inputs`, starts a run, whose id is
-printed.  Executes until it is killed, or until the end of its input.
+printed, as `run ID`.  Executes until it is killed, or until the end of its input.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def main() -> None:
         for line in sys.stdin:
             asked = json.loads(line)
             handle = runner.submit(asked["workflow"], asked["inputs"], idempotency_key=asked.get("key"))
-            print(handle.run_id, flush=True)
+            sys.stdout.write(f"\nrun {handle.run_id}\n")  # one call: functions of runs print, too
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ function morphChildren(old, fresh) {
       else old.insertBefore(same, place);
       morph(same, next);
     } else {
-      if (next.nodeType === 1) next.classList.add('fresh');
+      if (next.nodeType === 1) { next.classList.add('fresh'); setTimeout(() => next.classList.remove('fresh'), 200); }
       old.insertBefore(next, place);
     }
   }

@@ -38,7 +38,14 @@ def runs_page(request: Request, tenant: Tenant, cursor: str = "", fragment: str 
     if view is not None and not request.url.query:
         return RedirectResponse(page_url(request, tenant, f"/runs?{view.query or urlencode([EVERYTHING])}"))
     query, now = RunsQuery.of(request.query_params), tenant.database.clock.now()
-    values: dict[str, Any] = {"section": "runs", "query": query, "cursor": cursor, "elapsed": elapsed_seconds}
+    commands = {"list": _list_command(tenant, query), "demo": command_line(tenant, "demo")}
+    values: dict[str, Any] = {
+        "section": "runs",
+        "query": query,
+        "cursor": cursor,
+        "elapsed": elapsed_seconds,
+        "commands": commands,
+    }
     try:
         which = run_filter(query, now)
         if fragment == "rows":
@@ -63,7 +70,6 @@ def runs_page(request: Request, tenant: Tenant, cursor: str = "", fragment: str 
         total_text=_total_text(query, found["counts"]),
         origins=ORIGINS,
         windows=WINDOW_NAMES,
-        commands={"list": _list_command(tenant, query), "demo": command_line(tenant, "demo")},
     )
 
 
