@@ -180,7 +180,7 @@ export function openStream(url, names, onEvent) {
         last = event.lastEventId || last;
         if (name === 'bye') return again();
         if (name === 'end') { ended = true; close(); show('off', 'ended'); }
-        if (name !== 'beat') onEvent(name, event.data ? JSON.parse(event.data) : {}, event.lastEventId);
+        onEvent(name, event.data ? JSON.parse(event.data) : {}, event.lastEventId);
       });
     }
   }

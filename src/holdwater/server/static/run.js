@@ -10,11 +10,11 @@ const page = () => one('#run');
 
 let visits = 0, shownAt = performance.now();
 
-async function show(url, { push = false, focus = false } = {}) {
+async function show(url, { push = false, replace = false, focus = false } = {}) {
   const number = ++visits;
   const fresh = await fetchFragment('run', url);
   if (number !== visits || !fresh || !page()) return;
-  if (push) history.pushState(null, '', url);
+  if (push) history[replace ? 'replaceState' : 'pushState'](null, '', url);
   const title = one('.crumbs > :last-child')?.textContent;
   const log = one('[data-log]'), isAtEnd = log && log.scrollTop + log.clientHeight > log.scrollHeight - 24;
   morph(page(), fresh);
@@ -70,11 +70,16 @@ document.addEventListener('submit', (event) => {
     event.preventDefault();
     const url = new URL(form.action);
     for (const [name, value] of new FormData(form)) if (value !== '') url.searchParams.set(name, value);
-    visit(url.href);
+    visit(url.href, { replace: isTyped });
+    isTyped = false;
   }
 });
 
-const typed = throttle(() => one('input[type=search]:focus', page())?.form.requestSubmit(), 300);
+let isTyped = false;  // what is typed letter by letter is one entry of the history
+const typed = throttle(() => {
+  isTyped = true;
+  one('input[type=search]:focus', page())?.form.requestSubmit();
+}, 300);
 document.addEventListener('input', (event) => {
   if (event.target.type === 'search' && page()?.contains(event.target)) typed();
 });
@@ -236,7 +241,7 @@ if (start?.dataset.running !== undefined && start.dataset.runStream) {
   url.searchParams.set('logs', 'true');
   openStream(url.href, [...start.dataset.events.split(' '), 'log'], (name, data) => {
     if (name === 'log' && data.task_name !== one('[data-panel]')?.dataset.panel) return;
-    lively = true;
+    lively = name !== 'beat'; // a beat is a time to look whether its runner still lives
     refresh();
   });
 }
