@@ -22,6 +22,7 @@ async function show(url, { push = false, replace = false, focus = false } = {}) 
   openBars = null;
   tick();
   settle();
+  showTab();
   const tail = one('[data-log]');
   if (tail && (tail !== log || isAtEnd)) tail.scrollTop = tail.scrollHeight;
   if (focus) (one('#panel') ?? one('[aria-current=page]', page()))?.focus({ preventScroll: true });
@@ -59,6 +60,9 @@ document.addEventListener('click', (event) => {
     if (link.dataset.closePanel !== undefined) lastLink?.focus?.({ preventScroll: true });
   }
 });
+
+const showTab = () => one('.tabs [aria-current]')?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
+showTab();
 
 let lastLink = null;
 
