@@ -31,6 +31,9 @@ from holdwater.operations.runs import (
 from holdwater.operations.starting import start_run
 from holdwater.operations.verification import verify_database
 from holdwater.runs.verify.checker import Violation
+from holdwater.storage import open_store
+from holdwater.storage.sql import run_lists
+from tests.storage.factories import new_run_update
 from tests.suite.runners import Define, define
 
 __all__ = ["define"]
@@ -107,6 +110,41 @@ def test_pages_and_their_cursors(runner: DefaultRunner, database: Database, defi
     assert page_runs(database.runs, which, front.older_cursor) == second
 
 
+def test_there_is_nothing_newer_than_the_first_page(runner: DefaultRunner, database: Database, define: Define) -> None:
+    define("w", ("a", double, {}))
+    for x in range(4):
+        runner.execute("w", {"x": x})
+    first = page_runs(database.runs, RunFilter(limit=3))
+    assert first.older_cursor is not None
+    second = page_runs(database.runs, RunFilter(limit=3), first.older_cursor)
+    newer = encode_cursor(RunFilter(), (Micros(1 << 62), "x"), newer=True)
+    assert page_runs(database.runs, RunFilter(limit=3), newer) == first
+    assert page_runs(database.runs, RunFilter(limit=3), second.newer_cursor) == first
+
+
+def test_a_search_says_how_far_it_looked_and_finds_older_runs_by_their_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_lists, "_SCAN_STEPS_RUNS", (2, 3))
+    url = f"sqlite:///{tmp_path}/runs.db"
+    with contextlib.closing(open_store(url)) as store:
+        store.commit(
+            [new_run_update(f"generated-{n:02}", created_at=n, error="odd" if n % 4 == 0 else None) for n in range(20)]
+        )
+    with open_for_reading(url) as database:
+        which = RunFilter(text="odd", limit=3)
+        page = page_runs(database.runs, which)
+        assert [run.id for run in page.runs] == ["generated-16"]
+        assert page.searched_until == 15
+        assert page.older_cursor is not None
+        page = page_runs(database.runs, which, page.older_cursor)
+        assert ([run.id for run in page.runs], page.searched_until) == (["generated-12"], 10)
+        found = page_runs(database.runs, RunFilter(text="generated-0", limit=3))
+        assert [run.id for run in found.runs] == ["generated-00", "generated-01", "generated-02"], "far behind"
+        assert page_runs(database.runs, RunFilter(text="gener", limit=30)).searched_until == 15
+        assert [run.id for run in list_runs(database.runs, which, 10)][-1] == "generated-00", "a list is whole"
+
+
 @pytest.mark.parametrize(
     "cursor",
     ["", "x", "%%", "é", "e30", "W10", "WzEsMiwzLDRd", "A" * 5_000, base64.b64encode(b'["a",1,1e999,"x"]').decode()],
@@ -121,6 +159,8 @@ def test_a_cursor_of_another_filter_is_refused(database: Database) -> None:
     with pytest.raises(InvalidArgument, match="another filter"):
         page_runs(database.runs, RunFilter(), cursor)
     assert page_runs(database.runs, RunFilter(status="failed", limit=3), cursor).runs == ()
+    later = RunFilter(status="failed", since=Micros(1))
+    assert page_runs(database.runs, later, cursor).runs == (), "the last hour is another span at each request"
 
 
 @pytest.mark.parametrize(

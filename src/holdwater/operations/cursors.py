@@ -43,6 +43,18 @@ def decode_cursor(cursor: str, which: RunFilter) -> RunFilter:
 
 
 def _digest(which: RunFilter) -> str:
-    """Return a digest of what a filter selects, whatever its page."""
-    selection = replace(which.without_page(), limit=0, labels=dict(sorted(which.labels.items())))
-    return hashlib.sha256(json.dumps(astuple(selection)).encode()).hexdigest()[:12]
+    """Return a digest of what a filter selects.
+
+    Its page does not count, nor its span: "the last hour" is another one at each request.
+    """
+    selection = replace(
+        which.without_page(),
+        limit=0,
+        labels=dict(sorted(which.labels.items())),
+        since=None,
+        until=None,
+        ended_since=None,
+        ended_until=None,
+    )
+    content = json.dumps([which.is_listed_by_end, *astuple(selection)])
+    return hashlib.sha256(content.encode()).hexdigest()[:12]

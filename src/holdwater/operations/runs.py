@@ -8,7 +8,9 @@ from typing import Final
 from holdwater.errors import AmbiguousRun, InvalidArgument, RunNotFound
 from holdwater.events.run_events import EventPosition
 from holdwater.model import validation
-from holdwater.model.records import CappedCount, RunFilter, RunHistogram
+from holdwater.model.ports.store import Store
+from holdwater.model.records import CappedCount, Cursor, RunFilter, RunHistogram, RunRow
+from holdwater.model.run_matching import matches
 from holdwater.model.statuses import STATUS_LABELS
 from holdwater.model.time import Micros, to_rfc3339
 from holdwater.operations import cursors
@@ -22,6 +24,8 @@ from holdwater.runtime.journal_watchers import JournalWatchers
 LAST_RUN: Final = "@last"
 """in the place of an id: the newest run that has no parent"""
 MAX_CANDIDATES: Final = 8
+MIN_ID_CHARS: Final = 8
+"""of a text that may be the beginning of an id; a generated one begins with its time, to 65 s"""
 MAX_BUCKETS: Final = 1_000
 """buckets of a histogram"""
 
@@ -100,12 +104,17 @@ def list_runs(runs: RunReader, which: RunFilter, limit: int) -> tuple[RunInfo, .
 def page_runs(runs: RunReader, which: RunFilter, cursor: str | None = None) -> RunPage:
     """Read a page of up to `which.limit` runs with their activities, newest first; `cursor`: of another page.
 
+    A search for a text also finds what is older than it looks at, by the beginning of its id.
     Raises InvalidArgument for a cursor of another filter, or a filter that cannot be; StoreUnavailable.
     """
     check_filter(which)
     which = which if cursor is None else cursors.decode_cursor(cursor, which)
     found = runs.store.page_runs(which)
+    if which.newer and len(found.rows) < which.limit and found.scanned_until is None:
+        return page_runs(runs, which.without_page())  # the front of the list, as a whole page
     beyond = found.scanned_until
+    if beyond is not None and which.text is not None and which.cursor is None:
+        found.rows.extend(_older_by_id(runs.store, which, beyond))
     if beyond is None and found.has_more and found.rows:
         beyond = which.position_of(found.rows[0 if which.newer else -1])
     back = which.cursor
@@ -118,6 +127,15 @@ def page_runs(runs: RunReader, which: RunFilter, cursor: str | None = None) -> R
         None if newer is None else cursors.encode_cursor(which, newer, newer=True),
         None if found.scanned_until is None else found.scanned_until[0],
     )
+
+
+def _older_by_id(store: Store, which: RunFilter, beyond: Cursor) -> list[RunRow]:
+    """List runs beyond the place at which a search for a text stopped whose ids begin with it."""
+    if which.text is None or len(which.text) < MIN_ID_CHARS:
+        return []
+    ids = store.find_by_prefix(which.text, which.limit)
+    rows = [row for run_id in ids if (row := store.get_run(run_id)) is not None]
+    return [row for row in rows if which.position_of(row) < beyond and matches(which, row)]
 
 
 def count_runs(runs: RunReader, which: RunFilter) -> dict[str, CappedCount]:
