@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         wait_for_pickup,
     )
     from holdwater.operations.databases import Database, open_for_control, open_for_reading, open_for_writing
+    from holdwater.operations.doctor import Finding, diagnose_installation, diagnose_run
     from holdwater.operations.logs import LogFollower, LogLine, LogPage, follow_logs, read_logs
     from holdwater.operations.migration import migrate_database
     from holdwater.operations.pruning import prune_runs
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CronForecast",
     "Database",
+    "Finding",
     "FireInfo",
     "FireStats",
     "LogFollower",
@@ -100,6 +102,8 @@ __all__ = [
     "count_questions",
     "count_runs",
     "delete_schedule",
+    "diagnose_installation",
+    "diagnose_run",
     "find_pause",
     "find_run",
     "find_runners",
@@ -168,6 +172,11 @@ _EXPORTS = {
         "open_for_control",
         "open_for_reading",
         "open_for_writing",
+    ),
+    ".doctor": (
+        "Finding",
+        "diagnose_installation",
+        "diagnose_run",
     ),
     ".logs": (
         "LogFollower",

@@ -16,8 +16,8 @@ from holdwater.operations.doctor.state import DatabaseState, to_instant
 from holdwater.operations.doctor.work import work_findings
 from holdwater.runs.view import RunView
 
-MAX_CHILD_DEPTH: Final = 5
-"""child runs of child runs that are followed"""
+MAX_RUNS: Final = 20
+"""child runs that are looked into, those of child runs included"""
 MAX_FINDINGS: Final = 100
 
 
@@ -27,14 +27,15 @@ def diagnose_run(database: Database, run_id: str) -> tuple[Finding, ...]:
     Changes nothing.  Raises RunNotFound, InvalidArgument, StoreUnavailable.
     """
     state = DatabaseState.of(database)
-    found = list(_findings(state, run_id, MAX_CHILD_DEPTH))
+    found = list(_findings(state, run_id, {run_id}))
     if not database.runs.row(run_id).finished_at:
         inspection = database.store.inspect()
         found += [one for one in (writable_finding(inspection), clock_finding(database)) if one.severity != "ok"]
     return worst_first(found[:MAX_FINDINGS])
 
 
-def _findings(state: DatabaseState, run_id: str, depth: int) -> Iterator[Finding]:
+def _findings(state: DatabaseState, run_id: str, seen: set[str]) -> Iterator[Finding]:
+    """Diagnose a run and the child runs it waits for.  `seen`: runs that were looked into."""
     try:
         view = state.database.runs.view(run_id)
     except StoreUnavailable:
@@ -51,22 +52,23 @@ def _findings(state: DatabaseState, run_id: str, depth: int) -> Iterator[Finding
     if view.ended:
         yield ended.ended_finding(view)
         return
-    found = [*paused.paused_findings(state, view), *_unfinished_findings(state, view, depth)]
+    found = [*paused.paused_findings(state, view), *_unfinished_findings(state, view, seen)]
     yield from found
     if all(finding.severity in ("info", "ok") for finding in found):
         yield _moving_finding(state, view)
 
 
-def _unfinished_findings(state: DatabaseState, view: RunView, depth: int) -> Iterator[Finding]:
+def _unfinished_findings(state: DatabaseState, view: RunView, seen: set[str]) -> Iterator[Finding]:
     if view.status == RunStatus.RUNNING:
         yield from work_findings(state, view)
     yield from waiting.question_findings(state, view)
     yield from waiting.deadline_findings(state, view)
     for child in waited_children(state, view):
         yield child.finding
-        if depth > 0:
-            for run_id in child.run_ids:
-                yield from [one for one in _findings(state, run_id, depth - 1) if one.code != "moving"]
+        for run_id in child.run_ids:
+            if len(seen) <= MAX_RUNS and run_id not in seen:
+                seen.add(run_id)
+                yield from [one for one in _findings(state, run_id, seen) if one.code != "moving"]
 
 
 def _moving_finding(state: DatabaseState, view: RunView) -> Finding:
