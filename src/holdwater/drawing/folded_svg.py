@@ -117,7 +117,7 @@ def _boxes(
         )
         yield (
             f'<{tag} class="{classes}" data-level="{index}"{href} transform="translate({x:g} {y:g})"'
-            f' aria-label="{level.title}, {len(level.keys):,} tasks, {said}"><title>{level.title}\n{said}</title>'
+            f"><title>{level.title}\n{said}</title>"
             f'<rect class="card" width="{BOX_WIDTH:g}" height="{BOX_HEIGHT:g}" rx="6"/>'
             f'<text class="name" x="{PADDING:g}" y="21">{level.title}</text>'
             f'<text class="about size" x="{BOX_WIDTH - PADDING:g}" y="21" text-anchor="end">{len(level.keys):,}</text>'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -154,17 +154,12 @@ def _render_node(key: str, placed: PlacedBox, state: BoxState | None, options: G
     classes += ["related"] if is_related else []
     tag, href = "g", ' role="img"'
     if options.link is not None and box.kind != "end":
-        tag, href = "a", f' href="{escape_xml(options.link(key))}" data-node-link="{escape_xml(key)}"'
-    said = ", ".join(text for text in _texts_of(box, state) if text)
+        tag, href = "a", f' href="{escape_xml(options.link(key))}" data-node-link=""'
     return (
         f'<{tag} class="{" ".join(classes)}" data-node="{escape_xml(key)}"{href}'
-        f' transform="translate({placed.x:g} {placed.y:g})" aria-label="{escape_xml(said)}">'
+        f' transform="translate({placed.x:g} {placed.y:g})">'
         f"<title>{escape_xml(box_tooltip(box, state))}</title>{_render_card(placed, state)}</{tag}>"
     )
-
-
-def _texts_of(box: Box, state: BoxState | None) -> Iterable[str]:
-    return (box.title, "" if state is None else MARKS[state.mark].word, about_line(box, state))
 
 
 def box_tooltip(box: Box, state: BoxState | None) -> str:

@@ -112,7 +112,6 @@ class Graph extends GraphView {
   setState(node, [mark, about, tooltip, part]) {
     const icon = one('.mark', node);
     node.setAttribute('class', node.getAttribute('class').replace(/state-\S+/, `state-${mark}`));
-    node.setAttribute('aria-label', tooltip.split('\n').slice(0, 3).join(', '));
     one('title', node).textContent = tooltip;
     if (!icon) return;
     if (icon.getAttribute('href') !== `#mark-${mark}`) {

@@ -61,8 +61,8 @@ def build_graph_tab(shown: ShownRun, links: PageLinks, layouts: GraphLayouts, *,
         graph.state,
         links.node if links.node in graph.picture.boxes else None,
         level,
-        links.to_node,
-        lambda index: links.with_options(level=index + 1),
+        lambda key: _query_of(links.to_node(key)),
+        lambda index: _query_of(links.with_options(level=index + 1)),
         wait=links.options.get("full") == "1",
         states_only=states_only,
     )
@@ -82,6 +82,11 @@ def build_graph_tab(shown: ShownRun, links: PageLinks, layouts: GraphLayouts, *,
         max(0, len(keys) - limit),
         selected,
     )
+
+
+def _query_of(url: str) -> str:
+    """Return the part of a URL of this page that differs: thousands of links have the rest in common."""
+    return f"?{url.partition('?')[2]}"
 
 
 def _index(text: str | None) -> int | None:
