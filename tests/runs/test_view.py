@@ -203,6 +203,15 @@ def test_a_loop(runner: DefaultRunner) -> None:
     assert run.supersteps >= 6
 
 
+def test_what_a_fork_runs_again(runner: DefaultRunner, define: Define) -> None:
+    define("w", ("a", fails_first(0), {}), ("b", fails_first(0), {"dependencies": ["a"]}), ("c", fails_first(0), {}))
+    run = reader_of(runner).view(runner.execute("w").run_id)
+    assert run.from_node("a") == {"a", "b"}
+    assert run.from_node("c") == {"c"}
+    loop = Graph([count, again], name="counter", entrypoint="count")
+    assert reader_of(runner).view(runner.execute(loop, {"count": 0}).run_id).from_node("again") == {"count", "again"}
+
+
 def test_child_runs(runner: DefaultRunner, define: Define) -> None:
     define("child", ("a", fails_first(0), {}))
 

@@ -108,6 +108,7 @@ def _page_values(tenant: TenantDatabase, run_id: str, links: PageLinks, *, is_fr
         "links": links,
         "header": build_header(run, links.node),
         "child_counts": {status: number.count for status, number in children.items()},
+        "has_more_children": any(number.is_capped for number in children.values()),
         "panel": panel,
         "log": log,
         "missing_node": missing,
