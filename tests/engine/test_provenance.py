@@ -31,7 +31,9 @@ def test_a_run_started_by_code_and_for_someone_else(runner: DefaultRunner, defin
     asked = runner.submit("w", labels={"env": "prod", "app": "x"}, started_by="api:ci").result()
     assert (asked.origin, asked.started_by, asked.labels) == ("api", "api:ci", {"app": "x", "env": "prod"})
     assert runner.execute("w", labels={"n": "1"}).labels == {"n": "1"}
-    (newest, *_) = runner.list_runs(limit=1)
+    (newest,) = runner.list_runs(limit=1)
+    assert runner.list_runs(labels={"n": "1"}) == [newest]
+    assert [run.run_id for run in runner.list_runs(labels={"env": "prod", "app": "x"})] == [asked.run_id]
     assert (newest.labels, newest.origin, newest.started_by) == ({"n": "1"}, "code", "code")
     with pytest.raises(InvalidArgument, match="label"):
         runner.submit("w", labels={"": "x"})

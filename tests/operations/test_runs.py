@@ -140,7 +140,7 @@ def test_a_search_says_how_far_it_looked_and_finds_older_runs_by_their_ids(
         page = page_runs(database.runs, which, page.older_cursor)
         assert ([run.id for run in page.runs], page.searched_until) == (["generated-12"], 10)
         found = page_runs(database.runs, RunFilter(text="generated-0", limit=3))
-        assert [run.id for run in found.runs] == ["generated-00", "generated-01", "generated-02"], "far behind"
+        assert [run.id for run in found.runs] == ["generated-02", "generated-01", "generated-00"], "far behind"
         assert page_runs(database.runs, RunFilter(text="gener", limit=30)).searched_until == 15
         assert [run.id for run in list_runs(database.runs, which, 10)][-1] == "generated-00", "a list is whole"
 

@@ -135,7 +135,8 @@ def _older_by_id(store: Store, which: RunFilter, beyond: Cursor) -> list[RunRow]
         return []
     ids = store.find_by_prefix(which.text, which.limit)
     rows = [row for run_id in ids if (row := store.get_run(run_id)) is not None]
-    return [row for row in rows if which.position_of(row) < beyond and matches(which, row)]
+    fitting = [row for row in rows if which.position_of(row) < beyond and matches(which, row)]
+    return sorted(fitting, key=which.position_of, reverse=True)
 
 
 def count_runs(runs: RunReader, which: RunFilter) -> dict[str, CappedCount]:

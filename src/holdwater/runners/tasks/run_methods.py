@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from holdwater.engine import Engine
 from holdwater.errors import ConfigError
 from holdwater.events.run_events import EventPosition
 from holdwater.model import validation
+from holdwater.model.provenance import check_labels
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import STATUS_LABELS
 from holdwater.model.time import Micros, from_datetime
@@ -44,12 +45,14 @@ class RunMethods:
         top_level: bool = False,
         since: datetime | None = None,
         offset: int = 0,
+        labels: Mapping[str, str] | None = None,
     ) -> list[RunSummary]:
         """List runs, newest first.  `status`: as in results.  `before`: run id for the next page.  `limit`: 1 to 1,000.
 
         `parent_run_id`: only children of this run; `top_level`: only runs without a parent; `since`: only runs created
-        at this instant or later (an aware datetime); `offset`: so many are left out first.
-        Raises ConfigError, RunNotFound if there is no run `before`.
+        at this instant or later (an aware datetime); `offset`: so many are left out first; `labels`: only
+        runs with all of these.
+        Raises ConfigError, InvalidArgument (labels), RunNotFound if there is no run `before`.
         """
         validation.check_count("offset", offset)
         validation.check_count("limit", limit, minimum=1, maximum=1000)
@@ -61,7 +64,17 @@ class RunMethods:
             raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(STATUS_LABELS.values())}")
         word = words[status.lower()] if status else None
         created_since = None if since is None else _parse_aware(since)
-        which = RunFilter(workflow_name, word, limit, before, parent_run_id, top_level, created_since, offset)
+        which = RunFilter(
+            workflow_name,
+            word,
+            limit,
+            before,
+            parent_run_id,
+            top_level,
+            created_since,
+            offset,
+            labels={} if labels is None else check_labels(labels),
+        )
         return [RunSummary.from_info(run) for run in self._engine.reader.list_runs(which)]
 
     def find_run(self, reference: str) -> RunSummary:
