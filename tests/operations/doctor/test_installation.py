@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -117,27 +118,31 @@ def test_a_schema_of_another_version(url: str, runner: DefaultRunner) -> None:
     execute_sql(url, insert.format(6, "questions"))  # the schema is used by other tests
 
 
-def test_a_file_that_another_user_may_not_write(tmp_path: Path, define: Define) -> None:
+@pytest.fixture
+def public_directory() -> Iterator[Path]:
+    """A directory that every user may read, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+def test_a_file_that_another_user_may_not_write(public_directory: Path, define: Define) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
-    define("one", ("a", nothing, {}))
-    with DefaultRunner(f"sqlite:///{tmp_path}/runs.db") as runner:
-        run_id = runner.submit("one", {}).run_id
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(0o755)
-    (tmp_path / "runs.db").chmod(0o644)
+    url = f"sqlite:///{public_directory}/runs.db"
+    with DefaultRunner(url):
+        pass
+    (public_directory / "runs.db").chmod(0o644)
     code = f"""if True:
-        import os, sys
-        from holdwater.operations import databases
-        from holdwater.operations.doctor import diagnose_installation, diagnose_run
+        import os
+        from holdwater.operations import databases, diagnose_installation
         import holdwater.storage.sqlite.store, holdwater.runs.authoring_styles
         os.setuid(65534)
-        with databases.open_for_reading("sqlite:///{tmp_path}/runs.db") as database:
+        with databases.open_for_reading({url!r}) as database:
             print([one.severity for one in diagnose_installation(database) if one.code == "read_only"])
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "['problem']\n", done.stderr
-    assert run_id
 
 
 def test_a_role_that_may_only_read(url: str, runner: DefaultRunner) -> None:
