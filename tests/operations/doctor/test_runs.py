@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ from holdwater import Context, DefaultRunner, TaskHandle, WorkflowHandle
 from holdwater.client import Client
 from holdwater.executors import ThreadExecutor
 from holdwater.graphs import Graph, InterruptNode, register_graph
+from holdwater.model.ids import new_owner_id, parse_owner_id
+from holdwater.model.records import RunUpdate
 from holdwater.model.registry import registry
+from holdwater.model.time import add_seconds
 from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.operations.databases import Database, open_for_control, open_for_reading
 from holdwater.operations.doctor import Finding, diagnose_run
 from holdwater.operations.runners import list_runners
+from holdwater.runtime.active_run import INTERRUPTED_REASON
 from holdwater.steps import Step, Workflow, register_workflow
 from tests.operations.doctor.conftest import StartProcess, later, wait_until
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
@@ -397,6 +402,93 @@ def test_a_run_that_cannot_be_read(url: str, runner: DefaultRunner, define: Defi
         found = findings(database, handle.run_id)["unreadable"]
     assert found.severity == "problem"
     assert "an entry this version cannot read" in found.sentence
+
+
+def test_a_run_whose_caller_was_interrupted(runner: DefaultRunner, define: Define, gate: Gate) -> None:
+    define("one", ("a", lambda context: gate(), {}))
+    handle = runner.submit("one", {})
+    gate.wait_started()
+    runner._engine.control.pause(handle.run_id, INTERRUPTED_REASON)
+    gate.open.set()
+    found = findings(database_of(runner), handle.run_id)["interrupted"]
+    assert (found.severity, found.command) == ("problem", ("runs", "resume", handle.run_id))
+
+
+def test_a_run_that_a_runner_has_set_aside(url: str, open_runner: Callable[..., DefaultRunner], define: Define) -> None:
+    run_id = queue_run(url, open_runner, define)
+    with open_for_control(url) as engine:
+        row = engine.reader.row(run_id)
+        parked = replace(
+            row, status="paused", paused_at=engine.clock.now(), reason="cannot go on here: oops\nTraceback"
+        )
+        engine.store.commit([RunUpdate(parked, row.seq, [], engine.clock.now(), parked=True)])
+        found = findings(Database.of(engine), run_id)["parked"]
+    assert found.severity == "problem"
+    assert found.sentence.endswith(": cannot go on here: oops.  `runs resume` tries again when the cause is gone.")
+
+
+def queue_run(url: str, open_runner: Callable[..., DefaultRunner], define: Define) -> str:
+    """A run of one task that no runner takes."""
+    define("orders", ("load", nothing, {}))
+    first = open_runner()
+    run_to_rest(first, "orders")
+    first.shutdown()
+    with Client(url) as client:
+        return client.submit("orders", {}).run_id
+
+
+def test_work_that_was_claimed_and_lost(url: str, open_runner: Callable[..., DefaultRunner], define: Define) -> None:
+    run_id = queue_run(url, open_runner, define)
+    owner = new_owner_id()
+    with open_for_control(url) as engine:
+        engine.store.register_owner(owner)
+        until = add_seconds(engine.clock.now(), 30)
+        assert len(engine.store.claim_work(owner, until, until, 5, ["orders"], run_id)) == 1
+        database = Database.of(engine)
+        found = findings(database, run_id)
+        assert found["claimed"].sentence.startswith(f"Task 'load' is claimed by runner ({parse_owner_id(owner)[0]}, ")
+        assert found["moving"].severity == "ok"
+        engine.store.unregister_owner(owner)
+        assert findings(later(database, 60), run_id)["orphaned"].severity == "problem"
+        engine.store.reclaim_expired(add_seconds(until, 60))
+        taken = findings(database, run_id)["orphaned"]
+        assert "the runner that had it died or lost its lease" in taken.sentence
+        execute_sql(url, "DELETE FROM work")
+        assert findings(database, run_id)["nothing_outstanding"].command == ("verify",)
+
+
+def test_a_runner_that_does_not_answer_has_the_run(runner: DefaultRunner, define: Define, gate: Gate) -> None:
+    define("one", ("a", lambda context: gate(), {}))
+    handle = runner.submit("one", {})
+    gate.wait_started()
+    database = database_of(runner)
+    wait_listed(database, "one")
+    found = findings(later(database, 60), handle.run_id)["runner_silent"]
+    assert found.severity == "problem"
+    assert "its process lives, and keeps what it has" in found.sentence
+    gate.open.set()
+    handle.result(SIGNAL_TIMEOUT_SECONDS)
+
+
+def test_another_structure_is_announced_while_a_run_waits(
+    open_runner: Callable[..., DefaultRunner], define: Define
+) -> None:
+    def fail(context: Context) -> None:
+        raise ConnectionError
+
+    slowly = {"retry_attempts": 2, "retry_delay_ms": 60_000}
+    define("orders", ("load", fail, slowly))
+    first = open_runner()
+    run_id = first.submit("orders", {}).run_id
+    wait_until(lambda: "retry_waiting" in findings(database_of(first), run_id))
+    first.shutdown()
+    registry.unregister("orders")
+    define("orders", ("load", fail, slowly), ("send", nothing, {"dependencies": ["load"]}))
+    database = database_of(open_runner())
+    wait_listed(database, "orders")
+    found = findings(database, run_id)["structure_differs"]
+    assert (found.severity, found.facts["added"]) == ("warning", ["send"])
+    assert "with another structure: 'send' is new." in found.sentence
 
 
 # -- ended

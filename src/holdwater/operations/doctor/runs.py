@@ -10,7 +10,7 @@ from holdwater.model.statuses import RunStatus
 from holdwater.operations.databases import Database
 from holdwater.operations.doctor import ended, paused, waiting
 from holdwater.operations.doctor.children import waited_children
-from holdwater.operations.doctor.database import clock_finding, writable_finding
+from holdwater.operations.doctor.database import clock_finding, schema_finding, writable_finding
 from holdwater.operations.doctor.findings import Finding, worst_first
 from holdwater.operations.doctor.state import DatabaseState, to_instant
 from holdwater.operations.doctor.work import work_findings
@@ -30,7 +30,8 @@ def diagnose_run(database: Database, run_id: str) -> tuple[Finding, ...]:
     found = list(_findings(state, run_id, {run_id}))
     if not database.runs.row(run_id).finished_at:
         inspection = database.store.inspect()
-        found += [one for one in (writable_finding(inspection), clock_finding(database)) if one.severity != "ok"]
+        whole = (schema_finding(inspection), writable_finding(inspection), clock_finding(database))
+        found += [one for one in whole if one.severity != "ok"]
     return worst_first(found[:MAX_FINDINGS])
 
 
