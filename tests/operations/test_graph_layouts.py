@@ -17,7 +17,7 @@ from holdwater.drawing.picture import Picture
 from holdwater.model.time import Micros
 from holdwater.operations import graph_layouts
 from holdwater.operations.databases import Database, open_for_reading, open_for_writing
-from holdwater.operations.graph_layouts import MAX_KEPT_LAYOUTS, GraphLayouts
+from holdwater.operations.graph_layouts import GraphLayouts
 from tests.drawing.pictures import looping_picture, random_picture
 
 
@@ -97,10 +97,16 @@ def test_a_database_that_is_only_read_does_not_keep_it(url: str, made: list[str]
     assert made == ["press"]
 
 
-def test_memory_is_bounded(database: Database, made: list[str]) -> None:
+def test_memory_is_bounded(database: Database, made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [random_picture(1, count=number + 10, reach=2) for number in range(8)]
+    sizes = [len(json.dumps(layout_to_data(layout_graph(one)), separators=(",", ":"))) for one in pictures]
+    monkeypatch.setattr(graph_layouts, "MAX_KEPT_BYTES", sum(sizes[-3:]))
     layouts = GraphLayouts(database)
-    for number in range(MAX_KEPT_LAYOUTS + 5):
-        layouts.get(random_picture(1, count=number + 1, reach=2))
-    assert len(layouts._kept) == MAX_KEPT_LAYOUTS
-    layouts.get(random_picture(1, count=1, reach=2))  # from the database
-    assert len(made) == MAX_KEPT_LAYOUTS + 5
+    for picture in pictures:
+        layouts.get(picture)
+    assert list(layouts._kept) == [picture.digest for picture in pictures[-3:]]
+    layouts.get(pictures[0])  # from the database
+    assert len(made) == len(pictures)
+    monkeypatch.setattr(graph_layouts, "MAX_KEPT_BYTES", 1)
+    layouts.get(pictures[1])
+    assert list(layouts._kept) == [pictures[1].digest]

@@ -51,6 +51,18 @@ def test_a_box_is_selected_by_a_click_and_by_the_keyboard(processes: Processes, 
     page.locator(".hw-graph .selected[data-node=price]").wait_for()
 
 
+def test_a_large_graph_is_laid_out_after_the_page(processes: Processes, open_page: OpenPage) -> None:
+    run_id = processes.runner().submit("large")
+    page = open_run(processes, open_page, run_id)
+    page.locator(".graph-view.pannable .state-completed[data-node='part 319']").wait_for(state="attached")
+    assert page.locator(".hw-graph .node").count() == 320
+    page.goto(f"{page.url}?node=part+20")
+    page.locator(".hw-graph .selected[data-node='part 20']").wait_for()
+    page.reload()
+    page.locator(".hw-graph .selected[data-node='part 20']").wait_for()
+    assert page.locator("[data-graph-wait]").count() == 0  # its layout is kept
+
+
 def test_a_graph_is_moved_and_zoomed(processes: Processes, open_page: OpenPage) -> None:
     run_id = processes.runner().submit("orders")
     page = open_run(processes, open_page, run_id)

@@ -78,3 +78,8 @@ imports = Workflow(
     "imports",
     [Step.lambda_("extract", import_rows), Step.map("each", [1, 2, 3], step=Step.lambda_("one", import_one))],
 )
+
+
+with WorkflowBuilder("large"):
+    for number in range(320):
+        task(id=f"part {number}", dependencies=[f"part {number - 20}"] if number >= 20 else [])(lambda context: None)
