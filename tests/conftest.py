@@ -54,15 +54,13 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before those with a mark are deselected
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    on_postgres = [
-        item
-        for item in items
-        if item.path in ABOVE_THE_STORE
-        and isinstance(item, pytest.Function)
-        and hasattr(item, "callspec")
-        and "postgresql" in item.callspec.params.values()
+    functions = [item for item in items if isinstance(item, pytest.Function)]
+    variants = [
+        item for item in functions if hasattr(item, "callspec") and "postgresql" in item.callspec.params.values()
     ]
-    for number, item in enumerate(on_postgres):
+    for item in {*variants, *(item for item in functions if "postgres" in item.fixturenames)}:
+        item.add_marker(pytest.mark.postgresql)
+    for number, item in enumerate([item for item in variants if item.path in ABOVE_THE_STORE]):
         if number % 4:
             for mark in LONG:
                 item.add_marker(mark)
