@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import Any, Final, NoReturn
 
-_NOT_SHOWN: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]")
+_NOT_SHOWN: Final = re.compile("[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
 def write_json(value: Any, *, indent: int | None = None) -> str:
