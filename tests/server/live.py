@@ -58,13 +58,13 @@ def serve_app(
 ) -> Iterator[Live]:
     """Serve an application until the block ends."""
     with listening or listen_on_loopback(0, may_choose=False) as bound:
-        server = LocalServer(app, on_exit=app.state.streams.close_soon)
+        started = threading.Event()
+        server = LocalServer(app, on_exit=app.state.streams.close_soon, on_started=started.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         try:
             live = Live(bound.getsockname()[1], app, access, lambda: server.handle_exit(signal.SIGINT, None))
-            with live.stranger() as client:  # the socket listens already: this waits for the application
-                client.get("/health")
+            assert started.wait(SIGNAL_TIMEOUT_SECONDS), "the server does not start"
             yield live
         finally:
             server.handle_exit(signal.SIGTERM, None)

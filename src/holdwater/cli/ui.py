@@ -50,9 +50,14 @@ def ui(database: str, port: int | None, read_only: bool, opens_browser: bool, ap
         access = SessionAccess(actual_port, "read" if read_only else "write", token)
         app = create_app(TenantDatabase.open(database, read_only=read_only), access)
         url = f"http://{LOOPBACK}:{actual_port}/ui?token={access.new_link_token()}"
-        click.echo(f"{url}\nThe link signs one browser in.  Ctrl-C ends the server.")
-        if opens_browser:
-            import webbrowser
 
-            webbrowser.open(url)
-        LocalServer(app, on_exit=app.state.streams.close_soon).run(sockets=[listening])
+        def announce() -> None:
+            click.echo(f"{url}\nThe link signs one browser in.  Ctrl-C ends the server.")
+            if opens_browser:
+                import threading
+                import webbrowser
+
+                # a browser in the terminal would keep the server waiting
+                threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+        LocalServer(app, on_exit=app.state.streams.close_soon, on_started=announce).run(sockets=[listening])

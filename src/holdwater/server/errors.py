@@ -6,6 +6,7 @@ the same is a page.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -176,19 +177,21 @@ async def http_error_response(request: Request, error: Exception) -> Response:
     code = error.code if isinstance(error, RequestError) else _CODES_BY_STATUS.get(status, "invalid_request")
     hint = error.hint if isinstance(error, RequestError) else ""
     is_ours = isinstance(error, RequestError)
-    headers = {"allow": ", ".join(allowed_methods(request))} if status == 405 else error.headers
+    allowed = allowed_methods(request) if status == 405 else []
+    headers = {"allow": ", ".join(allowed)} if allowed else error.headers
     message = str(error.detail) if is_ours else _MESSAGES.get(status, str(error.detail))
     return error_response(request, status, code, message, hint=hint, headers=headers)
 
 
 def allowed_methods(request: Request) -> list[str]:
-    """List the methods of a path: those of the routes that are closest to it, which have the fewest parameters."""
-    found: dict[int, set[str]] = {}
-    for route in request.app.routes:
-        methods = getattr(route, "methods", None)
-        if methods and route.path_regex.match(str(request.scope["path"]).removeprefix(root_of(request))):
-            found.setdefault(len(route.param_convertors), set()).update(methods)
-    return sorted(found[min(found)]) if found else []
+    """List the methods that the API has for a path: those of the template that fits it with the fewest parameters."""
+    path = str(request.scope["path"]).removeprefix(root_of(request))
+    fitting = {
+        template.count("{"): [method.upper() for method in methods]
+        for template, methods in request.app.openapi()["paths"].items()
+        if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path)
+    }
+    return sorted(fitting[min(fitting)]) if fitting else []
 
 
 async def validation_error_response(request: Request, error: Exception) -> Response:

@@ -6,6 +6,8 @@ The parser alone would keep a header that drips one byte a second for ever.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 from typing import Any, Final
 
 import h11
@@ -62,6 +64,20 @@ class DeadlineProtocol(H11Protocol):
         self._cancel_deadline()
         self._forget_stall()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP request, in the shape of every error."""
+        body = json.dumps({"error": "this is no HTTP request", "code": "invalid_request", "request_id": ""}).encode()
+        headers = [
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+            ("x-content-type-options", "nosniff"),
+            ("connection", "close"),
+        ]
+        events = (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage())
+        with contextlib.suppress(h11.LocalProtocolError):  # a response has begun already
+            self.transport.write(b"".join([self.conn.send(event) or b"" for event in events]))
+        self.transport.close()
 
     def _is_mid_header(self) -> bool:
         trailing: tuple[bytes, bool] = self.conn.trailing_data

@@ -25,6 +25,8 @@ PUBLIC_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json"})
 STATIC_PREFIX: Final = "/static/"
 HARMLESS_POST: Final = "/preferences"
 """changes cookies of the browser and nothing else"""
+MAX_HEADER_BYTES: Final = 32 * 1024
+MAX_HEADERS: Final = 200
 MAX_URL_BYTES: Final = 8 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 
@@ -146,11 +148,16 @@ def _is_public(request: Request) -> bool:
 
 
 def _check_sizes(request: Request) -> None:
-    """Refuse a long URL, and a body that says that it is too long.  Raises RequestError."""
+    """Refuse a long header or URL, and a body that says that it is too long.  Raises RequestError."""
     scope = request.scope
+    header_bytes = sum([len(name) + len(value) + 4 for name, value in scope["headers"]])
+    if header_bytes > MAX_HEADER_BYTES or len(scope["headers"]) > MAX_HEADERS:
+        raise RequestError(431, f"the header is longer than {MAX_HEADER_BYTES:,} bytes or {MAX_HEADERS} lines")
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
         raise RequestError(414, f"the URL is longer than {MAX_URL_BYTES:,} bytes")
     length = request.headers.get("content-length", "0")
+    if "content-length" in request.headers and "transfer-encoding" in request.headers:
+        raise RequestError(400, "the request gives its length in two ways")  # a proxy may have read the other one
     if not length.isdecimal() or int(length[:20]) > MAX_BODY_BYTES:
         raise _too_large()
 

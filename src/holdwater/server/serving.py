@@ -46,15 +46,26 @@ def listen_on_loopback(port: int, *, may_choose: bool) -> socket.socket:
 class LocalServer(uvicorn.Server):
     """A server that ends at once and in order when it is interrupted or terminated."""
 
-    def __init__(self, app: ASGIApp, on_exit: Callable[[], None]) -> None:
-        """Create it.  `on_exit`: called in the event loop's thread when it is told to end: streams end then."""
+    def __init__(
+        self, app: ASGIApp, on_exit: Callable[[], None], on_started: Callable[[], None] = lambda: None
+    ) -> None:
+        """Create it.  `on_exit`: called when it is told to end: streams end then.  `on_started`: called when it serves.
+
+        Both are called in the thread of the event loop.
+        """
         super().__init__(
             uvicorn.Config(
                 app, log_level="warning", access_log=False, server_header=False, lifespan="on",
                 timeout_graceful_shutdown=CLOSE_SECONDS, **uvicorn_options(),
             )
         )  # fmt: skip
-        self._on_exit = on_exit
+        self._on_exit, self._on_started = on_exit, on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End; at the second Ctrl-C without waiting for anything."""
