@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 from holdwater.operations.databases import Database
@@ -24,12 +24,28 @@ class VerifyReport:
     unstable: int
 
 
+class Verification:
+    """A check of a database that goes on: `report` tells how far it has come.  Used by one thread, read by any."""
+
+    def __init__(self, database: Database) -> None:
+        self._checker = StoreChecker(database.store, database.clock.now)
+
+    @property
+    def report(self) -> VerifyReport:
+        """The counts so far."""
+        return VerifyReport(**asdict(self._checker.counts))
+
+    def find_violations(self) -> Iterator[Violation]:
+        """Check every run, the oldest first, and yield violations as they are found.  Raises StoreUnavailable."""
+        return self._checker.find_violations()
+
+
 def verify_database(database: Database, on_violation: Callable[[Violation], None]) -> VerifyReport:
     """Check every run, the oldest first; `on_violation` is called with each violation as it is found.
 
     Changes nothing, and may run beside runners.  Raises StoreUnavailable.
     """
-    checker = StoreChecker(database.store, database.clock.now)
-    for violation in checker.find_violations():
+    verification = Verification(database)
+    for violation in verification.find_violations():
         on_violation(violation)
-    return VerifyReport(**asdict(checker.counts))
+    return verification.report

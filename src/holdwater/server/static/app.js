@@ -191,4 +191,18 @@ for (const form of all('form[data-preview]')) {
   form.addEventListener('input', show);
 }
 
+// A part that says `data-again` is fetched again after so many milliseconds, as long as it says so.
+for (const part of all('[data-again]')) {
+  const again = async () => {
+    if (!document.hidden) await refresh(part).catch(console.warn);
+    if (part.dataset.again) setTimeout(again, +part.dataset.again);
+  };
+  setTimeout(again, +part.dataset.again);
+}
+
+// A field with `data-same` has the value of the field it names.
+document.addEventListener('input', ({ target }) => {
+  for (const field of all(`[data-same="${target.id}"]`)) field.value = target.value;
+});
+
 if (one('.notice')) say(one('.notice').textContent.trim());

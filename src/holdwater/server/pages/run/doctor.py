@@ -41,10 +41,11 @@ class ShownFinding:
 def diagnose(tenant: TenantDatabase, run_id: str) -> tuple[ShownFinding, ...]:
     """Find everything that holds a run, the worst first.  Raises RunNotFound, StoreUnavailable."""
     database = replace(tenant.database, runs=tenant.folded_runs)
-    return tuple([_shown(tenant, run_id, finding) for finding in diagnose_run(database, run_id)])
+    return tuple([show_finding(tenant, finding, run_id) for finding in diagnose_run(database, run_id)])
 
 
-def _shown(tenant: TenantDatabase, run_id: str, finding: Finding) -> ShownFinding:
+def show_finding(tenant: TenantDatabase, finding: Finding, run_id: str = "") -> ShownFinding:
+    """Show a finding on the page of a run, or of the database (`run_id` empty)."""
     mark, word = MARKS[finding.severity]
     return ShownFinding(
         finding.code,
