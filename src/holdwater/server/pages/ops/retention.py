@@ -28,7 +28,7 @@ MAX_DELETED_RUNS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionPreview:
+class OldRuns:
     """Runs that ended more than `days` ago, by status."""
 
     days: int
@@ -41,11 +41,11 @@ class RetentionPreview:
         return sum(self.counts.values(), CappedCount(0))
 
 
-def preview(database: Database, days: int) -> RetentionPreview:
+def preview(database: Database, days: int) -> OldRuns:
     """Count the runs that would be deleted.  Raises StoreUnavailable."""
     ended_before = add_seconds(database.clock.now(), -86_400 * days)
     which = RunFilter(top_level=True, ended_until=ended_before)
-    return RetentionPreview(days, ended_before, dict(count_runs(database.runs, which)))
+    return OldRuns(days, ended_before, dict(count_runs(database.runs, which)))
 
 
 @router.post("/ops/prune")

@@ -23,7 +23,7 @@ _SECOND_US: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class HistogramBar:
     """The runs of one bucket.  `height`, `failed_height`: of the drawing.  `url`: of the page with this window."""
 
     start: Micros
@@ -41,7 +41,7 @@ class Histogram:
     `is_capped`: there were too many runs to count all of them.
     """
 
-    bars: tuple[Bar, ...]
+    bars: tuple[HistogramBar, ...]
     since: Micros
     until: Micros
     bucket_text: str
@@ -82,8 +82,10 @@ def _bucket_us(span_us: int) -> int:
     return -(-span_us // (MAX_BARS - 1))
 
 
-def _bar(start: Micros, bucket_us: int, total: int, failed: int, largest: int, query: RunsQuery) -> Bar:
+def _bar(start: Micros, bucket_us: int, total: int, failed: int, largest: int, query: RunsQuery) -> HistogramBar:
     url = query.url(since=to_rfc3339(start), until=to_rfc3339(Micros(start + bucket_us)))
     scale = HEIGHT / largest if largest else 0.0
     height = max(total * scale, 1.5) if total else 0.0
-    return Bar(start, total, failed, round(height, 2), round(max(failed * scale, 1.5) if failed else 0.0, 2), url)
+    return HistogramBar(
+        start, total, failed, round(height, 2), round(max(failed * scale, 1.5) if failed else 0.0, 2), url
+    )
