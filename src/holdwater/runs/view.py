@@ -24,7 +24,7 @@ from holdwater.runs.activity import Activity
 from holdwater.runs.history import build_nodes
 from holdwater.runs.info import RunInfo
 from holdwater.runs.nodes import ChildRun, Failure, NodeView
-from holdwater.runs.open_pauses import Pause
+from holdwater.runs.open_pauses import Pause, find_open_pauses
 from holdwater.runtime.active_run import ActiveRun
 
 
@@ -254,6 +254,11 @@ class RunView:
     def activity(self) -> Activity:
         """Its activity now; the status of a run that is not running.  Raises StoreUnavailable."""
         return self._source.activity_of(self._run)
+
+    @cached_property
+    def own_pauses(self) -> tuple[Pause, ...]:
+        """Its own open questions, without those of its children."""
+        return tuple(find_open_pauses(self._run, lambda _: None))
 
     @cached_property
     def pauses(self) -> tuple[Pause, ...]:

@@ -20,9 +20,9 @@ _SHOWN_CHARS: Final = 200
 
 def question_findings(state: DatabaseState, view: RunView) -> Iterator[Finding]:
     """Find the questions of the run itself; those of its child runs are found when these are followed."""
-    own = [pause for pause in view.pauses if pause.asking_run_id == view.id]
+    own = view.own_pauses
     for pause in own[:MAX_QUESTIONS]:
-        yield _question_finding(state, view, pause, is_only=len(view.pauses) == 1)
+        yield _question_finding(state, view, pause, is_only=len(own) == 1 and not view.fan_outs)
     if len(own) > MAX_QUESTIONS:
         yield Finding(
             "waits_for_answers",

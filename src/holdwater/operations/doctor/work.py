@@ -43,7 +43,7 @@ def work_findings(state: DatabaseState, view: RunView) -> Iterator[Finding]:
         yield from queue_findings(state, view, [one.row for one in due], [one.node.name for one in due])
     timers = [one for one in work if one.row.kind == "timer" and one.row.due_at > state.now and not one.row.reclaimed]
     yield from _timer_findings(state, view, timers)
-    if not rows and not view.pauses:
+    if not rows and not view.own_pauses:
         yield Finding(
             "nothing_outstanding",
             "warning",
