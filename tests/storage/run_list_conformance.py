@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -117,7 +118,12 @@ class RunListConformance:
         monkeypatch.setattr(run_lists, "_SCAN_STEPS_RUNS", (7, 50, 10_000))  # several steps to a page
         store, runs = place.open(), make_runs(1, 300)
         store.commit([new_run_update(run.id, **_fields(run)) for run in runs])
-        for which, _ in zip(random_filters(2, runs), range(150)):
+        spans = [
+            RunFilter(top_level=is_top, since=run.created_at, until=Micros(run.created_at + 60), ended_since=Micros(1))
+            for run in runs[:20]
+            for is_top in (True, False)
+        ]
+        for which in [*itertools.islice(random_filters(2, runs), 150), *spans]:
             wanted = expected(runs, which)
             ids = [run.id for run in wanted]
             page = store.page_runs(replace(which, limit=9))
