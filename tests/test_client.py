@@ -23,7 +23,7 @@ from holdwater.errors import (
     WorkflowNotFound,
 )
 from tests.suite.waiting import poll_pause
-from tests.suite.workers import StartWorker, database_url, start_worker
+from tests.suite.workers import FLOWS, StartWorker, database_url, start_worker
 
 __all__ = ["database_url", "start_worker"]
 
@@ -85,6 +85,35 @@ def test_a_run_waits_for_a_worker_and_survives_one_that_is_killed(
         (tmp_path / "go").touch()
         start_worker("--config", "client_flows:impatient")
         assert handle.result(90).status == "Completed"
+
+
+NEWER_FLOWS = f"""{FLOWS}
+
+with WorkflowBuilder("tasks"):
+
+    @task()
+    def add(context):
+        context["sum"] = context["n"] + 100
+
+    @task(dependencies=["add"])
+    def check(context):
+        context["checked"] = True
+"""
+
+
+def test_an_older_worker_leaves_runs_of_a_newer_version_to_others(database_url: str, start_worker: StartWorker) -> None:
+    older = start_worker("--config", "client_flows:impatient")
+    start_worker(flows=NEWER_FLOWS).stop()
+    with Client(database_url) as client:
+        handle = client.submit("tasks", {"n": 1})
+        assert older.process.stderr is not None
+        while "is left to a runner of its version" not in older.process.stderr.readline():
+            pass
+        assert handle.status == "Running"
+        other = client.submit("steps", {"n": 1})
+        assert other.result(60).status == "Completed", "other workflows go on"
+        start_worker(flows=NEWER_FLOWS)
+        assert handle.result(60).to_plain_context() == {"n": 1, "sum": 101, "checked": True}
 
 
 def test_steering_from_the_client(database_url: str, start_worker: StartWorker, tmp_path: Path) -> None:

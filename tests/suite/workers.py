@@ -111,8 +111,8 @@ impatient = DefaultRunnerConfig(lease_seconds=1, recovery_interval_seconds=1)
 class Worker:
     """A process of `holdwater worker`, once it has said that it is ready."""
 
-    def __init__(self, home: Path, url: str, *arguments: str) -> None:
-        (home / "client_flows.py").write_text(FLOWS)
+    def __init__(self, home: Path, url: str, *arguments: str, flows: str = FLOWS) -> None:
+        (home / "client_flows.py").write_text(flows)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("HOLDWATER")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "holdwater", "worker", "client_flows", "--database", url, *arguments],
@@ -150,8 +150,8 @@ def start_worker(tmp_path: Path, database_url: str) -> Iterator[StartWorker]:
     """Starts workers on the database, in the directory of the test; they are gone after it."""
     started: list[Worker] = []
 
-    def start(*arguments: str) -> Worker:
-        started.append(Worker(tmp_path, database_url, *arguments))
+    def start(*arguments: str, flows: str = FLOWS) -> Worker:
+        started.append(Worker(tmp_path, database_url, *arguments, flows=flows))
         return started[-1]
 
     yield start

@@ -27,6 +27,7 @@ from holdwater.runtime.executors.dispatch import Dispatcher
 from holdwater.runtime.executors.slots import Executor
 from holdwater.runtime.executors.throughput import SURPLUS_CHECK_US
 from holdwater.runtime.internal_errors import InternalErrors, describe_recorded, logger
+from holdwater.runtime.other_versions import OtherVersions
 from holdwater.runtime.parking import Parking, structure_changed_reason
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.run_table import RunTable
@@ -55,11 +56,12 @@ class WorkClaimer:
         continuation: ClaimedWork,
         stored_runs: StoredRuns,
         decisions: Decider,
+        other_versions: OtherVersions,
     ) -> None:
         self._store, self._clock, self._config, self._table = store, clock, config, table
         self._requests, self._limits, self._workflows = claim_requests, limits, workflows
         self._dispatcher, self._crash_suspects, self._continuation = dispatcher, crash_suspects, continuation
-        self._stored_runs, self._decisions = stored_runs, decisions
+        self._stored_runs, self._decisions, self._other_versions = stored_runs, decisions, other_versions
         self._surplus_check_at = clock.now()
 
     def due_at(self, now: Micros) -> Micros | None:
@@ -139,7 +141,7 @@ class WorkClaimer:
         if not (config.recover or requests.backlog_left):
             requests.claim_needed = False
             return
-        names = self._workflows.names()
+        names = self._other_versions.claimable(self._workflows.names())
         if self._crash_suspects.active:  # what needs a slot is for other runners, or for when the suspect has ended
             requests.claim_needed = requests.included_runs is None and self._claim_rows(
                 now, config.prefetch_tasks, names, include_tasks=False
@@ -156,7 +158,8 @@ class WorkClaimer:
         again = self._claim_rows(now, config.prefetch_tasks, names, include_tasks=False)
         startable, passed_over = self._workflows.not_routed_to(full)
         if limit and startable:
-            again |= self._claim_rows(now, limit, startable, passed_over)
+            startable_names = self._other_versions.claimable(startable)
+            again |= self._claim_rows(now, limit, startable_names, passed_over)
         requests.claim_needed = again
         requests.claim_when_free(full)
 
@@ -214,10 +217,11 @@ class ClaimedWork:
         crash_suspects: CrashSuspects,
         parking: Parking,
         error_log: InternalErrors,
+        other_versions: OtherVersions,
     ) -> None:
         self._table, self._run_loader, self._stored_runs = table, run_loader, stored_runs
         self._decisions, self._work, self._crash_suspects = decisions, work, crash_suspects
-        self._parking, self._error_log = parking, error_log
+        self._parking, self._error_log, self._other_versions = parking, error_log, other_versions
         self.rows: deque[WorkRow] = deque()
 
     def add_claimed(self, rows: Sequence[WorkRow], lease_until: Micros) -> None:
@@ -267,7 +271,10 @@ class ClaimedWork:
                 self._stored_runs.reload(run)  # which converts them, and goes on with what is claimed
                 return
         if run.definition is None:
-            self._park_changed_structure(run)
+            if self._other_versions.is_announced(run.row):
+                self._other_versions.give_back(run, row)
+            else:
+                self._park_changed_structure(run)
             return
         self._table.mark_unsaved(run)
         if row.reclaimed:

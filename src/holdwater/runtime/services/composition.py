@@ -6,6 +6,7 @@ from holdwater.model.records import Notification
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.core import Core
+from holdwater.runtime.other_versions import OtherVersions
 from holdwater.runtime.services.announcements import WorkflowAnnouncer
 from holdwater.runtime.services.base import Service, SupervisedService
 from holdwater.runtime.services.children.calls import ChildCalls
@@ -89,6 +90,7 @@ class Services:
             self.control,
             self._sample_clock,
         )
+        other_versions = OtherVersions(store, table, clock, config.scan_interval_seconds)
         claimed_work = ClaimedWork(
             table,
             core.run_loader,
@@ -98,6 +100,7 @@ class Services:
             core.crash_suspects,
             core.parking,
             core.error_log,
+            other_versions,
         )
         self.claims = WorkClaimer(
             store,
@@ -112,6 +115,7 @@ class Services:
             claimed_work,
             core.adoption,
             core.decisions,
+            other_versions,
         )
         scheduling = config.scheduling
         writer = FiringWriter(
@@ -143,10 +147,11 @@ class Services:
         self.supervised = [
             self._supervise("deadlines", self.deadlines, uses_store=False, until_closed=True),
             self._supervise("leases", self.leases, critical=True, until_closed=True),
+            # before claims: a runner whose version is not announced would leave runs of the earlier one alone
+            self._supervise("the catalog", self.announcer),
             self._supervise("recovery of work", self.recovery, critical=True),
             self._supervise("claims of work", self.claims, critical=True),
             self._supervise("tasks that run alone", SuspectStarter(core.crash_suspects, core.work), critical=True),
-            self._supervise("the catalog", self.announcer),
             self._supervise("schedules", self.scheduler),
             self._supervise("triggers", self.triggers),
             self._supervise("retention", Retention(store, clock, config.retention_seconds)),
