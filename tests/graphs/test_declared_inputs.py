@@ -139,10 +139,14 @@ def test_a_schema_that_a_class_cannot_give_is_empty() -> None:
 
 @pytest.mark.parametrize("given", ["x", [1], {"nme": "a"}])
 def test_a_wrong_value_raises_when_it_is_read(given: Any) -> None:
-    found = convert_input(graph_of(Part), "value", StoredValue.encode(given))
+    definition = graph_of(Part).program()
+    found = definition.validate_inputs({"value": StoredValue.encode(given)})["value"]
     assert isinstance(found, InvalidValue)
+    assert found.text == StoredValue.encode(given).text
     with pytest.raises(InputError, match="input 'value' is"):
         found.copy()
+    with pytest.raises(InputError, match="input 'value' is"):
+        definition.validate_inputs({"value": StoredValue.encode(given)}, strict=True)
 
 
 def test_defaults_and_bound_values_are_shown() -> None:

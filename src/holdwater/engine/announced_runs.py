@@ -12,7 +12,6 @@ from holdwater.errors import InputError, MissingInputError, WorkflowNotFound, di
 from holdwater.model import events as ev
 from holdwater.model import ids, input_digest, validation
 from holdwater.model.catalog import WorkflowRow
-from holdwater.model.input_requests import InvalidValue
 from holdwater.model.journal import JournalEntry
 from holdwater.model.json_schema import Schema
 from holdwater.model.ports.clock import Clock
@@ -24,7 +23,7 @@ from holdwater.model.time import add_seconds
 from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.model.values import StoredValue
 from holdwater.runtime.active_run import ActiveRun
-from holdwater.runtime.run_loader import RunLoader, validate_event
+from holdwater.runtime.run_loader import RunLoader
 
 MAX_SUGGESTED_NAMES: Final = 1000
 
@@ -81,11 +80,7 @@ class AnnouncedRuns:
             row.inputs_digest = input_digest.digest_of_cells(started.inputs)
         definition = self._run_loader.executable_definition(row)
         if definition is not None:
-            validate_event(definition, started)
-            started.unvalidated = False
-            for value in started.inputs.values():
-                if isinstance(value, InvalidValue):
-                    value.copy()  # the error of what is wrong
+            started.inputs, started.unvalidated = definition.validate_inputs(started.inputs, strict=True), False
         run = ActiveRun(row, self._run_loader.plan_of(row), style, definition, is_new=True)
         run.apply_entry(JournalEntry(started), self.clock)
         return run

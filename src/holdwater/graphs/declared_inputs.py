@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.errors import EncodingError, InputError
 from holdwater.graphs.type_compat import format_type, is_instance
 from holdwater.model.from_json import from_json
-from holdwater.model.input_requests import InvalidValue
+from holdwater.model.input_requests import convert_or_mark
 from holdwater.model.json_schema import Schema, schema_of
 from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.model.values import StoredValue
@@ -71,8 +72,16 @@ def _default_of(graph: GraphProtocol, name: str) -> Schema:
     return {} if len(stored.text) > MAX_DEFAULT_BYTES else {"default": to_plain_json(stored.tree)}
 
 
+def convert_inputs(graph: GraphProtocol, cells: Mapping[str, StoredValue], *, strict: bool) -> dict[str, StoredValue]:
+    """Convert the cells of inputs given as JSON; wrong ones are marked, or raise InputError at once if `strict`."""
+    return {
+        name: convert_or_mark(given, partial(convert_input, graph, name), strict=strict)
+        for name, given in cells.items()
+    }
+
+
 def convert_input(graph: GraphProtocol, name: str, given: StoredValue) -> StoredValue:
-    """Convert a JSON value to the type an input is annotated with; a wrong one is marked."""
+    """Convert a JSON value to the type an input is annotated with.  Raises InputError for a wrong one."""
     annotation = input_annotation(graph, name)
     if annotation is None:
         return given
@@ -81,10 +90,10 @@ def convert_input(graph: GraphProtocol, name: str, given: StoredValue) -> Stored
         made = from_json(value, annotation)
         if is_instance(made, annotation):
             return given if made is value else StoredValue.encode(made)
-        reason = f"but must be {format_type(annotation)}"
-    except Exception as error:  # noqa: BLE001 - a constructor of the user's class raised
+    except Exception as error:  # a constructor of the user's class raised
         reason = f"but cannot be made a {format_type(annotation)}: {error}"
-    return InvalidValue(given, InputError(f"input {name!r} is {value!r:.200}, {reason}"))
+        raise InputError(f"input {name!r} is {value!r:.200}, {reason}") from error
+    raise InputError(f"input {name!r} is {value!r:.200}, but must be {format_type(annotation)}")
 
 
 def seed_combinations(graph: GraphProtocol) -> Iterator[tuple[str, ...]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from holdwater.errors import EncodingError, HoldwaterError, NodeFailure, TaskNotPortable
 from holdwater.graphs.compile import CompiledGraph, compile_graph
-from holdwater.graphs.declared_inputs import convert_input
+from holdwater.graphs.declared_inputs import convert_inputs
 from holdwater.graphs.inputs import resolve_inputs
 from holdwater.graphs.map_items import expand_items
 from holdwater.graphs.node_call import NodeCacheProtocol, call_function, call_function_async
@@ -163,9 +163,9 @@ class GraphWorkflowDefinition:
             if name in known and name in given
         }
 
-    def validate_inputs(self, cells: dict[str, Any]) -> dict[str, Any]:
-        """Convert the cells of inputs given as JSON by a process without this code; invalid ones are marked."""
-        return {name: convert_input(self.graph, name, given) for name, given in cells.items()}
+    def validate_inputs(self, cells: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
+        """Convert the cells of inputs that a process without this code gave; invalid ones are marked."""
+        return convert_inputs(self.graph, cells, strict=strict)
 
     def describe(self) -> WorkflowDescription:
         """Describe the graph with its inputs, and the plans of runs that are given what its loops begin with."""

@@ -45,7 +45,7 @@ class BaseDefinition:
         """Return the cells unchanged."""
         return cells
 
-    def validate_inputs(self, cells: dict[str, Any]) -> dict[str, Any]:
+    def validate_inputs(self, cells: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
         """Return the cells unchanged: inputs have no types."""
         return cells
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from holdwater.errors import HoldwaterError
+from holdwater.errors import HoldwaterError, InputError
 from holdwater.model.json_schema import Schema
 from holdwater.model.values import StoredValue
 
@@ -24,6 +25,19 @@ class Question:
         return (
             self.prompt.text if self.answer_schema is None else f"{self.prompt.text},{json.dumps(self.answer_schema)}"
         )
+
+
+def convert_or_mark(given: StoredValue, convert: Callable[[StoredValue], StoredValue], *, strict: bool) -> StoredValue:
+    """The converted value; in the place of one that `convert` refuses, an `InvalidValue`.
+
+    Raises the InputError of `convert` at once if `strict`.
+    """
+    try:
+        return convert(given)
+    except InputError as error:
+        if strict:
+            raise
+        return InvalidValue(given, error)
 
 
 class InvalidValue(StoredValue):

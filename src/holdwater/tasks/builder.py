@@ -9,6 +9,7 @@ from typing import Any
 
 from holdwater.errors import WorkflowError
 from holdwater.model import validation
+from holdwater.model.input_declaration import InputDeclaration
 from holdwater.model.registry import Registry, registry
 from holdwater.tasks.compile import TaskResolver
 from holdwater.tasks.definition import TaskWorkflowDefinition
@@ -45,6 +46,7 @@ class WorkflowBuilder:
         self._registry = into
         self._description = ""
         self._tags: dict[str, str] = {}
+        self._inputs: InputDeclaration | None = None
         self._tasks: dict[str, Task] = {}
 
     def description(self, text: str) -> WorkflowBuilder:
@@ -57,6 +59,20 @@ class WorkflowBuilder:
         if not isinstance(key, str) or not isinstance(value, str):
             raise WorkflowError(f"a tag is a pair of strings, not {key!r}: {value!r}")
         self._tags[key] = value
+        return self
+
+    def inputs(self, declared: type | None = None, /, **annotations: Any) -> WorkflowBuilder:
+        """Declare the keys of the initial context with their types: by a TypedDict, or by keywords.
+
+        A run that is not given all of them is refused (MissingInputError), except those that are `NotRequired[...]`.
+        Other keys are allowed.  The types are shown in the catalog; values given as JSON by a process without the code
+        are checked and converted by them: a string to a date, an object to a dataclass.
+        Raises WorkflowError for what is neither.
+        """
+        if (declared is None) == (not annotations):
+            raise WorkflowError("inputs are declared by a TypedDict or by keywords", hint="inputs(day=datetime.date)")
+        of_keywords = InputDeclaration(annotations)
+        self._inputs = of_keywords if declared is None else InputDeclaration.of_typed_dict(declared)
         return self
 
     def add_task(self, task: str | Callable[..., Any]) -> WorkflowBuilder:
@@ -85,7 +101,14 @@ class WorkflowBuilder:
 
     def build(self) -> TaskWorkflow:
         """Create the workflow of the tasks so far, without registering it.  Raises WorkflowError."""
-        return TaskWorkflow(self.name, self._tasks, self.namespace, description=self._description, tags=self._tags)
+        return TaskWorkflow(
+            self.name,
+            self._tasks,
+            self.namespace,
+            description=self._description,
+            tags=self._tags,
+            inputs=self._inputs,
+        )
 
     def __enter__(self) -> WorkflowBuilder:
         _open_builders.set((*_open_builders.get(), self))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdwater.model.base_definition import BaseDefinition
 from holdwater.model.error_report import ErrorText, describe_error
+from holdwater.model.input_declaration import InputDeclaration
+from holdwater.model.input_requests import convert_or_mark
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.definition import AuthoringStyle
 from holdwater.model.results import NodeResult
-from holdwater.model.workflow_description import WorkflowDescription
+from holdwater.model.workflow_description import ANY_OBJECT, WorkflowDescription
 from holdwater.tasks.context import MAX_CONTEXT_BYTES, Context
 from holdwater.tasks.layered_map import LayeredMap
 from holdwater.tasks.patch import Patch
@@ -41,6 +44,8 @@ class CheckedWorkflow(Protocol):
     def namespace(self) -> WorkflowNamespace: ...
     @property
     def code(self) -> str: ...
+    @property
+    def inputs(self) -> InputDeclaration | None: ...
     def get_roots(self) -> list[str]: ...
 
 
@@ -60,17 +65,35 @@ class TaskWorkflowDefinition(BaseDefinition):
         self._tasks: tuple[Task, ...] = workflow.tasks
 
     def encode_inputs(self, inputs: Any) -> dict[str, Any]:
-        """Build the initial cells.  `inputs`: a Context, a mapping or None.  Raises EncodingError, ContextTooLarge."""
+        """Build the initial cells.  `inputs`: a Context, a mapping or None.
+
+        Raises EncodingError, ContextTooLarge, MissingInputError for a declared input that is not given.
+        """
         context = Context(inputs, max_bytes=self.max_context_bytes)
+        if self.workflow.inputs is not None:
+            self.workflow.inputs.check_given(context.keys(), self.plan.name)
         return {INPUT_CELL: Patch(context.stored_values())}
 
+    def validate_inputs(self, cells: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
+        """Convert declared inputs that were given as JSON by a process without this code; invalid ones are marked."""
+        declared = self.workflow.inputs
+        if declared is None:
+            return cells
+        given: Patch = cells[INPUT_CELL]
+        values = {
+            name: convert_or_mark(value, partial(declared.convert, name), strict=strict)
+            for name, value in given.set.items()
+        }
+        return {INPUT_CELL: Patch(values)}
+
     def describe(self) -> WorkflowDescription:
-        """Describe the workflow; a context may have any keys."""
+        """Describe the workflow; a context may have keys that are not declared."""
         workflow = self.workflow
         return WorkflowDescription(
             workflow.description,
             tuple([f"{key}={value}" for key, value in workflow.tags.items()]),
             tuple([task.function for task in self._tasks]),
+            dict(ANY_OBJECT) if workflow.inputs is None else workflow.inputs.schema(),
         )
 
     def policy(self, node: int) -> NodePolicy:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from holdwater.errors import WorkflowError
 from holdwater.fingerprint.shallow import code_rows, json_digest
+from holdwater.model.input_declaration import InputDeclaration
 from holdwater.model.plan import Plan
 from holdwater.model.registry import Registry, registry
 from holdwater.tasks.compile import build_plan, topological_levels
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class TaskWorkflow:
     """Tasks in definition order, with a name.  Immutable by convention.  Raises WorkflowError for an invalid workflow.
 
-    `namespace`: the full name of the workflow, which the full names of its tasks begin with.
+    `namespace`: the full name of the workflow, which the full names of its tasks begin with.  `inputs`: those declared;
+    None: its runs may be given anything.
     """
 
     def __init__(
@@ -35,8 +37,10 @@ class TaskWorkflow:
         *,
         description: str = "",
         tags: Mapping[str, str] | None = None,
+        inputs: InputDeclaration | None = None,
     ) -> None:
         self.name = name
+        self.inputs = inputs
         self.description = description
         self.tags: dict[str, str] = dict(tags or {})
         self.namespace = namespace

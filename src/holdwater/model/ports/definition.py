@@ -132,10 +132,10 @@ class WorkflowDefinition(Protocol):
         """Cells to start with, from what the caller gave.  Raises EncodingError."""
         ...
 
-    def validate_inputs(self, cells: dict[str, Any]) -> dict[str, Any]:
+    def validate_inputs(self, cells: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
         """The cells of inputs that were given in a process without this code, converted to the types they must have.
 
-        Those of a wrong input raise InputError when they are read.
+        A wrong input raises InputError when it is read; at once if `strict`.
         """
         ...
 
