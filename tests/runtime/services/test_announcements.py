@@ -22,11 +22,15 @@ from holdwater.storage.sqlite.store import SQLiteStore
 
 @pytest.fixture(autouse=True)
 def own_definitions() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    before = set(registry.names())
-    yield
-    for name in set(registry.names()) - before:
+    """What a test registers is all there is, and is gone after it."""
+    before = {name: registry.get(name) for name in registry.names()}
+    for name in before:
         registry.unregister(name)
+    yield
+    for name in registry.names():
+        registry.unregister(name)
+    for name, definition in before.items():
+        registry.register(definition, name)
 
 
 @pytest.fixture
