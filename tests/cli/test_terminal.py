@@ -92,6 +92,21 @@ def test_a_terminal_that_cannot_redraw_gets_lines(shell: Shell) -> None:
     assert "second  Completed" in seen
 
 
+@pytest.mark.parametrize(
+    ("columns", "shown", "hidden"),
+    [(72, ["STARTED"], ["ENDED", "BY", "LABELS"]), (100, ["ENDED"], ["LABELS"]), (200, ["ENDED", "BY", "LABELS"], [])],
+)
+def test_a_list_has_the_columns_that_fit(shell: Shell, columns: int, shown: list[str], hidden: list[str]) -> None:
+    shell("run", "flows:fails", "--label", "customer=acme", "--label", "env=prod")
+    screen = Screen(columns=columns)
+    assert shell.start("runs", "list", stdout=screen.slave).wait(60) == 0
+    header, run, *_ = screen.close().splitlines()
+    assert all(name in header for name in shown)
+    assert not any(name in header for name in hidden)
+    assert len(run) <= columns
+    assert "task '" in run, "some of the error is always there"
+
+
 def test_many_tasks_are_cut_to_those_that_matter() -> None:
     def made(k: int, status: str) -> TaskResult:
         end = f"2026-01-01T00:00:{k:02d}" if status == "Completed" else None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from holdwater.runs.reader import RunReader
 
 WATCH_SECONDS: Final = 2.0
+_MIN_DETAIL_CHARS: Final = 20
+"""of the last column: why a run failed, or is where it is"""
 _STATUS_ORDER: Final = ("running", "paused", "failed", "cancelled", "completed")
 _CLEAR_SCREEN: Final = "\x1b[H\x1b[2J\x1b[3J"
 
@@ -60,16 +62,26 @@ def table_lines(runs: RunReader, run_filter: RunFilter, limit: int) -> list[str]
 
 
 def _fitting_rows(found: Sequence[RunSummary]) -> list[list[str]]:
-    """Return the rows of the table; authors and labels only where some run has any, and where there is room."""
-    names = ["RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "BY", "LABELS", ""]
-    columns = [[name, *cells] for name, cells in zip(names, zip(*map(_cells, found), strict=True), strict=True)]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for name in ("LABELS", "BY"):
-        place = next(k for k, column in enumerate(columns) if column[0] == name)
-        width = sum(max(map(len, column)) + 2 for column in columns)
-        if not any(columns[place][1:]) or (room is not None and width > room):
-            del columns[place]
-    return [list(row) for row in zip(*columns, strict=True)]
+    """Return the rows of the table, as wide as the terminal.
+
+    Authors and labels are shown only where some run has any.  Labels, authors and ends go first where there is no room.
+    """
+    names = ("RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "BY", "LABELS", "")
+    rows = [names, *map(_cells, found)]
+    kept = [k for k, name in enumerate(names) if name not in ("BY", "LABELS") or any(row[k] for row in rows[1:])]
+    if not sys.stdout.isatty():
+        return [[row[k] for k in kept] for row in rows]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(names))]
+    room = shutil.get_terminal_size().columns
+
+    def left() -> int:
+        """Return the width that is left for the last column."""
+        return room - sum(widths[k] + 2 for k in kept[:-1])
+
+    for name in ("LABELS", "BY", "ENDED"):
+        if left() < min(widths[-1], _MIN_DETAIL_CHARS) and names.index(name) in kept:
+            kept.remove(names.index(name))
+    return [[row[k] for k in kept[:-1]] + [truncate(row[-1], max(left(), _MIN_DETAIL_CHARS))] for row in rows]
 
 
 def _cells(run: RunSummary) -> tuple[str, ...]:
