@@ -10,10 +10,12 @@ from holdwater.engine import run_batches
 from holdwater.model import descriptor, error_report, logs, validation
 from holdwater.model.ports import drawings
 from holdwater.model.value_types import tag
-from holdwater.operations import catalog, runners, starting
+from holdwater.operations import bulk_control, catalog, runners, starting
 from holdwater.runners.tasks import health
 from holdwater.runtime import heartbeat
 from holdwater.schedules import calendar
+from holdwater.server import paging, parsing, protocol, request_guard, sessions
+from holdwater.server.streams import hub
 from holdwater.tasks import context
 from tests.docs.pages import DOCS
 
@@ -68,3 +70,17 @@ def test_options_with_defaults() -> None:
             default = config.get(name)
             if isinstance(default, (int, float)) and not isinstance(default, bool):
                 assert re.search(rf"\b{default:g}\b", cells[2].replace(",", "")), f"{name} is {default}, not {cells[2]}"
+
+
+def test_limits_of_the_server() -> None:
+    assert f"{parsing.MAX_BODY_BYTES >> 20} MiB; {parsing.MAX_VALUES_BODY_BYTES >> 20} MiB" in row("body of a request")
+    assert f"{parsing.MAX_DEPTH} levels {parsing.MAX_DIGITS} digits" in row("levels of a body")
+    header = f"{request_guard.MAX_HEADER_BYTES >> 10} KiB; {request_guard.MAX_HEADERS} "
+    assert f"{request_guard.MAX_URL_BYTES >> 10} KiB; {header}" in row("URL; header")
+    assert f"{protocol.HEADER_SECONDS:g} s; {protocol.STALL_SECONDS:g} s" in row("time for a header")
+    assert f"more than {protocol.BODY_SECONDS:g} s" in row("speed of a body")
+    assert f"{protocol.MIN_BODY_BYTES_PER_SECOND} bytes/s" in row("speed of a body")
+    assert f"{paging.MAX_LIMIT} ({paging.DEFAULT_LIMIT} by default); {paging.MAX_OFFSET}" in row("items of a page")
+    assert f" {bulk_control.MAX_RUNS} " in row("runs of one request")
+    assert f" {hub.MAX_STREAMS} " in row("streams open")
+    assert f" {sessions.SESSION_SECONDS / 86400:g} days" in row("life of a session")

@@ -20,6 +20,7 @@ DEFAULT_PORT: Final = 8765
     type=click.IntRange(0, 65535),
     help=f"0: any free one.  [default: {DEFAULT_PORT}, or any free one if that is taken]",
 )
+@click.option("--schema", metavar="NAME", help="The schema of a tenant, in PostgreSQL.")
 @click.option("--read-only", is_flag=True, help="Look only: nothing can be started, steered or answered.")
 @click.option("--open", "opens_browser", is_flag=True, help="Open it in the browser.")
 @click.option(
@@ -27,7 +28,14 @@ DEFAULT_PORT: Final = 8765
     type=click.Path(dir_okay=False, path_type=Path),
     help="Let programs use the API with the token in this file; it is created if it does not exist.",
 )
-def ui(database: str, port: int | None, read_only: bool, opens_browser: bool, api_token_file: Path | None) -> None:
+def ui(
+    database: str,
+    port: int | None,
+    schema: str | None,
+    read_only: bool,
+    opens_browser: bool,
+    api_token_file: Path | None,
+) -> None:
     """Look at a database in the browser, and steer its runs.  Nothing is executed here.
 
     Only this machine can connect.  The link that is printed signs a browser in, once.
@@ -48,7 +56,7 @@ def ui(database: str, port: int | None, read_only: bool, opens_browser: bool, ap
     with listen_on_loopback(DEFAULT_PORT if port is None else port, may_choose=port is None) as listening:
         actual_port: int = listening.getsockname()[1]
         access = SessionAccess(actual_port, "read" if read_only else "write", token)
-        app = create_app(TenantDatabase.open(database, read_only=read_only), access)
+        app = create_app(TenantDatabase.open(database, read_only=read_only, schema=schema), access)
         url = f"http://{LOOPBACK}:{actual_port}/ui?token={access.new_link_token()}"
 
         def announce() -> None:

@@ -60,12 +60,14 @@ def open_for_writing(url: str, *, create: bool = False) -> Iterator[Database]:
 
 
 @contextmanager
-def open_for_control(url: str) -> Iterator[Engine]:
+def open_for_control(url: str, schema: str | None = None) -> Iterator[Engine]:
     """Open an engine on an existing database; it executes, claims and recovers nothing.
+
+    `schema`: that of a tenant, in PostgreSQL.
 
     Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
     """
-    engine = open_control_engine(url)
+    engine = open_control_engine(url, schema)
     try:
         yield engine
     finally:

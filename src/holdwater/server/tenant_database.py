@@ -38,18 +38,22 @@ class TenantDatabase:
         """a sentence, if nothing can be changed; empty if it can"""
 
     @classmethod
-    def open(cls, url: str, *, read_only: bool = False, tenant: str = DEFAULT_TENANT) -> Self:
+    def open(
+        cls, url: str, *, read_only: bool = False, schema: str | None = None, tenant: str = DEFAULT_TENANT
+    ) -> Self:
         """Open a database by its URL; one whose tables are of an earlier version is only read.
+
+        `schema`: that of a tenant, in PostgreSQL.
 
         Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew, SchemaTooOld.
         """
         with ExitStack() as resources:
-            with open_for_reading(url) as database:
+            with open_for_reading(url, schema) as database:
                 is_older = bool(database.store.inspect().pending)
             if read_only or is_older:
-                opened = cls(tenant, resources.enter_context(open_for_reading(url)), None, resources.pop_all())
+                opened = cls(tenant, resources.enter_context(open_for_reading(url, schema)), None, resources.pop_all())
             else:
-                engine = resources.enter_context(open_for_control(url))
+                engine = resources.enter_context(open_for_control(url, schema))
                 opened = cls(tenant, Database.of(engine), engine, resources.pop_all())
             if is_older:
                 opened.read_only_reason = OLDER_SCHEMA
