@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from tests.cli.conftest import Shell
 
 
@@ -45,6 +47,23 @@ def test_lines_say_what_happened_and_where_to_go_on(shell: Shell) -> None:
     seq = int(place.partition(".")[0])
     later = [line for line in lines if int(line.partition(".")[0]) > seq]
     assert shell("runs", "follow", "@last", "--after", str(seq)).stdout.splitlines() == later
+
+
+@pytest.mark.parametrize("command", [["follow"], ["logs", "--follow"]])
+def test_a_run_that_nothing_executes_says_why(shell: Shell, command: list[str]) -> None:
+    executing = shell.start("run", "flows:waits")
+    shell.wait_until(lambda: (shell.home / "blocked").exists(), executing)
+    executing.kill()
+    executing.wait(60)
+    following = shell.start("runs", *command, "@last")
+    assert following.stderr is not None
+    said = following.stderr.readline()
+    assert "orphaned" in said
+    assert "died" in said
+    resume = said.partition("`holdwater ")[2].partition("`")[0].replace("MODULE:WORKFLOW", "flows").split()
+    shell.release_tasks()
+    assert shell(*resume).returncode == 0
+    assert following.wait(60) == 0
 
 
 def test_what_is_no_place_and_no_run(shell: Shell) -> None:

@@ -42,6 +42,9 @@ def test_what_runs_may_end_and_the_rest_goes_on_later(shell: Shell) -> None:
     assert hint[:2] == ["holdwater", "run"]
     done = shell(*hint[1:])
     assert done.returncode == 0, done.stderr
+    tasks = {line.split()[0]: line for line in done.stdout.splitlines() if "  Completed  " in line}
+    assert [name for name, line in tasks.items() if line.endswith("recorded earlier")] == ["one", "two"]
+    assert not tasks["three"].endswith("recorded earlier")
     assert shell.read_effects() == ["one", "two", "three"]
     assert shell("verify").returncode == 0
 

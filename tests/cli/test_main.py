@@ -72,7 +72,10 @@ def test_version(shell: Shell) -> None:
 def test_usage_errors_are_2(shell: Shell, arguments: list[str]) -> None:
     done = shell(*arguments)
     assert done.returncode == 2
-    assert "Error" in done.stderr
+    first, second = done.stderr.splitlines()
+    assert first.startswith("error: ")
+    assert second.startswith("  hint: holdwater ")
+    assert second.endswith("--help")
     assert done.stdout == ""
 
 

@@ -191,7 +191,7 @@ def test_runs_are_found_by_labels_and_show_authors(shell: Shell) -> None:
     assert list_workflow_names(shell, "--label", "env=prod", "--label", "team") == ["sums"]
     assert list_workflow_names(shell, "--label", "env=dev") == []
     header, plain, labelled, _ = shell("runs", "list").stdout.splitlines()
-    assert header.split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "BY", "LABELS"]
+    assert header.split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "BY", "LABELS", "DETAILS"]
     assert labelled.endswith("  env=prod team=x y")
     assert "  cli:" in plain
     shown = shell("runs", "show", "@last").stdout
@@ -372,3 +372,12 @@ def test_graphs(shell: Shell) -> None:
     assert "-->" in mermaid.stdout
     assert shell("graph", "flows:nothing").returncode == 3
     assert not list(shell.home.glob("*.db*"))
+
+
+def test_commands_in_hints_name_the_database(shell: Shell) -> None:
+    shell("run", "flows:sums", "--database", "sqlite:///other.db")
+    unknown = shell("runs", "show", "ffffffff", "--database", "sqlite:///other.db")
+    assert unknown.returncode == 3
+    assert "`holdwater runs list --database sqlite:///other.db` shows the runs" in unknown.stderr
+    shell("run", "flows:sums")
+    assert "`holdwater runs list` shows the runs" in shell("runs", "show", "ffffffff").stderr

@@ -328,4 +328,5 @@ def test_a_structure_that_changed_cannot_go_on_here(steered: Shell) -> None:
     done = steered("run", "steered:mends", "--resume", run)
     assert done.returncode == 4
     assert "structure" in done.stdout
+    assert "hint: a run whose workflow has another structure" in steered("runs", "list").stdout
     assert verify_store(steered)

@@ -80,7 +80,7 @@ def test_a_generated_password_is_printed_once(shell: Shell, database: str) -> No
         (["create", "public; drop schema x"], 2, "only alphanumeric"),
         (["create", "pg_temp"], 2, "reserved"),
         (["create", "acme", "--user", ""], 2, "cannot be empty"),
-        (["create", "acme", "--password", "x"], 2, "No such option"),
+        (["create", "acme", "--password", "x"], 2, "no such option"),
         (["create", "acme", "--password-file", "nowhere"], 3, "there is no file"),
         (["create", "acme", "--password-file", "-"], 2, "no password"),
         (["create", "acme", "--password-file", "x", "--ask-password"], 2, "two passwords"),

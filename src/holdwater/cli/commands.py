@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+from typing import Final
 
 from holdwater.cli.formatting import escape_unsafe
 from holdwater.cli.options import DATABASE_VARIABLE, DEFAULT_DATABASE
+
+_COMMAND_WITHOUT_DATABASE: Final = re.compile(
+    r"`holdwater ((?:runs|schedules|questions|verify|doctor|ui|worker|submit)\b(?:(?!--database)[^`])*)`"
+)
 
 
 def format_command(*words: str, database: str) -> str:
@@ -16,6 +22,15 @@ def format_command(*words: str, database: str) -> str:
     is_default = database == DEFAULT_DATABASE and not os.environ.get(DATABASE_VARIABLE)
     where = [] if is_default else ["--database", mask_password(database)]
     return escape_unsafe(shlex.join(["holdwater", *words, *where]))
+
+
+def complete_commands(text: str, database: str) -> str:
+    """Add `--database URL` to the commands in a text that read a database and do not name it; "": to none."""
+
+    def complete(found: re.Match[str]) -> str:
+        return f"`{format_command(*shlex.split(found[1]), database=database)}`"
+
+    return _COMMAND_WITHOUT_DATABASE.sub(complete, text) if database else text
 
 
 def is_persistent(database: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,7 +61,9 @@ def demo(directory: Path, pace: float, fresh: bool, review: bool) -> int:
             click.echo("Nothing is done again; --fresh starts another run.")
             view = live_view.SilentView
             return runner.handle(newest.run_id)
-        so_far = follow.describe_progress(runner.get_run(newest.run_id))
+        known = runner.get_run(newest.run_id)
+        so_far, recorded = follow.describe_progress(known), live_view.recorded_tasks(known)
+        view = partial(live_view.choose_view, recorded)
         click.echo(f"Resuming run {newest.run_id}, begun {format_instant(newest.start_time)}.")
         click.echo(f"Recorded already, and not done again: {so_far}.")
         return follow.continue_run(runner, newest.run_id)

@@ -9,6 +9,7 @@ import click
 
 from holdwater.cli import exit_codes, options
 from holdwater.cli.formatting import escape_unsafe, first_line, format_instant
+from holdwater.cli.idle_notice import CHECK_SECONDS, IdleNotice
 
 if TYPE_CHECKING:
     from holdwater.events.run_events import RunEvent
@@ -32,14 +33,20 @@ _INSTANTS: Final = ("until", "retry_at")
 def follow(run: str, database: str, after: str, as_json: bool) -> None:
     """Print the events of a run as they are recorded, until it has ended.
 
-    RUN is its id, the beginning or the end of it, or @last, the newest.  It may be executed in any process.
+    RUN is its id, the beginning or the end of it, or @last, the newest.  It may be executed in any process; while
+    none executes it, a line on stderr says why.
     """
     from holdwater.operations.databases import open_for_reading
     from holdwater.operations.runs import follow_run
 
     with open_for_reading(database) as opened:
-        for event in follow_run(opened.runs, run, _parse_position(after)):
-            click.echo(json.dumps(event.to_dict()) if as_json else _line(event))
+        follower = follow_run(opened.runs, run, _parse_position(after))
+        notice = IdleNotice(opened.runs, follower.run_id, database)
+        for step in follower.steps():
+            for event in step.events:
+                click.echo(json.dumps(event.to_dict()) if as_json else _line(event))
+            if step.change is not None and not step.change.wait(min(step.wait_seconds, CHECK_SECONDS)):
+                notice.check()
 
 
 def _parse_position(text: str) -> int | tuple[int, int]:

@@ -24,6 +24,10 @@ WATCH_SECONDS: Final = 2.0
 _MIN_DETAIL_CHARS: Final = 20
 """of the last column: why a run failed, or is where it is"""
 _STATUS_ORDER: Final = ("running", "paused", "failed", "cancelled", "completed")
+STRUCTURE_HINT: Final = (
+    "  hint: a run whose workflow has another structure now goes on where the old code is (runs resume RUN); "
+    "under the new code a fork does (runs fork RUN --from TASK)"
+)
 _CLEAR_SCREEN: Final = "\x1b[H\x1b[2J\x1b[3J"
 
 
@@ -51,9 +55,12 @@ def _search(runs: RunReader, run_filter: RunFilter, limit: int) -> tuple[list[Ru
 def table_lines(runs: RunReader, run_filter: RunFilter, limit: int) -> list[str]:
     """Return the lines of the table, and a line of totals."""
     from holdwater.operations.runs import count_runs
+    from holdwater.runtime.parking import is_structure_change
 
     found, searched_until = _search(runs, run_filter, limit)
     more = [] if searched_until is None else [_go_on_line(run_filter, searched_until)]
+    if any([run.status == "Paused" and is_structure_change(run.reason) for run in found]):
+        more.append(STRUCTURE_HINT)
     if not found:
         none = f"no runs behind the first {run_filter.offset:,}" if run_filter.offset else "no runs"
         return [none, *more]
@@ -66,8 +73,10 @@ def _fitting_rows(found: Sequence[RunSummary]) -> list[list[str]]:
 
     Authors and labels are shown only where some run has any.  Labels, authors and ends go first where there is no room.
     """
-    names = ("RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "BY", "LABELS", "")
-    rows = [names, *map(_cells, found)]
+    cells = [*map(_cells, found)]
+    details = "DETAILS" if any(row[-1] for row in cells) else ""
+    names = ("RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "BY", "LABELS", details)
+    rows = [names, *cells]
     kept = [k for k, name in enumerate(names) if name not in ("BY", "LABELS") or any(row[k] for row in rows[1:])]
     if not sys.stdout.isatty():
         return [[row[k] for k in kept] for row in rows]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Final, Protocol
 
 import click
@@ -32,6 +33,7 @@ _STYLES: Final = {
     "Cancelled": "magenta",
 }
 _URGENCY: Final = {"Running": 0, "Waiting": 1, "Failed": 2, "Ready": 3, "Cancelled": 4, "Completed": 5, "Skipped": 6}
+RECORDED_EARLIER: Final = "recorded earlier"
 _NAME_WIDTH: Final = 40
 _MIN_WIDTH: Final = 5
 """of a name and of an error, in cells of the terminal"""
@@ -60,11 +62,11 @@ class ProgressView(Protocol):
         ...
 
 
-def choose_view() -> ProgressView:
-    """Create the view that suits standard output."""
+def choose_view(recorded: Mapping[str, str | None] = MappingProxyType({})) -> ProgressView:
+    """Create the view that suits standard output.  `recorded`: the tasks that had ended before, and their ends."""
     if sys.stdout.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
-        return TableView()
-    return LineView()
+        return TableView(recorded)
+    return LineView(recorded)
 
 
 class SilentView:
@@ -87,7 +89,9 @@ class SilentView:
 class LineView(SilentView):
     """For logs and pipes: one line per change of a task's state."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorded: Mapping[str, str | None] = MappingProxyType({})) -> None:
+        """Show nothing yet.  `recorded`: as in `choose_view`."""
+        self._recorded = recorded
         self._last_shown: dict[str, tuple[str, int, int]] = {}
 
     def show(self, run: PipelineResult) -> None:
@@ -95,7 +99,9 @@ class LineView(SilentView):
         width = min(40, max((len(t.task_name) for t in tasks), default=0))
         changed = [t for t in tasks if self._is_new(t)]
         for t in sorted(changed, key=lambda t: t.end_time or t.start_time or "~"):
-            click.echo(f"{escape_unsafe(t.task_name).ljust(width)}  {t.status:<9}  {describe_task(t)}".rstrip())
+            earlier = RECORDED_EARLIER if is_recorded(t, self._recorded) else ""
+            details = ", ".join(filter(None, [describe_task(t), earlier]))
+            click.echo(f"{escape_unsafe(t.task_name).ljust(width)}  {t.status:<9}  {details}".rstrip())
 
     def _is_new(self, task: TaskResult) -> bool:
         if task.status in ("Pending", "Ready"):
@@ -111,10 +117,12 @@ class TableView:
 
     refresh_seconds = 0.5
 
-    def __init__(self) -> None:
+    def __init__(self, recorded: Mapping[str, str | None] = MappingProxyType({})) -> None:
+        """Show nothing yet.  `recorded`: as in `choose_view`."""
         from rich.console import Console
         from rich.live import Live
 
+        self._recorded = recorded
         self._console = Console(highlight=False, emoji=False, markup=False)
         self._live = Live(console=self._console, auto_refresh=False)
         self._running_since: dict[str, float] = {}
@@ -176,16 +184,27 @@ class TableView:
         for t in tasks:
             since = self._running_since.get(t.task_name)
             took = format_duration(t.duration if since is None else now - since)
-            why = t.error_message or t.reason or ""
+            earlier = is_recorded(t, self._recorded)
+            why = t.error_message or t.reason or (RECORDED_EARLIER if earlier else "")
             # Text, never markup: a user's "[red]" is four letters and two brackets
             table.add_row(
                 Text(escape_unsafe(t.task_name)),
-                Text(t.status, style=_STYLES.get(t.status, "")),
+                Text(t.status, style="dim" if earlier else _STYLES.get(t.status, "")),
                 str(t.attempt_count or ""),
                 took,
                 Text(first_line(why, 200)),
             )
         return table
+
+
+def recorded_tasks(run: PipelineResult) -> dict[str, str | None]:
+    """Return the tasks of a run that have ended, and their ends: what was recorded before the run goes on."""
+    return {t.task_name: t.end_time for t in run.task_results if t.status in FINISHED_STATUSES}
+
+
+def is_recorded(task: TaskResult, recorded: Mapping[str, str | None]) -> bool:
+    """Return True if a task ended when it had ended before, and not again."""
+    return task.status in FINISHED_STATUSES and recorded.get(task.task_name, "") == task.end_time
 
 
 def describe_task(task: TaskResult) -> str:

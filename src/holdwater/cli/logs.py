@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ import click
 
 from holdwater.cli import exit_codes, options
 from holdwater.cli.formatting import escape_unsafe, format_instant
+from holdwater.cli.idle_notice import CHECK_SECONDS, IdleNotice
 
 if TYPE_CHECKING:
     from holdwater.runs.logs import LogLine
@@ -43,15 +43,20 @@ def logs(
     from holdwater.operations.logs import follow_logs
 
     with open_for_reading(database) as opened:
-        lines = (
-            iter(follow_logs(opened.runs, run, node, attempt, after))
-            if follow
-            else _stored_lines(opened.runs, run, node, attempt, after)
-        )
-        for line in lines:
-            click.echo(json.dumps(asdict(line)) if as_json else _format_line(line))
-            if follow:
-                sys.stdout.flush()
+        if not follow:
+            _print_lines(_stored_lines(opened.runs, run, node, attempt, after), as_json=as_json)
+            return
+        follower = follow_logs(opened.runs, run, node, attempt, after)
+        notice = IdleNotice(opened.runs, follower.run_id, database)
+        for step in follower.steps():
+            _print_lines(step.lines, as_json=as_json)
+            if step.change is not None and not step.change.wait(min(step.wait_seconds, CHECK_SECONDS)):
+                notice.check()
+
+
+def _print_lines(lines: Iterable[LogLine], *, as_json: bool) -> None:
+    for line in lines:
+        click.echo(json.dumps(asdict(line)) if as_json else _format_line(line))
 
 
 def _stored_lines(

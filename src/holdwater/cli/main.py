@@ -12,6 +12,7 @@ import click
 
 from holdwater import __version__
 from holdwater.cli import exit_codes, options
+from holdwater.cli.commands import complete_commands
 from holdwater.cli.formatting import escape_unsafe
 from holdwater.errors import HoldwaterError
 from holdwater.model.error_report import describe_error
@@ -105,19 +106,30 @@ def _run_cli(arguments: Sequence[str] | None) -> int:
     except click.Abort:
         return exit_codes.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        _report_usage(error)
         return exit_codes.USAGE
     except (_OutputClosed, BrokenPipeError):
         # the interpreter flushes once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.OUTPUT_CLOSED
     except Exception as error:  # noqa: BLE001 - the outermost boundary of the command line
-        return _report_error(error, state.debug)
+        return _report_error(error, state)
 
 
-def _report_error(error: Exception, debug: bool) -> int:
+def _report_usage(error: click.ClickException) -> None:
+    """Say what is wrong with the words of a command, as any other error; without any words, its help."""
+    context = getattr(error, "ctx", None)
+    if context is None or type(error) is getattr(click.exceptions, "NoArgsIsHelpError", None):
+        error.show()
+        return
+    message = error.format_message().rstrip(".")
+    click.echo(f"error: {escape_unsafe(message[:1].lower() + message[1:])}", err=True)
+    click.echo(f"  hint: {context.command_path} --help", err=True)
+
+
+def _report_error(error: Exception, state: options.CliState) -> int:
     """Say what is wrong, in a line, facts under it and a hint."""
-    if debug:
+    if state.debug:
         import traceback
 
         traceback.print_exception(error)
@@ -128,7 +140,7 @@ def _report_error(error: Exception, debug: bool) -> int:
     first, *facts = str(message).splitlines() or [""]
     click.echo("\n".join([f"error: {escape_unsafe(first)}", *map(escape_unsafe, facts)]), err=True)
     if hint:
-        click.echo(f"  hint: {escape_unsafe(hint)}", err=True)
+        click.echo(f"  hint: {escape_unsafe(complete_commands(hint, state.database))}", err=True)
     return code
 
 

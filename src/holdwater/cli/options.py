@@ -11,9 +11,10 @@ import click
 
 @dataclass(slots=True)
 class CliState:
-    """The options before the sub-command."""
+    """What the command line was called with, for errors.  `database`: that of the sub-command; "": it has none."""
 
     debug: bool = False
+    database: str = ""
 
 
 def is_debugging() -> bool:
@@ -27,6 +28,14 @@ _Function = TypeVar("_Function", bound="Callable[..., Any] | click.Command")
 DEFAULT_DATABASE: Final = "sqlite:///holdwater.db"
 DATABASE_VARIABLE: Final = "HOLDWATER_DATABASE"
 
+
+def _note_database(ctx: click.Context, option: click.Parameter, url: str) -> str:
+    state = ctx.find_object(CliState)
+    if state is not None:
+        state.database = url
+    return url
+
+
 database_option = click.option(
     "--database",
     metavar="URL",
@@ -34,6 +43,7 @@ database_option = click.option(
     envvar=DATABASE_VARIABLE,
     show_default=True,
     show_envvar=True,
+    callback=_note_database,
     help="Where runs are recorded: sqlite:///relative.db or sqlite:////absolute.db.",
 )
 

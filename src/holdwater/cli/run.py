@@ -115,7 +115,10 @@ def _print_already_ended(result: PipelineResult, key: str | None, resume_command
 
 
 class _RunStarter:
-    """Starts or finds the run that is meant.  `had_ended`: it was over before, and nothing is executed."""
+    """Starts or finds the run that is meant.
+
+    `had_ended`: it was over before, and nothing is executed.  `recorded`: its tasks that had ended before.
+    """
 
     def __init__(
         self, name: str, inputs: Context | None, key: str | None, labels: Mapping[str, str], resume: str | None
@@ -123,6 +126,7 @@ class _RunStarter:
         self._name, self._inputs, self._key, self._labels, self._resume = name, inputs, key, labels, resume
         self.had_ended = False
         self._executed_by = ""
+        self.recorded: dict[str, str | None] = {}
 
     def __call__(self, runner: DefaultRunner) -> WorkflowHandle:
         if self._resume is not None:
@@ -131,6 +135,7 @@ class _RunStarter:
         self.had_ended = not handle.is_new and handle.done()
         if not handle.is_new and not self.had_ended:
             self._executed_by = _describe_other_process(runner, handle.run_id)
+            self.recorded = live_view.recorded_tasks(handle.info())
         return handle
 
     def announcement(self, handle: WorkflowHandle) -> str:
@@ -148,6 +153,8 @@ class _RunStarter:
                 hint="leave the workflow out: --resume knows which it is",
             )
         self.had_ended = found.end_time is not None
+        if not self.had_ended:
+            self.recorded = live_view.recorded_tasks(runner.get_run(found.run_id))
         return follow.continue_run(runner, found.run_id)
 
     def _submit(self, runner: DefaultRunner) -> WorkflowHandle:
@@ -195,6 +202,8 @@ def _run_and_watch(
         if not as_json:
             click.echo(start.announcement(handle))
 
-    view = live_view.SilentView if as_json else live_view.choose_view
+    def view() -> live_view.ProgressView:
+        return live_view.SilentView() if as_json else live_view.choose_view(start.recorded)
+
     _, result, pauses = follow.run_and_watch(database, config, start, view, announce)
     return result, pauses

@@ -57,7 +57,7 @@ class RunFollower:
         has_notifications: bool,
     ) -> None:
         """Prepare to follow a run.  Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable."""
-        self._store, self._watchers, self._run_id = store, watchers, run_id
+        self._store, self._watchers, self.run_id = store, watchers, run_id
         self._waits = FIRST_WAITS_SECONDS if has_notifications else ()
         self._longest_wait = LONGEST_WAIT_SECONDS if has_notifications else UNTOLD_WAIT_SECONDS
         self._reader = RunEventReader(
@@ -86,12 +86,12 @@ class RunFollower:
         waits = iter(self._waits)
         told_at = -self._longest_wait
         while True:
-            change = self._watchers.next_change(self._run_id)  # before the look: what is committed after it sets this
+            change = self._watchers.next_change(self.run_id)  # before the look: what is committed after it sets this
             events: list[RunEvent] = []
             try:
                 if time.monotonic() - told_at >= self._longest_wait:
                     told_at = time.monotonic()
-                    self._store.follow_runs([self._run_id])
+                    self._store.follow_runs([self.run_id])
                 events = self._reader.read()
                 ended = self._reader.has_ended
             except StoreUnusable:  # it may not come back
@@ -104,7 +104,7 @@ class RunFollower:
                     return
                 yield FollowStep(events, change, next(waits, self._longest_wait))
             finally:
-                self._watchers.discard(self._run_id, change)
+                self._watchers.discard(self.run_id, change)
             if change.done:
                 change.result()  # RunnerClosed
 

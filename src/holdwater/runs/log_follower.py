@@ -55,7 +55,7 @@ class LogFollower:
         has_notifications: bool,
     ) -> None:
         """Prepare to follow a log.  Raises RunNotFound, TaskNotFound, InvalidArgument, StoreError."""
-        self._runs, self._clock, self._watchers, self._run_id = runs, runs.clock, watchers, run_id
+        self._runs, self._clock, self._watchers, self.run_id = runs, runs.clock, watchers, run_id
         self._reader = LogReader(runs, run_id, node, attempt)
         parse_cursor(after)
         self._cursor = after
@@ -82,13 +82,13 @@ class LogFollower:
         """Every look at the log: the waiting in between is the caller's."""
         told_at = -LONGEST_WAIT_SECONDS
         while True:
-            change = self._watchers.next_change(self._run_id)  # before the look: what is written after it sets this
+            change = self._watchers.next_change(self.run_id)  # before the look: what is written after it sets this
             lines: tuple[LogLine, ...] = ()
             has_more, ended, wait = False, False, self._longest_wait
             try:
                 if time.monotonic() - told_at >= LONGEST_WAIT_SECONDS:
                     told_at = time.monotonic()
-                    self._runs.store.follow_runs([self._run_id])
+                    self._runs.store.follow_runs([self.run_id])
                     wait = min(wait, LATE_WAIT_SECONDS)  # a line may have come before the question did
                 horizon = Micros(self._clock.now() - int(BEHIND_SECONDS * 1e6))
                 page = self._reader.read(self._cursor, failures_until=horizon)
@@ -109,6 +109,6 @@ class LogFollower:
                     return
                 yield LogStep(lines, change, 0.0 if has_more else wait)
             finally:
-                self._watchers.discard(self._run_id, change)
+                self._watchers.discard(self.run_id, change)
             if change.done:
                 change.result()  # RunnerClosed

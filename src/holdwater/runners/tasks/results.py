@@ -38,6 +38,8 @@ def describe_activity(activity: Activity) -> str:
 class TaskResult:
     """One task of a run.  `status`: Pending, Ready, Running, Waiting, Completed, Failed, Skipped or Cancelled.
 
+    `duration`: of a question, until it was asked.
+
     `iterations`: how often it was executed: more than once in a loop, or because of new inputs; `attempt_count`:
     attempts of the latest one.  `error_message` and `traceback` are those of its last attempt if that failed; the
     traceback is text, bounded, with causes and notes.  None: there is none.
@@ -226,11 +228,10 @@ class PipelineResult:
 
 
 def _to_task_result(node: NodeView) -> TaskResult:
-    took = (
-        None
-        if node.started_at is None or node.ended_at is None
-        else timedelta(microseconds=node.ended_at - node.started_at)
-    )
+    ended_at = node.ended_at
+    if node.attempts and node.attempts[-1].outcome == "awaiting_input":
+        ended_at = node.attempts[-1].ended_at  # the time until the answer is that of a person
+    took = None if node.started_at is None or ended_at is None else timedelta(microseconds=ended_at - node.started_at)
     return TaskResult(
         task_name=node.name,
         status=node.state.capitalize(),

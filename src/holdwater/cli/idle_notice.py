@@ -1,0 +1,59 @@
+"""Followed runs that nothing happens to: a line on stderr says why, once for each reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from holdwater.cli.commands import format_command
+from holdwater.cli.formatting import escape_unsafe, first_line
+
+if TYPE_CHECKING:
+    from holdwater.runs.activity import Activity
+    from holdwater.runs.reader import RunReader
+
+CHECK_SECONDS: Final = 2.0
+"""between looks at what a run does while nothing of it is recorded"""
+MAX_REASON_CHARS: Final = 300
+
+
+class IdleNotice:
+    """Says why a run does not go on."""
+
+    def __init__(self, runs: RunReader, run_id: str, database: str) -> None:
+        self._runs, self._run_id, self._database = runs, run_id, database
+        self._said = ""
+
+    def check(self) -> None:
+        """Look at the run, and say why it does not go on if that was not said last.  Raises RunNotFound."""
+        from holdwater.errors import StoreUnavailable
+
+        try:
+            run = self._runs.info(self._run_id)
+        except StoreUnavailable:  # the follower goes on trying
+            return
+        activity = run.activity
+        why = "" if activity is None else self._describe(activity, run.reason or "")
+        if why and why != self._said:
+            click.echo(f"  {why}", err=True)
+        self._said = why
+
+    def _describe(self, activity: Activity, reason: str) -> str:
+        from holdwater.runners.tasks.results import describe_activity
+
+        words = describe_activity(activity)
+        resume = format_command("run", "MODULE:WORKFLOW", "--resume", self._run_id, database=self._database)
+        match activity.state:
+            case "orphaned":
+                died = "the process that executed it died or lost its lease"
+                return f"{words}: {died}; it goes on with the next worker that has its workflow, or by `{resume}`"
+            case "queued":
+                return f"queued: no worker has begun what is due; start one that has its workflow, or `{resume}`"
+            case "paused":
+                show = format_command("runs", "show", self._run_id, database=self._database)
+                said = f": {first_line(reason, MAX_REASON_CHARS)}" if reason else ""
+                return f"paused{said}; `{show}` says what it waits for"
+            case "waiting":
+                return escape_unsafe(words)
+        return ""
