@@ -191,7 +191,7 @@ def test_runs_are_found_by_labels_and_show_authors(shell: Shell) -> None:
     assert list_workflow_names(shell, "--label", "env=prod", "--label", "team") == ["sums"]
     assert list_workflow_names(shell, "--label", "env=dev") == []
     header, plain, labelled, _ = shell("runs", "list").stdout.splitlines()
-    assert header.split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "BY", "LABELS", "DETAILS"]
+    assert header.split() == ["RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "BY", "LABELS"]
     assert labelled.endswith("  env=prod team=x y")
     assert "  cli:" in plain
     shown = shell("runs", "show", "@last").stdout

@@ -11,7 +11,7 @@ import click
 
 @dataclass(slots=True)
 class CliState:
-    """What the command line was called with, for errors.  `database`: that of the sub-command; "": it has none."""
+    """Words of the command line that errors need.  `database`: that of the sub-command; "": it has none."""
 
     debug: bool = False
     database: str = ""
