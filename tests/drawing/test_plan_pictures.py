@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from holdwater import task
+from holdwater.drawing import plan_pictures
 from holdwater.drawing.picture import Arrow, Picture
 from holdwater.drawing.plan_pictures import picture_of
 from holdwater.drawing.rule_text import MAX_CONDITIONS, rule_text
 from holdwater.graphs import END, Graph, interrupt, node, route
 from holdwater.model.plan import Plan
-from holdwater.model.rules import AllOf, AnyOf, Not, ValuePredicate
+from holdwater.model.rules import AllOf, AnyOf, Not, ValuePredicate, rule_leaves
 from holdwater.steps import Step, Workflow
 from holdwater.tasks import all_of, always, any_of, context_value, task_failed, task_skipped
 from tests.tasks.driver import make_builder
@@ -55,6 +58,24 @@ def test_tasks_and_their_rules() -> None:
         ("a", "clean_up", "control", "failed"),
         ("c", "tell", "control", "skipped"),
     ]
+
+
+def test_a_task_after_many_others_costs_no_look_at_its_rule_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[object] = []
+
+    def counted(rule: Any) -> Any:
+        looks.append(rule)
+        return rule_leaves(rule)
+
+    monkeypatch.setattr(plan_pictures, "rule_leaves", counted)
+    made, _ = make_builder()
+    with made:
+        names = [f"t{k}" for k in range(100)]
+        for name in names:
+            task(id=name)(lambda context: None)
+        task(id="last", dependencies=names)(lambda context: None)
+    assert len(picture_of(stored(made.build().plan)).arrows) == 100
+    assert len(looks) <= 3 * 101
 
 
 def test_a_rule_of_any_size_is_told_in_a_few_words() -> None:

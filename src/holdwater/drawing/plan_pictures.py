@@ -81,16 +81,17 @@ def _arrows(plan: Plan, branches: Branches) -> Iterator[Arrow]:
     for node in plan.nodes:
         names = _names_read(node, writers)
         outcomes = {leaf.node: leaf.outcomes for leaf in rule_leaves(node.ready) if isinstance(leaf, After)}
+        has_own_rule, gates, after = _has_own_rule(node), frozenset(node.gates), frozenset(node.after)
         for source in dict.fromkeys([*names, *node.after, *outcomes, *node.gates]):
-            if source in node.gates:
+            if source in gates:
                 label = branches.get(source, {}).get(node.name, "")
                 yield Arrow(source, node.name, "control", label, tuple(names.get(source, ())))
             elif source in names:
                 yield Arrow(source, node.name, "data" if names[source] else "ordering", names=tuple(names[source]))
             else:
-                label = outcomes_text(outcomes.get(source, OK_OUTCOMES)) if _has_own_rule(node) else ""
-                is_order = plan.style == "graphs" and source in node.after
-                kind = "ordering" if is_order else "data" if source in node.after else "control"
+                label = outcomes_text(outcomes.get(source, OK_OUTCOMES)) if has_own_rule else ""
+                is_order = plan.style == "graphs" and source in after
+                kind = "ordering" if is_order else "data" if source in after else "control"
                 yield Arrow(source, node.name, kind, label)  # type: ignore[arg-type]
     for node in plan.nodes:
         if node.targets and "" in branches.get(node.name, {}):
