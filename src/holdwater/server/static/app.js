@@ -1,6 +1,6 @@
 // The module of every page: keyboard, display, copying, dialogs, selection, live lists.
 
-import { all, copy, dialogOpen, fetchFragment, isTyping, morph, one, openStream, say, throttle, tick } from './lib.js';
+import { all, copy, dialogOpen, fetchFragment, isTyping, keyOf, morph, one, openStream, say, throttle, tick } from './lib.js';
 
 const html = document.documentElement, { base, root, stream } = document.body.dataset;
 
@@ -25,7 +25,7 @@ document.addEventListener('click', (event) => {
   const button = event.target.closest('button, summary, a');
   for (const menu of all('details.menu[open]')) if (!menu.contains(event.target)) menu.open = false;
   if (!button) return;
-  if (button.dataset.copy !== undefined) copy(button.dataset.copy, button);
+  if (button.dataset.copy !== undefined) copy(button.dataset.copy || button.closest('[data-run]').dataset.run, button);
   if (button.dataset.dismiss !== undefined) button.closest('.notice').remove();
   if (button.getAttribute('command') && !('commandForElement' in button)) {
     const dialog = document.getElementById(button.getAttribute('commandfor'));
@@ -145,10 +145,10 @@ async function refresh(part) {
   if (!fresh) return;
   const isHeld = part.dataset.offer !== undefined && (part.matches(':hover') || scrollY > 40 || one(':checked', part));
   if (!isHeld) { morph(part, fresh); settle(); return; }
-  const known = new Map(all('[data-row]', part).map((row) => [row.dataset.key, row]));
+  const known = new Map(all('[data-row]', part).map((row) => [keyOf(row), row]));
   let more = 0;
   for (const row of all('[data-row]', fresh)) {
-    if (known.has(row.dataset.key)) morph(known.get(row.dataset.key), row);
+    if (known.has(keyOf(row))) morph(known.get(keyOf(row)), row);
     else more += 1;
   }
   const offer = one(`[data-offer-for="${part.dataset.fragment}"]`);

@@ -70,7 +70,7 @@ export async function copy(text, button) {
 
 // -- changing the document only where it differs
 
-const keyOf = (node) => node.nodeType === 1 ? node.dataset.key ?? node.id : '';
+export const keyOf = (node) => node.nodeType === 1 ? node.dataset.key ?? node.dataset.run ?? node.id : '';
 const KEPT = new Set(['open', 'checked', 'value']); // what people have done to it
 
 export function morph(old, fresh) {
