@@ -168,6 +168,19 @@ def test_without_scripts(processes: Processes, runner: Runner, open_page: OpenPa
     page.locator("html[data-theme=dark]").wait_for()
 
 
+def test_an_empty_database_teaches(
+    processes: Processes, runner: Runner, open_page: OpenPage, assert_accessible: Callable[[Page], None]
+) -> None:
+    page = open_page(processes.ui()[1], width=360)
+    page.wait_for_url("**/runs")
+    for path in LISTS:
+        page.goto(url_of(page, path))
+        assert_accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+    page.goto(url_of(page, "runs"))
+    page.get_by_role("heading", name="No runs yet").wait_for()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everyone_can_use_every_list(
     processes: Processes, runner: Runner, open_page: OpenPage, assert_accessible: Callable[[Page], None], scheme: str
