@@ -9,6 +9,7 @@ from holdwater.events.run_events import EventPosition
 from holdwater.model.ports.store import Store
 from holdwater.model.records import ALL_RUNS
 from holdwater.operations.databases import Database
+from holdwater.operations.runners import list_runners
 from holdwater.runs.event_reader import RunEventReader
 from holdwater.runs.follow import check_position
 from holdwater.runs.log_follower import LogFollower
@@ -55,6 +56,10 @@ class DatabaseChanges:
         wanted = [*run_ids, *([ALL_RUNS] if all_runs else [])]
         if wanted:
             self._database.store.follow_runs(wanted)
+
+    def runner_states(self) -> dict[str, str]:
+        """Return the statuses of the runners of the database, by incarnation.  Raises StoreUnavailable."""
+        return {runner.owner: runner.status for runner in list_runners(self._database)}
 
     def read_events(self, run_id: str, after: int | EventPosition = 0) -> RunEventReader:
         """Read the events of a run on and on.  Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable."""

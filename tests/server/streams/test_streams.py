@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from holdwater import DefaultRunner
+from holdwater.errors import StoreUnavailable
+from holdwater.server import app_for
 from holdwater.storage.sqlite.notify_pipe import NotifyPipes
-from tests.server.live import Live, serve_database
+from tests.server.live import Live, serve_app, serve_database
 from tests.server.streams.sse import open_stream
 from tests.suite.runners import Define, Gate
 from tests.suite.waiting import poll_pause
@@ -235,3 +237,49 @@ def test_too_many_streams_are_refused(client: httpx.Client, live: Live, monkeypa
     wait_until_idle(live)
     with open_stream(client, f"{API}/stream") as stream:
         assert next(iter(stream)).event == "resync"
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_lists_hear_of_runners(
+    client: httpx.Client, url: str, runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdwater.server.streams.hub.TICK_SECONDS", 0.05)
+    runner._engine.driver.announce(20)
+    with open_stream(client, f"{API}/stream") as stream:
+        assert next(iter(stream)).event == "resync"
+        with DefaultRunner(url) as other:
+            other._engine.driver.announce(20)
+            stream.wait_for("runner")
+        stream.wait_for("runner")
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_lists_are_read_again_after_a_database_that_could_not_be_read(
+    client: httpx.Client, live: Live, runner: DefaultRunner, held: str, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = live.app.state.tenant_database.database.runs
+    find_info, failures = type(reader).find_info, [StoreUnavailable("the disk is full")]
+
+    def find_or_fail(self: Any, run_id: str) -> Any:
+        if failures and self is reader:
+            raise failures.pop()
+        return find_info(self, run_id)
+
+    monkeypatch.setattr(type(reader), "find_info", find_or_fail)
+    with open_stream(client, f"{API}/stream") as stream:
+        assert next(iter(stream)).event == "resync"
+        run_id = runner.submit(held).run_id
+        gate.wait_started()
+        assert next(iter(stream)).event == "resync"
+        gate.open.set()
+        stream.wait_for("run", id=run_id, status="completed")
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_streams_end_with_the_runner_of_an_application(runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdwater.server.streams.hub.TICK_SECONDS", 0.05)
+    app = app_for(runner, access=lambda request: "read")
+    with serve_app(app) as served, served.stranger() as client, open_stream(client, f"{API}/stream") as stream:
+        assert next(iter(stream)).event == "resync"
+        runner.shutdown()
+        assert [one.event for one in stream][-1] == "bye"

@@ -60,7 +60,7 @@ async def stream_execution(
 
 @router.get("/stream", status_code=200, response_class=EventStreamResponse, responses=RESPONSES)
 async def stream_hints(tenant: Tenant, hub: Hub) -> EventStreamResponse:
-    """Stream hints of what changes: `run`, `question`, `schedule`.
+    """Stream hints of what changes: `run`, `question`, `schedule`, `runner`.
 
     They are coalesced, at most four a second for a run; after a gap comes `resync`, as at the beginning: read again.
     """

@@ -7,10 +7,11 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Final
 
+from holdwater.errors import StoreUnavailable
 from holdwater.runs.info import RunInfo
 from holdwater.runs.reader import RunReader
 from holdwater.server.streams.messages import BEAT, BYE, RESYNC, message
-from holdwater.server.streams.run_feed import BEAT_SECONDS
+from holdwater.server.streams.run_feed import BEAT_SECONDS, RETRY_SECONDS
 
 FLUSH_SECONDS: Final = 0.25
 """between hints of the same run"""
@@ -107,7 +108,7 @@ class Hints:
 
     def note(self, run_ids: Collection[str] | None) -> None:
         """Take in that runs may have changed; None: any of them."""
-        if not self._streams:
+        if not self._streams or (run_ids is not None and not run_ids):
             return
         if run_ids is None:
             self._is_anything_changed = True
@@ -127,10 +128,18 @@ class Hints:
                 for stream in self._streams:
                     stream.put(RESYNC)
             else:
-                for run in await asyncio.to_thread(self._read, ids):
-                    self._tell_run(run)
-                asyncio.get_running_loop().call_later(TRAILING_SECONDS, self._look_again, ids)
+                await self._tell_runs(ids)
             await asyncio.sleep(FLUSH_SECONDS)
+
+    async def _tell_runs(self, run_ids: set[str]) -> None:
+        try:
+            for run in await asyncio.to_thread(self._read, run_ids):
+                self._tell_run(run)
+        except StoreUnavailable:  # readers see for themselves, when it can be read again
+            self._is_anything_changed = True
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            asyncio.get_running_loop().call_later(TRAILING_SECONDS, self._look_again, run_ids)
 
     def _look_again(self, run_ids: set[str]) -> None:
         """Look at runs that were told of; one that goes on is told of, and looked at, again."""
@@ -140,9 +149,12 @@ class Hints:
             task.add_done_callback(self._trailing.discard)
 
     async def _tell_later_changes(self, run_ids: set[str]) -> None:
-        for run in await asyncio.to_thread(self._read, run_ids):
-            if self._told.get(run.id) != _state_of(run):
-                self.note([run.id])
+        try:
+            runs = await asyncio.to_thread(self._read, run_ids)
+        except StoreUnavailable:
+            self.note(None)
+            return
+        self.note([run.id for run in runs if self._told.get(run.id) != _state_of(run)])
 
     def _read(self, run_ids: Collection[str]) -> list[RunInfo]:
         return [run for run_id in run_ids if (run := self._runs.find_info(run_id)) is not None]

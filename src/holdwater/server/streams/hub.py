@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 
-from holdwater.errors import StoreUnavailable
+from holdwater.errors import RunnerClosed, StoreUnavailable
 from holdwater.events.run_events import EventPosition
 from holdwater.model.records import RunFilter
 from holdwater.operations.changes import DatabaseChanges
@@ -47,6 +47,7 @@ class StreamHub:
         self._is_closing = False
         self._heads: dict[str, int] = {}
         """the newest runs, with the number of their journal entries"""
+        self._runners: dict[str, str] | None = None
         self._look: asyncio.Task[None] | None = None
         self._guard = threading.Lock()
         self._changed: set[str] = set()
@@ -104,6 +105,7 @@ class StreamHub:
         try:
             if is_first:
                 self._heads = await self._read_heads()
+                self._runners = await asyncio.to_thread(self._connected().runner_states)
             await self._ask_to_be_told()
         except BaseException:
             close()
@@ -207,15 +209,27 @@ class StreamHub:
             if not self._is_closing and is_server_exiting():
                 self.close_soon()
             is_interest_due = ticks % INTEREST_TICKS == 0
-            with suppress(StoreUnavailable):  # those who read are told; this looks again
+            try:
                 if is_interest_due:
                     await self._ask_to_be_told()
+                    await self._look_at_runners()
                 if is_interest_due or not self._connected().has_notifications:
                     await self._look_at_all()
+            except StoreUnavailable:
+                continue  # it is looked again
+            except RunnerClosed:  # the runner of an application was shut down
+                self.close_soon()
 
     async def _ask_to_be_told(self) -> None:
         feeds = [run_id for run_id, feed in self._feeds.items() if not feed.has_ended]
         await asyncio.to_thread(self._connected().follow, feeds, all_runs=self._hints.is_watched)
+
+    async def _look_at_runners(self) -> None:
+        """Tell lists if runners came, went or are in another state: no notification says so."""
+        if self._hints.is_watched:
+            before, self._runners = self._runners, await asyncio.to_thread(self._connected().runner_states)
+            if before is not None and before != self._runners:
+                self._hints.tell("runner", {})
 
     async def _look_at_all(self) -> None:
         """Look at all watched runs with one question, and at the newest ones where nothing tells of them."""
@@ -233,7 +247,7 @@ class StreamHub:
     async def _look_at_newest(self) -> None:
         """Tell lists of the newest runs that have changed since the look before."""
         if self._hints.is_watched:
-            with suppress(StoreUnavailable):  # it is looked again later
+            with suppress(StoreUnavailable, RunnerClosed):  # it is looked again later
                 heads, before = await self._read_heads(), self._heads
                 self._heads = heads
                 if changed := [run_id for run_id, seq in heads.items() if before.get(run_id) != seq]:
