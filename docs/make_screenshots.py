@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from holdwater.client import Client
 
 HERE = Path(__file__).parent
-WIDTH, HEIGHT = 1280, 720
+WIDTH, HEIGHT = 1440, 810
 ORDERS = 9
 PROD = {"env": "prod", "region": "eu"}
 
@@ -73,23 +73,20 @@ def take(browser: Browser, link: str, runs: dict[str, str]) -> None:
         "ui-graph": f"{base}/runs/{runs['failed']}?tab=graph&node=charge",
         "ui-timeline": f"{base}/runs/{runs['failed']}?tab=timeline&node=charge",
         "ui-doctor": f"{base}/runs/{runs['orphaned']}?tab=doctor",
-        "ui-question": f"{base}/questions",
+        "ui-questions": f"{base}/questions",
         "ui-schedules": f"{base}/schedules",
     }
-    for scheme, suffix in (("light", ""), ("dark", "-dark")):
-        context = browser.new_context(
-            viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme, storage_state=state
-        )
-        page = context.new_page()
-        for name, address in pictures.items():
-            shoot(page, address, HERE / "_static" / f"{name}{suffix}.png")
-        context.close()
+    page = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, storage_state=state).new_page()
+    for name, address in pictures.items():
+        shoot(page, address, HERE / "_static" / f"{name}.png")
 
 
 def shoot(page: Page, address: str, path: Path) -> None:
     page.goto(address)
     page.locator("h1").first.wait_for()
     page.wait_for_load_state("load")
+    if address.endswith("/questions"):
+        page.locator("main summary").first.click()
     page.wait_for_timeout(600)  # fades have ended
     page.screenshot(path=path)
     print(path, f"{path.stat().st_size / 1000:.0f} kB")
