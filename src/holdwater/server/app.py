@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
@@ -28,6 +29,9 @@ from holdwater.server.streams.hub import StreamHub
 from holdwater.server.tenant_database import TenantDatabase
 
 STATIC_DIRECTORY: Final = "static"
+MIN_COMPRESSED_BYTES: Final = 1000
+COMPRESSION_LEVEL: Final = 6
+"""the default of zlib"""
 API_PREFIX: Final = "/v1/tenants/{tenant}"
 
 
@@ -77,6 +81,7 @@ def create_app(tenant_database: TenantDatabase, policy: AccessPolicy) -> FastAPI
     )
     app.state.tenant_database = tenant_database
     app.state.streams = StreamHub(tenant_database.database.runs, tenant_database.open_changes)
+    app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(RequestGuard, policy=policy)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
     app.include_router(health.router)

@@ -114,7 +114,7 @@ class Progress(BaseModel):
     total: int
 
 
-class Question(BaseModel):
+class ExecutionQuestion(BaseModel):
     """An open question.  `value`: to show; `answer_schema`: JSON Schema of answers, null for any value."""
 
     pause_id: str
@@ -124,7 +124,7 @@ class Question(BaseModel):
     answer_schema: Any
 
     @classmethod
-    def of(cls, pause: Pause) -> Question:
+    def of(cls, pause: Pause) -> ExecutionQuestion:
         """Create it from an open question of a run."""
         return cls(
             pause_id=pause.pause_id,
@@ -141,7 +141,7 @@ class ExecutionDetail(Execution):
     tenant_id: str
     execution_id: str
     progress: Progress
-    questions: list[Question]
+    questions: list[ExecutionQuestion]
     paused_at: Instant | None
     deadline_at: Instant | None
     traceparent: str | None
@@ -160,7 +160,7 @@ class ExecutionDetail(Execution):
             tenant_id=tenant_id,
             execution_id=info.id,
             progress=Progress(done=done, total=len(run.nodes)),
-            questions=[] if info.status in FINAL_STATUSES else [Question.of(pause) for pause in run.pauses],
+            questions=[] if info.status in FINAL_STATUSES else [ExecutionQuestion.of(pause) for pause in run.pauses],
             paused_at=to_instant(info.paused_at),
             deadline_at=to_instant(info.deadline_at),
             traceparent=info.traceparent,

@@ -15,7 +15,7 @@ State = Literal[
 ]  # fmt: skip
 
 
-class GraphNode(BaseModel):
+class ExecutionGraphNode(BaseModel):
     """One task.  `about`: what matters now, in words.  `turn`: of a loop, 0 outside of one.
 
     `items_done`, `items_total`: of its child runs.
@@ -52,7 +52,7 @@ class ExecutionGraph(BaseModel):
     execution_id: str
     structure: str
     counts: dict[str, int]
-    nodes: list[GraphNode]
+    nodes: list[ExecutionGraphNode]
     edges: list[GraphEdge]
 
     @classmethod
@@ -60,7 +60,7 @@ class ExecutionGraph(BaseModel):
         """Create it from the graph of a run."""
         states = graph.state.boxes
         nodes = [
-            GraphNode(
+            ExecutionGraphNode(
                 name=key,
                 kind=box.kind,
                 state=states[key].mark,

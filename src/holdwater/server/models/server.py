@@ -84,7 +84,7 @@ class ViolationBody(BaseModel):
     message: str
 
 
-class Verification(BaseModel):
+class VerificationStatus(BaseModel):
     """Result of a check.  `unstable`: runs that changed too often to be checked; `items`: the first violations."""
 
     tenant_id: str

@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 from holdwater.runs.nodes import AttemptView, ChildRun, NodeView
 from holdwater.runs.view import RunView
 from holdwater.server.models.base import Instant, to_instant
-from holdwater.server.models.executions import Question
+from holdwater.server.models.executions import ExecutionQuestion
 from holdwater.server.models.values import plain_values
 
 TaskStatus = Literal["pending", "ready", "running", "waiting", "completed", "failed", "skipped", "cancelled"]
 
 
-class Task(BaseModel):
+class ExecutionTask(BaseModel):
     """One task.  `attempts`: those of its latest iteration.  `reason`: of a skip."""
 
     name: str
@@ -31,7 +31,7 @@ class Task(BaseModel):
     deferred_until: Instant | None
 
     @classmethod
-    def of(cls, node: NodeView) -> Task:
+    def of(cls, node: NodeView) -> ExecutionTask:
         """Create it from a node of a run."""
         return cls(**_facts(node))
 
@@ -57,11 +57,11 @@ class TaskList(BaseModel):
 
     tenant_id: str
     execution_id: str
-    items: list[Task]
+    items: list[ExecutionTask]
     total: int
 
 
-class Attempt(BaseModel):
+class TaskAttempt(BaseModel):
     """One attempt.  `outcome`: lost: its process died.  `runner`: `host:pid`, known while it runs."""
 
     number: int
@@ -76,7 +76,7 @@ class Attempt(BaseModel):
     retry_at: Instant | None
 
     @classmethod
-    def of(cls, attempt: AttemptView) -> Attempt:
+    def of(cls, attempt: AttemptView) -> TaskAttempt:
         """Create it from an attempt of a node."""
         return cls(
             number=attempt.number,
@@ -106,15 +106,15 @@ class ChildExecution(BaseModel):
         return cls(execution_id=child.run_id, index=child.index, status=child.status, error=child.error)
 
 
-class TaskDetail(Task):
+class TaskDetail(ExecutionTask):
     """One task with the values it sees and has written, its attempts, and what it waits for."""
 
     tenant_id: str
     execution_id: str
     inputs: dict[str, Any]
     output: dict[str, Any]
-    attempt_history: list[Attempt]
-    questions: list[Question]
+    attempt_history: list[TaskAttempt]
+    questions: list[ExecutionQuestion]
     children: list[ChildExecution]
 
     @classmethod
@@ -127,9 +127,11 @@ class TaskDetail(Task):
             execution_id=run.id,
             inputs=plain_values(run.input_values(name)),
             output=plain_values(run.output_values(name)),
-            attempt_history=[Attempt.of(attempt) for attempt in node.attempts],
+            attempt_history=[TaskAttempt.of(attempt) for attempt in node.attempts],
             questions=[
-                Question.of(pause) for pause in run.pauses if pause.asking_run_id == run.id and pause.name == name
+                ExecutionQuestion.of(pause)
+                for pause in run.pauses
+                if pause.asking_run_id == run.id and pause.name == name
             ],
             children=[ChildExecution.of(child) for child in run.fan_outs.get(name, ())],
         )

@@ -16,7 +16,7 @@ from holdwater.server.models.events import Event, EventPage
 from holdwater.server.models.execution_query import ExecutionQuery
 from holdwater.server.models.executions import ExecutionDetail, ExecutionPage
 from holdwater.server.models.logs import LogLineBody, LogPageBody
-from holdwater.server.models.tasks import Task, TaskDetail, TaskList
+from holdwater.server.models.tasks import ExecutionTask, TaskDetail, TaskList
 from holdwater.server.paging import DEFAULT_LIMIT, Cursor, Limit, Offset, read_page
 from holdwater.server.positions import POSITION_PATTERN, parse_position
 from holdwater.server.run_paths import RunId, TaskName
@@ -49,7 +49,7 @@ def get_execution(
 @router.get("/{run_id}/tasks")
 def list_tasks(tenant: Tenant, run_id: RunId) -> TaskList:
     """List the tasks of a run, in definition order."""
-    items = [Task.of(node) for node in tenant.folded_runs.view(run_id).nodes]
+    items = [ExecutionTask.of(node) for node in tenant.folded_runs.view(run_id).nodes]
     return TaskList(tenant_id=tenant.tenant, execution_id=run_id, items=items, total=len(items))
 
 

@@ -25,7 +25,7 @@ from holdwater.server.models.server import (
     RunnerBody,
     RunnerList,
     ServerInfo,
-    Verification,
+    VerificationStatus,
     ViolationBody,
 )
 from holdwater.server.tenant_database import Tenant, TenantDatabase
@@ -63,11 +63,11 @@ def prune_executions(tenant: Tenant, body: RetentionBody) -> Pruned:
 
 
 @router.post("/verify", name="verify_database", responses=CHANGE_ERRORS)
-def verify(tenant: Tenant) -> Verification:
+def verify(tenant: Tenant) -> VerificationStatus:
     """Check every run against the invariants of the engine; takes long on a large database."""
     found: list[Violation] = []
     report = verify_database(tenant.database, lambda one: found.append(one) if len(found) < MAX_VIOLATIONS else None)
-    return Verification(
+    return VerificationStatus(
         tenant_id=tenant.tenant,
         runs=report.runs,
         entries=report.entries,
