@@ -131,6 +131,17 @@ def test_an_answer_of_a_wrong_type_is_refused(asking: Shell, name: str, typed: s
     assert not (asking.home / "effects.log").exists()
 
 
+def test_the_list_says_which_answer_a_run_waits_for(asking: Shell) -> None:
+    run_until_paused(asking, "number")
+    (asked,) = json.loads(asking("questions", "--json").stdout)
+    header, row, *_ = asking("runs", "list").stdout.splitlines()
+    assert row[header.index("STATUS") :].startswith("Waits for an answer  ")
+    assert row.endswith(f"waits for {asked['answer_name']}")
+    assert asking("runs", "pause", "@last").returncode == 0
+    header, row, *_ = asking("runs", "list").stdout.splitlines()
+    assert row[header.index("STATUS") :].startswith("Paused  ")
+
+
 def test_what_no_schema_can_judge_is_judged_by_the_code(asking: Shell) -> None:
     run_until_paused(asking, "opaque")
     assert asking("runs", "answer", "@last", '"x"').returncode == 0

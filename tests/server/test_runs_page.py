@@ -10,6 +10,7 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from holdwater import Context, DefaultRunner, WorkflowBuilder, task
+from holdwater.graphs import Graph, interrupt
 from holdwater.server.pages.runs.query import RunsQuery
 from tests.server.live import Live
 from tests.server.pages_client import post_form
@@ -43,6 +44,31 @@ def rows_of(browser: httpx.Client, **params: str) -> set[str]:
     assert answer.status_code == 200
     assert answer.text.lstrip().startswith("<div")
     return set(ROW.findall(answer.text))
+
+
+@interrupt(answer_name="verdict", response_type=str)
+def ask(draft: str) -> str | None:
+    return draft
+
+
+def row_of(page: str, run_id: str) -> str:
+    return page.partition(f'data-run="{run_id}"')[2].partition("</tr>")[0]
+
+
+def test_a_run_that_waits_for_an_answer_says_so_unless_it_was_paused(
+    browser: httpx.Client, runner: DefaultRunner
+) -> None:
+    run_id = runner.execute(Graph([ask], name="pages-press"), {"draft": "rain"}).run_id
+    for path in ("/runs?workflow=pages-press", "/workflows/pages-press"):
+        row = row_of(browser.get(f"/ui/public{path}").text, run_id)
+        assert 'data-state="awaiting_input"' in row
+        assert "Waits for an answer" in row
+        assert "waits for verdict" in row
+    assert 'aria-label="Waiting for a person"' in browser.get("/ui/public/workflows").text
+    runner.pause(run_id)
+    row = row_of(browser.get("/ui/public/runs?workflow=pages-press").text, run_id)
+    assert 'data-state="paused"' in row
+    assert "waits for" not in row
 
 
 def test_filters_are_in_the_url(browser: httpx.Client, runs: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from holdwater.model.ports.store import Store
-from holdwater.model.records import QuestionChanges, QuestionRow, RunUpdate
+from holdwater.model.records import FirstQuestion, QuestionChanges, QuestionRow, RunUpdate
 from holdwater.model.time import Micros
 from tests.storage.conformance import StoreLocation
 from tests.storage.factories import make_work_row, new_run_update, run_update
@@ -55,6 +55,36 @@ class QuestionConformance:
         late.questions = QuestionChanges([], [1])
         store.commit([late])
         assert store.count_questions(10) == 2, "a change that conflicts closes nothing"
+
+    def test_the_first_question_of_each_run_is_its_own_or_of_its_children(self, store: Store) -> None:
+        store.commit([asking("r1", 10, (4, 1), (2, 1)), asking("r1/each.1.0", 5, (0, 1))])
+        store.commit([new_run_update("r2"), asking("r2/each.1.1", 5, (1, 1)), asking("r2/each.1.1/in.1.0", 5, (0, 1))])
+        store.commit([new_run_update("r3"), asking("r3-other", 5, (0, 1)), asking("r30", 5, (0, 1))])
+        assert store.first_questions(["r1", "r2", "r3", "unknown"]) == {
+            "r1": FirstQuestion("r1", "s1", 2, False),
+            "r2": FirstQuestion("r2/each.1.1", "s1", 1, False),
+        }
+        assert store.first_questions([]) == {}
+
+    @pytest.mark.parametrize(
+        ("entries", "is_suspended"),
+        [
+            (['["paused",""]'], True),
+            (['["paused","","cli:alice"]', '["resumed",""]'], False),
+            (['["resumed",""]', '["paused","again"]', '["succeeded",0,["x"]]'], True),
+            (['["succeeded",0,[["paused","data"],"[\\"paused\\",1]"]]'], False),
+        ],
+    )
+    def test_a_run_is_suspended_if_its_last_request_was_a_pause(
+        self, store: Store, entries: list[str], is_suspended: bool
+    ) -> None:
+        first = asking("r1", 10, (0, 1))
+        store.commit([first, asking("r2", 10, (0, 1))])
+        store.commit([run_update("r1", first.run.seq, [entries[0]])])
+        if entries[1:]:
+            store.commit([run_update("r1", first.run.seq + 1, entries[1:])])
+        found = store.first_questions(["r1", "r2"])
+        assert {run_id: one.is_suspended for run_id, one in found.items()} == {"r1": is_suspended, "r2": False}
 
     def test_ready_work_is_listed_the_oldest_first(self, store: Store) -> None:
         rows = [

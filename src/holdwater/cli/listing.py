@@ -100,7 +100,7 @@ def _cells(run: RunSummary) -> tuple[str, ...]:
     return (
         short_id(run.run_id),
         truncate(run.workflow_name, 40),
-        run.status,
+        "Waits for an answer" if run.status == "Paused" and run.activity is not None else run.status,
         format_instant(run.start_time),
         format_instant(run.end_time),
         "" if run.started_by == "code" else truncate(run.started_by, 24),

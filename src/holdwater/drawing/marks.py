@@ -74,6 +74,7 @@ assert tuple(MARKS) == get_args(MarkName)
 RUN_MARKS: Final[dict[str, MarkName]] = {
     **{name: name for name in ("queued", "running", "waiting", "paused", "completed", "failed", "cancelled")},
     "waiting for child runs": "running",
+    "waiting for an answer": "awaiting_input",
     "orphaned": "orphaned",
     "stopped": "paused",
     "partial": "failed",

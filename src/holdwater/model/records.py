@@ -114,6 +114,19 @@ class QuestionRow:
     asked_at: Micros
 
 
+@dataclass(frozen=True, slots=True)
+class FirstQuestion:
+    """The first open question of a run, or of the runs its nodes have fanned out to.
+
+    `run_id`, `structure`: of the run that asks.  `is_suspended`: the first run was paused by a request, too.
+    """
+
+    run_id: str
+    structure: str
+    node: int
+    is_suspended: bool
+
+
 QuestionCursor = tuple[Micros, str, int]
 """instant, run and node of a question: a place in a list that is ordered by them"""
 

@@ -13,8 +13,9 @@ from holdwater.model.statuses import RunStatus
 from holdwater.model.time import Micros
 
 ActivityState = Literal[
-    "queued", "running", "waiting", "waiting for child runs", "orphaned", "paused", "completed", "failed", "cancelled"
-]
+    "queued", "running", "waiting", "waiting for child runs", "orphaned", "waiting for an answer", "paused",
+    "completed", "failed", "cancelled",
+]  # fmt: skip
 LivenessProbe = Callable[[str], bool | None]
 """owner -> whether its process lives; None: only its leases can tell"""
 
@@ -29,6 +30,8 @@ class Activity:
     - "waiting for child runs".
     - "orphaned": the process that executed it died or lost its lease (`host`, `pid`, if known); the next runner that
       has its workflow takes it over.
+    - "waiting for an answer": nothing else is left to do; the first open question waits for `answer_name`, "" if that
+      cannot be read.
     - otherwise the status of the run.
     """
 
@@ -36,6 +39,7 @@ class Activity:
     host: str | None = None
     pid: int | None = None
     waiting_until: Micros | None = None
+    answer_name: str = ""
 
 
 def derive_activity(row: RunRow, work: Sequence[WorkRow], now: Micros, is_alive: LivenessProbe) -> Activity:

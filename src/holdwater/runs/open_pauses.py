@@ -11,6 +11,7 @@ from holdwater.kernel.states import AWAITING_INPUT
 from holdwater.model.child_ids import child_run_id
 from holdwater.model.input_requests import Question
 from holdwater.model.json_schema import Schema
+from holdwater.model.plan import PlanNode
 from holdwater.model.values import StoredValue
 from holdwater.runtime.active_run import ActiveRun
 
@@ -101,6 +102,11 @@ def single_pause(pauses: Sequence[Pause], key: str | None, run_id: str) -> Pause
     raise PauseNotFound(f"run {run_id} has several open questions", hint=f"say which one: {listed}")
 
 
+def answer_name_of(node: PlanNode) -> str:
+    """Return what the answer to a node's question is called."""
+    return node.writes[0].rpartition("/")[2] if node.writes else node.name
+
+
 def _awaits_input(run: ActiveRun, node_index: int) -> bool:
     return node_index in run.machine.pending_inputs and run.machine.node_states[node_index] == AWAITING_INPUT
 
@@ -119,9 +125,15 @@ def pause_id_prefix(prefix: str, run: ActiveRun, node_index: int, item: int) -> 
 
 def _make_pause(prefix: str, run: ActiveRun, node_index: int) -> Pause:
     machine, node = run.machine, run.compiled_plan.plan.nodes[node_index]
-    answer = node.writes[0].rpartition("/")[2] if node.writes else node.name
     asked: Question | None = machine.pending_inputs[node_index]
     shown, schema = (None, None) if asked is None else (asked.prompt, asked.answer_schema)
     return Pause(
-        prefix + node.name, run.row.id, node_index, machine.fences[node_index], node.name, answer, shown, schema
+        prefix + node.name,
+        run.row.id,
+        node_index,
+        machine.fences[node_index],
+        node.name,
+        answer_name_of(node),
+        shown,
+        schema,
     )

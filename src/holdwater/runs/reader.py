@@ -19,6 +19,7 @@ from holdwater.runs.authoring_styles import STYLES
 from holdwater.runs.info import RunInfo
 from holdwater.runs.open_pauses import Pause
 from holdwater.runs.view import RunView
+from holdwater.runs.waiting_runs import read_waiting
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.run_loader import StoredRunLoader
 
@@ -94,7 +95,8 @@ class RunReader:
         return self._activities([self.row(run_id)])[run_id]
 
     def _activities(self, rows: Sequence[RunRow]) -> dict[str, Activity]:
-        return read_activities(self.store, rows, self.clock.now())
+        found = read_activities(self.store, rows, self.clock.now())
+        return found | read_waiting(self.store, self._loader, rows)
 
     # -- questions
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from markupsafe import Markup, escape
 
 from holdwater.model.time import Micros, seconds_between, to_datetime
+from holdwater.runs.info import RunInfo
 
 MAX_RELATIVE_DAYS: Final = 60
 """an instant further away is written as a date"""
@@ -101,6 +102,23 @@ def short_id(run_id: str) -> str:
     return (root[-8:] if _GENERATED_ID.fullmatch(root) else root) + slash + rest
 
 
+def run_word(state: str) -> str:
+    """Return the word for the status of a run, or for the state of its activity: `Running`, `Waits for an answer`."""
+    return "Waits for an answer" if state == "waiting for an answer" else state[:1].upper() + state[1:]
+
+
+def run_detail(run: RunInfo) -> str:
+    """Return what one asks next of a run: its error, why it is paused, its question, or where it is executed."""
+    activity = run.activity
+    if run.error or run.reason:
+        return run.error or run.reason or ""
+    if activity is not None and activity.answer_name:
+        return f"waits for {activity.answer_name}"
+    if activity is None or activity.host is None:
+        return ""
+    return f"{activity.state} on {activity.host}, process {activity.pid}" if activity.pid else f"on {activity.host}"
+
+
 def visible(text: object) -> Markup:
     """Escape a text for HTML, and show the characters in it that would not be seen, marked, as `\\x1b`."""
     parts, end = [], 0
@@ -130,6 +148,8 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "pluralize": pluralize,
     "relative": relative_time,
     "rough": rough_duration,
+    "run_detail": run_detail,
+    "run_word": run_word,
     "short_id": short_id,
     "visible": visible,
 }

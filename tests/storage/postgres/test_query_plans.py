@@ -66,6 +66,7 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
         ("RENEW_LEASES", (9, "o7"), "work_by_owner"),
         ("CLAIM_WORK", (["orders"], None, ["orders"], [7], 20, 50_000, 20, "me", 9), "work_tasks_by_due_at"),
         ("CLAIM_WORK", (["orders"], None, [], [], 0, 50_000, 20, "me", 9), "work_timers_by_due_at"),
+        ("LIST_FIRST_QUESTIONS", (["r000007", "r000008"],), "questions_pkey"),
         ("LIST_READY_WORK", (50,), "work_tasks_by_due_at"),
         ("LIST_OVERDUE_RUNS", (5,), "runs_by_deadline"),
     ],

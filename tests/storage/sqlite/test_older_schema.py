@@ -74,7 +74,7 @@ def test_everything_is_read_and_nothing_is_changed(count: int, current: tuple[Pa
         view = show_run(database.runs, run_id)
         assert [pause.answer_name for pause in view.pauses] == ["approved"]
         assert view.outputs_of("add") != {}
-        assert [workflow.name for workflow in list_workflows(database)] == ["spending"]
+        assert "spending" in [workflow.name for workflow in list_workflows(database)]
         assert read_logs(database.runs, run_id).lines == ()
         assert (list_schedules(database), list_runners(database)) == ((), ())
         assert verify_database(database, print).violations == 0

@@ -85,6 +85,14 @@ def test_the_index_is_used(connection: sqlite3.Connection, statement: str, param
     assert not [step for step in steps if "TEMP B-TREE" in step], "rows come in order"
 
 
+def test_first_questions_are_found_by_the_ids_of_their_runs(connection: sqlite3.Connection) -> None:
+    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql.LIST_FIRST_QUESTIONS}", (None,))]
+    assert [step for step in steps if step.startswith("SCAN")] == [
+        "SCAN wanted VIRTUAL TABLE INDEX 1:", "SCAN event VIRTUAL TABLE INDEX 1:"
+    ]  # fmt: skip
+    assert "SEARCH questions USING PRIMARY KEY (run_id>? AND run_id<?)" in steps
+
+
 STATEMENTS = {
     name: value
     for name, value in vars(sql).items()

@@ -31,6 +31,8 @@ def describe_activity(activity: Activity) -> str:
             return f"orphaned by {where}"
         case "waiting":
             return f"waiting until {to_rfc3339_or_none(activity.waiting_until)}"
+        case "waiting for an answer":
+            return f"waits for {activity.answer_name or 'an answer'}"
     return activity.state
 
 
@@ -64,7 +66,8 @@ class RunSummary:
 
     `activity`: of a run that is Running: "queued", "running on HOST:PID", "waiting until INSTANT" (RFC 3339, UTC),
     "waiting for child runs", or "orphaned": its process died or lost its lease, and the next runner takes it over.
-    None for every other run.  `origin`: api, cli, code, cron, trigger, child or fork; `started_by`: its author.
+    Of a run that is Paused: "waits for NAME" if an answer is all it waits for.  None for every other run.
+    `origin`: api, cli, code, cron, trigger, child or fork; `started_by`: its author.
     """
 
     run_id: str
@@ -100,7 +103,8 @@ class RunSummary:
             forked_from=run.forked_from,
             parent_run_id=run.parent_id,
             activity=None
-            if run.activity is None or run.status != RunStatus.RUNNING
+            if run.activity is None
+            or (run.status != RunStatus.RUNNING and run.activity.state != "waiting for an answer")
             else describe_activity(run.activity),
             origin=run.origin,
             started_by=run.started_by,

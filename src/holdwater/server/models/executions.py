@@ -22,8 +22,9 @@ from holdwater.server.models.values import plain_value, plain_values
 ExecutionStatus = Literal["running", "paused", "completed", "failed", "cancelled"]
 Origin = Literal["api", "cli", "code", "cron", "trigger", "child", "fork", ""]
 ActivityState = Literal[
-    "queued", "running", "waiting", "waiting for child runs", "orphaned", "paused", "completed", "failed", "cancelled"
-]
+    "queued", "running", "waiting", "waiting for child runs", "orphaned", "waiting for an answer", "paused",
+    "completed", "failed", "cancelled",
+]  # fmt: skip
 _SETTLED = (NodeState.COMPLETED, NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELLED)
 
 

@@ -81,7 +81,7 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, Me
         MemoryCatalog.__init__(self, self._locked, self._plans)
         MemoryLogs.__init__(self, self._locked, self._runs)
         MemoryDrawings.__init__(self, self._locked)
-        MemoryQuestions.__init__(self, self._locked)
+        MemoryQuestions.__init__(self, self._locked, self._runs, self._journal)
         process_forks.register_fork_aware(self)
 
     def close(self) -> None:

@@ -87,6 +87,7 @@ INSPECT_DATABASE = _postgres_only("inspect_database")
 LIST_NEWEST_QUESTIONS = _shared("list_newest_questions")
 LIST_OLDEST_QUESTIONS = _shared("list_oldest_questions")
 COUNT_QUESTIONS = _shared("count_questions")
+LIST_FIRST_QUESTIONS = _postgres_only("list_first_questions")
 
 READ_LOGS = _shared("read_logs")
 READ_NODE_LOGS = _shared("read_node_logs")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, Protocol
 
-from holdwater.model.records import QuestionCursor, QuestionRow
+from holdwater.model.records import FirstQuestion, QuestionCursor, QuestionRow
 from holdwater.model.time import Micros
 from holdwater.storage.sql import queries
 
@@ -20,6 +21,7 @@ class QuestionStatements(queries.RunQueryStatements, Protocol):
     LIST_NEWEST_QUESTIONS: str
     LIST_OLDEST_QUESTIONS: str
     COUNT_QUESTIONS: str
+    LIST_FIRST_QUESTIONS: str
 
 
 class QuestionQueries(queries.RunQueries):
@@ -35,6 +37,14 @@ class QuestionQueries(queries.RunQueries):
         place = after or (LAST_QUESTION if newest_first else FIRST_QUESTION)
         found = self._select(statement, (*place, max(0, min(limit, MAX_LISTED_QUESTIONS))))
         return [QuestionRow(*row) for row in found]
+
+    def first_questions(self, run_ids: Collection[str]) -> dict[str, FirstQuestion]:
+        """Return the first open question of each of these runs, and of those its nodes have fanned out to."""
+        found = self._select(self._sql.LIST_FIRST_QUESTIONS, (self._array_parameter(run_ids),))
+        return {
+            run_id: FirstQuestion(asking_run_id, structure, node, bool(is_suspended))
+            for run_id, asking_run_id, structure, node, is_suspended in found
+        }
 
     def count_questions(self, limit: int) -> int:
         """Count them, up to a limit."""

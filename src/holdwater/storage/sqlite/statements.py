@@ -100,6 +100,7 @@ LIST_READY_WORK = _shared("list_ready_work")
 LIST_NEWEST_QUESTIONS = _shared("list_newest_questions")
 LIST_OLDEST_QUESTIONS = _shared("list_oldest_questions")
 COUNT_QUESTIONS = _shared("count_questions")
+LIST_FIRST_QUESTIONS = _sqlite_only("list_first_questions")
 
 READ_LOGS = _shared("read_logs")
 READ_NODE_LOGS = _shared("read_node_logs")

@@ -12,7 +12,7 @@ from holdwater.runs.info import RunInfo
 from holdwater.runs.nodes import NodeView
 from holdwater.runs.view import RunView
 from holdwater.server.pages.run.shown_run import ShownRun
-from holdwater.server.presentation import pluralize
+from holdwater.server.presentation import pluralize, run_word
 
 ACTS: Final[dict[RunStatus, tuple[str, ...]]] = {
     RunStatus.RUNNING: ("pause", "cancel", "fork"),
@@ -115,10 +115,10 @@ def build_header(shown: ShownRun, selected: str | None = None) -> Header:
 def _word(view: RunView, is_asked: bool) -> str:
     activity = view.activity
     if is_asked:
-        return "Waits for an answer"
+        return run_word("waiting for an answer")
     if activity.state == "running" and activity.host is not None:
         return f"Running on {activity.host}"
-    return activity.state[:1].upper() + activity.state[1:]
+    return run_word(activity.state)
 
 
 def _since(view: RunView) -> Micros | None:

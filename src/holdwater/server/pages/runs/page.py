@@ -15,7 +15,6 @@ from holdwater.model.provenance import ORIGINS
 from holdwater.model.records import CappedCount, RunFilter
 from holdwater.model.time import Micros
 from holdwater.operations.runs import RunPage, count_runs, page_runs
-from holdwater.runs.info import RunInfo
 from holdwater.server.acts import page_url
 from holdwater.server.command_lines import command_line
 from holdwater.server.pages.runs.filters import run_filter
@@ -75,7 +74,7 @@ def runs_page(request: Request, tenant: Tenant, cursor: str = "", fragment: str 
 
 def _page_of(tenant: TenantDatabase, which: RunFilter, cursor: str) -> dict[str, Any]:
     found = page_runs(tenant.database.runs, replace(which, limit=PAGE_RUNS), cursor or None)
-    return {"page": found, "detail": run_detail}
+    return {"page": found}
 
 
 def _summary(tenant: TenantDatabase, which: RunFilter, query: RunsQuery, now: Micros) -> dict[str, Any]:
@@ -89,23 +88,10 @@ def _summary(tenant: TenantDatabase, which: RunFilter, query: RunsQuery, now: Mi
 
 _NOTHING: Final[dict[str, Any]] = {
     "page": RunPage((), None, None, None),
-    "detail": lambda run: "",
     "counts": {},
     "histogram": None,
 }
 """of a page whose filter cannot be"""
-
-
-def run_detail(run: RunInfo) -> str:
-    """Return what one asks next of a run: its error, why it is paused, or where it is executed."""
-    if run.error:
-        return run.error
-    if run.reason:
-        return run.reason
-    activity = run.activity
-    if activity is None or activity.host is None:
-        return ""
-    return f"{activity.state} on {activity.host}, process {activity.pid}" if activity.pid else f"on {activity.host}"
 
 
 def _total_text(query: RunsQuery, counts: Mapping[str, CappedCount]) -> str:
