@@ -62,6 +62,19 @@ def define() -> Iterator[Define]:
         registry.unregister(name)
 
 
+@pytest.fixture
+def own_definitions() -> Iterator[None]:
+    """The registry has the workflows of the test alone; afterwards it has those it had before."""
+    before = {name: registry.get(name) for name in registry.names()}
+    for name in before:
+        registry.unregister(name)
+    yield
+    for name in registry.names():
+        registry.unregister(name)
+    for name, definition in before.items():
+        registry.register(definition, name)
+
+
 def metrics_when_idle(runner: DefaultRunner, executor: str) -> ExecutorMetrics:
     """The metrics when all slots are back, which is a moment after the last body told its end."""
     while runner.executor_metrics()[executor].active_tasks:  # bounded by the test's time-out

@@ -29,6 +29,9 @@ from holdwater.steps import Step, Workflow, register_workflow
 from tests.operations.doctor.conftest import StartProcess, later, wait_until
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
+# findings name the workflows that runners have: those of other tests are not among them
+pytestmark = pytest.mark.usefixtures("own_definitions")
+
 
 def database_of(runner: DefaultRunner) -> Database:
     return Database.of(runner._engine)
@@ -405,13 +408,19 @@ def test_a_run_that_cannot_be_read(url: str, runner: DefaultRunner, define: Defi
 
 
 def test_a_run_whose_caller_was_interrupted(runner: DefaultRunner, define: Define, gate: Gate) -> None:
-    define("one", ("a", lambda context: gate(), {}))
-    handle = runner.submit("one", {})
+    define("two", ("a", lambda context: gate(), {}), ("b", nothing, {"dependencies": ["a"]}))
+    handle = runner.submit("two", {})
     gate.wait_started()
     runner._engine.control.pause(handle.run_id, INTERRUPTED_REASON)
+
+    def assert_interrupted() -> None:
+        found = findings(database_of(runner), handle.run_id)["interrupted"]
+        assert (found.severity, found.command) == ("problem", ("runs", "resume", handle.run_id))
+
+    assert_interrupted()  # while the function of its task is executed
     gate.open.set()
-    found = findings(database_of(runner), handle.run_id)["interrupted"]
-    assert (found.severity, found.command) == ("problem", ("runs", "resume", handle.run_id))
+    wait_until(lambda: handle.info().task_results[0].status == "Completed")
+    assert_interrupted()
 
 
 def test_a_run_that_a_runner_has_set_aside(url: str, open_runner: Callable[..., DefaultRunner], define: Define) -> None:

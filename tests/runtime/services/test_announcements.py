@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,14 @@ from holdwater import Context, DefaultRunner, DefaultRunnerConfig, WorkflowBuild
 from holdwater.executors import ThreadExecutor
 from holdwater.graphs import Graph, node, register_graph
 from holdwater.model.catalog import PlanRow, WorkflowRow
-from holdwater.model.registry import registry
 from holdwater.model.time import Micros
 from holdwater.operations import open_for_reading
 from holdwater.runtime.services import announcements
 from holdwater.steps import Step, StepResult, Workflow, register_workflow
 from holdwater.storage.sqlite.store import SQLiteStore
 
-
-@pytest.fixture(autouse=True)
-def own_definitions() -> Iterator[None]:
-    """What a test registers is all there is, and is gone after it."""
-    before = {name: registry.get(name) for name in registry.names()}
-    for name in before:
-        registry.unregister(name)
-    yield
-    for name in registry.names():
-        registry.unregister(name)
-    for name, definition in before.items():
-        registry.register(definition, name)
+# what a test registers is all there is
+pytestmark = pytest.mark.usefixtures("own_definitions")
 
 
 @pytest.fixture
