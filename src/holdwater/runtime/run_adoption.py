@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from holdwater.errors import HoldwaterError, StoreUnavailable
 from holdwater.model import events as ev
 from holdwater.model import journal
@@ -53,9 +55,23 @@ class RunAdoption:
         self._hooks.deadline_set(run)
         return run
 
+    def find_run(self, run_id: str, takes: Callable[[ActiveRun], bool]) -> ActiveRun:
+        """The run, active or stored, as far as a request is concerned that it takes or not.
+
+        An active one that does not is read again if another runner has written to it: its notification may be late.
+        Raises RunNotFound, StoreError, StoreUnavailable, DecodingError.
+        """
+        run = self._table.get(run_id)
+        if run is None:
+            return self._run_loader.load_run(run_id)
+        if run.is_new or takes(run) or not self._run_loader.is_outdated(run):
+            return run
+        fresh = self._run_loader.load_run(run_id)
+        self._replace(run, fresh)
+        return fresh
+
     def reload(self, run: ActiveRun) -> None:
         """Read a run that another runner has advanced, and decide again what was decided here and is not on disk."""
-        pending = [e for e in run.unsaved_entries if not _is_derived(e)]
         try:
             fresh = self._run_loader.load_run(run.row.id)
         except StoreUnavailable:  # it stays undecided: the next commit meets the same conflict
@@ -65,6 +81,11 @@ class RunAdoption:
         except HoldwaterError as error:
             self._table.reject(run, error)
             return
+        self._replace(run, fresh)
+
+    def _replace(self, run: ActiveRun, fresh: ActiveRun) -> None:
+        """Go on with a run as it was read again.  Raises StoreUnavailable."""
+        pending = [e for e in run.unsaved_entries if not _is_derived(e)]
         fresh.attempts, fresh.crash_suspects = run.attempts, run.crash_suspects
         fresh.deadline_stopped_at = run.deadline_stopped_at
         fresh.done, fresh.confirmations = run.done, run.confirmations

@@ -133,6 +133,11 @@ class RunLoader(StoredRunLoader):
         """A run that is not in the store yet."""
         return ActiveRun(row, self.compiled_plan(definition.plan), definition.style, definition, is_new=True)
 
+    def is_outdated(self, run: ActiveRun) -> bool:
+        """True if another runner has written to a run that is on disk, or deleted it.  Raises StoreUnavailable."""
+        stored = self._store.get_run(run.row.id)
+        return stored is None or (stored.seq, stored.status) != (run.row.seq, run.row.status)
+
     def load_run(self, run_id: str) -> ActiveRun:
         """A run from the store.  Without a program if this process lacks its workflow, or has another structure of it.
 

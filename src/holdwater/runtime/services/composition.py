@@ -56,6 +56,7 @@ class Services:
             clock,
             table,
             core.run_loader,
+            core.adoption,
             core.decisions,
             core.hooks,
             core.timers,

@@ -22,7 +22,7 @@ from holdwater.runtime.hooks import RunHooks
 from holdwater.runtime.loop_timers import Timers
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.run_table import RunTable
-from holdwater.runtime.service_protocols import Decider
+from holdwater.runtime.service_protocols import Decider, StoredRuns
 from holdwater.runtime.store_status import StoreStatus
 
 
@@ -55,13 +55,15 @@ class RunControl:
         clock: Clock,
         table: RunTable,
         run_loader: RunLoader,
+        stored_runs: StoredRuns,
         decisions: Decider,
         hooks: RunHooks,
         timers: Timers,
         cancel_grace_seconds: float,
     ) -> None:
         self._store, self._store_status, self._clock, self._table = store, store_status, clock, table
-        self._run_loader, self._decisions, self._hooks, self._timers = run_loader, decisions, hooks, timers
+        self._run_loader, self._stored_runs, self._decisions = run_loader, stored_runs, decisions
+        self._hooks, self._timers = hooks, timers
         self._cancel_grace_seconds = cancel_grace_seconds
         self.retry_counts: dict[str, int] = {}
         """run -> times it was retried from here after it had ended"""
@@ -111,26 +113,21 @@ class RunControl:
         `retry`: `Resumed` is meant for a run that has ended; otherwise for one that is paused, and for no other.
         Raises RunNotFound, StructureChanged, DecodingError, StoreError, StoreUnavailable.
         """
-        run = self._table.get(run_id) or self._run_loader.load_run(run_id)
-        if run.machine.accepts(event) and isinstance(event, (ev.InputProvided, ev.Resumed)):
-            self._table.add(run)
-            self.children.resume_ancestors(run.row)
+        run = self._stored_runs.find_run(run_id, lambda run: self._takes(run, event, retry))
         if retry and run.machine.ended:
             self._run_loader.check_structure(run.row)
-            self.retry_counts[run_id] = self.retry_counts.get(run_id, 0) + 1
-        self._hooks.deadline_set(run)
-        if type(event) is ev.Resumed:
-            changed = run.definition is None and self._run_loader.find_definition(run.row.workflow) is not None
-            if run.machine.ended != retry or (changed and run.row.reason):
-                future.set_result(False)
-                return
-            if run.row.paused_at and run.machine.status == "running":
-                self._resume_parked(run, future)
-                return
-        if not run.machine.accepts(event):
+        if not self._takes(run, event, retry):
             future.set_result(False)
             return
+        if retry:
+            self.retry_counts[run_id] = self.retry_counts.get(run_id, 0) + 1
         self._table.add(run)
+        self._hooks.deadline_set(run)
+        if isinstance(event, (ev.InputProvided, ev.Resumed)):
+            self.children.resume_ancestors(run.row)
+        if type(event) is ev.Resumed and _is_parked(run):
+            self._resume_parked(run, future)
+            return
         if type(event) is ev.Paused:
             self._table.unqueue_attempts(run)
         if type(event) is ev.CancelRequested:
@@ -143,10 +140,18 @@ class RunControl:
         else:
             self._decisions.apply_entry(run, JournalEntry(event))
 
+    def _takes(self, run: ActiveRun, event: Event, retry: bool) -> bool:
+        """The request fits the run as it is known here."""
+        if type(event) is not ev.Resumed:
+            return run.machine.accepts(event)
+        if run.machine.ended != retry:
+            return False
+        if run.definition is None and run.row.reason and self._run_loader.find_definition(run.row.workflow) is not None:
+            return False  # the structure has changed, and the reason says so
+        return _is_parked(run) or run.machine.accepts(event)
+
     def _resume_parked(self, run: ActiveRun, future: Future[bool]) -> None:
-        """The run was parked by its row alone, because it could not be read; now it is read: nothing to journal."""
-        self.children.resume_ancestors(run.row)
-        self._table.add(run)
+        """Now it is read: nothing to journal."""
         self._table.mark_unsaved(run)
         run.reason = None
         run.changed_nodes.update(run.work_rows)
@@ -180,3 +185,8 @@ class RunControl:
             self._timers.call_at(self._store_status.back_off(), lambda: self.cancel_child(run_id, reason))
         except HoldwaterError:  # never written, or not to be read here: then nothing of it runs here
             return
+
+
+def _is_parked(run: ActiveRun) -> bool:
+    """The run was parked by its row alone, because it could not be read."""
+    return run.row.paused_at is not None and run.machine.status == "running"
