@@ -36,6 +36,7 @@ def test_a_wrong_token_is_refused_like_none(live: Live, value: str) -> None:
         refused = client.get("/v1/tenants/public/executions/x")
     assert refused.status_code == 401
     assert refused.json()["code"] == "unauthorized"
+    assert "Authorization: Bearer" in refused.json()["hint"]
 
 
 def test_a_session_does_not_help_a_wrong_token(live: Live) -> None:

@@ -52,12 +52,16 @@ def client_of(live: Live, role: str, **options: Any) -> httpx.Client:
 def test_the_function_decides(live: Live) -> None:
     with client_of(live, "read") as reader, client_of(live, "write") as writer, live.stranger() as stranger:
         assert stranger.get("/work/flows/ui/public/runs").status_code == 401
+        hint = stranger.get("/work/flows/v1/tenants/public/executions").json()["hint"]
+        assert hint == "sign in to the application that this is a part of"
         assert reader.get("/ui/public/runs").status_code == 200
         path = "/v1/tenants/public/executions/nothing/cancel"
         refused = reader.post(path, headers=SAME_SITE)
         assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_permissions")
         assert writer.post(path, headers=SAME_SITE).json()["code"] == "execution_not_found"
         assert writer.post(path, headers={"origin": "http://evil.example"}).json()["code"] == "cross_site"
+        from_a_program = writer.post(path).json()
+        assert (from_a_program["code"], "Sec-Fetch-Site: same-origin" in from_a_program["hint"]) == ("cross_site", True)
         assert writer.post(path).json()["code"] == "cross_site"
 
 

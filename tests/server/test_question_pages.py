@@ -46,7 +46,8 @@ def test_a_question_is_shown_and_answered(browser: httpx.Client, asking: str, ru
     assert "how many of &lt;b&gt;it&lt;/b&gt;?" in page
     assert re.search('data-url="/ui/public/questions">1<', page)
     answered = post_form(browser, "/questions", run=asking, pause="review", value="3")
-    assert "review is answered" in answered.text
+    assert "review is answered." in answered.text
+    assert "A runner has taken it up." in answered.text
     assert 'data-empty="questions"' in answered.text
     assert runner._engine.wait_for_run(asking, 30).status == "completed"
 

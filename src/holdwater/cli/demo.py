@@ -54,6 +54,7 @@ def demo(directory: Path, pace: float, fresh: bool, review: bool) -> int:
             key = _next_key(newest.idempotency_key if newest is not None else None)
             handle = runner.submit(weather.WORKFLOW_NAME, weather.initial_context(home, pace), idempotency_key=key)
             click.echo(f"Run {handle.run_id} of {weather.WORKFLOW_NAME} begins.")
+            click.echo(f"Watch it in the browser: {format_command('ui', database=database)}")
             return handle
         # Found by its id and not by its key: with another pace the key would come with another context.
         if newest.end_time is not None:

@@ -51,6 +51,11 @@ def caller_of(request: Request) -> Caller:
 class AccessPolicy(Protocol):
     """Finds out who calls."""
 
+    @property
+    def sign_in_hint(self) -> str:
+        """Advice for a caller without access."""
+        ...
+
     def check_host(self, request: Request) -> bool:
         """Return False for a host name that is not the server's."""
         ...
@@ -74,6 +79,8 @@ class MountedAccess:
     The token of forms is in a cookie, too: only a page of the same site can send both (double submit), and it is the
     same in every process of the application.
     """
+
+    sign_in_hint: Final = "sign in to the application that this is a part of"
 
     def __init__(self, access: AccessFunction) -> None:
         self._access = access

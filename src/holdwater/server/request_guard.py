@@ -88,7 +88,7 @@ class RequestGuard:
         caller = await policy.identify(request)
         if caller is None:
             raise RequestError(
-                401, "this needs a session or a token", hint="open the link that `holdwater ui` prints",
+                401, "this needs a session or a token", hint=policy.sign_in_hint,
                 headers={"www-authenticate": "Bearer"},
             )  # fmt: skip
         scope[CALLER] = caller
@@ -115,8 +115,9 @@ def check_origin(request: Request) -> None:
         is_ours = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")  # has a token
     if not is_ours:
         raise RequestError(
-            403, "this request comes from a page of another site; nothing was changed", code="cross_site"
-        )
+            403, "this request comes from a page of another site, or no page; nothing was changed", code="cross_site",
+            hint="programs send the header Sec-Fetch-Site: same-origin",
+        )  # fmt: skip
 
 
 class _Sender:

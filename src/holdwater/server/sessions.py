@@ -31,6 +31,11 @@ class SessionAccess:
     `role`: of everything that signs in.  `api_token`: of programs; None: only browsers have access.
     """
 
+    sign_in_hint: Final = (
+        "open the link that `holdwater ui` prints; programs send the token of --api-token-file as "
+        "Authorization: Bearer TOKEN"
+    )
+
     def __init__(self, port: int, role: Role = "write", api_token: str | None = None) -> None:
         self._cookie_name = f"holdwater-{port}"
         self._role: Role = role

@@ -85,6 +85,9 @@ def test_keys_go_move_select_and_open(page: Page, runner: Runner) -> None:
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/runs/[0-9a-f-]{36}"))
+    page.locator("#run-head").wait_for()
+    page.keyboard.press(".")
+    assert page.locator(".run-acts :focus").text_content() == "Fork"
     page.keyboard.press("g")
     page.keyboard.press("q")
     page.wait_for_url(re.compile("/questions$"))
@@ -127,6 +130,27 @@ def test_a_run_is_started_from_its_form(page: Page, runner: Runner) -> None:
     page.console_errors.clear()  # type: ignore[attr-defined]  # the form was refused once
     page.goto(url_of(page, "runs?label=env=test"))
     page.locator("[data-run]").wait_for()
+
+
+def test_names_in_lists_have_room(page: Page, runner: Runner) -> None:
+    runner.submit("orders")
+    page.locator("[data-run] [data-state=completed]").wait_for()
+    page.goto(url_of(page, "schedules/new"))
+    page.get_by_label("Cron expression").fill("0 2 * * *")
+    page.get_by_label("Workflow").fill("orders")
+    page.get_by_role("button", name="Add schedule").click()
+    page.get_by_role("status").get_by_text("orders is scheduled.").wait_for()
+    for path, columns in {
+        "runs": ("Workflow", "Detail"), "workflows": ("Workflow", "Description"),
+        "schedules": ("Schedule", "Workflow", "When"), "ops": ("Runner", "Workflows"),
+    }.items():  # fmt: skip
+        page.goto(url_of(page, path))
+        for width in (1200, 1280, 1440):
+            page.set_viewport_size({"width": width, "height": 800})
+            for column in columns:
+                box = page.get_by_role("columnheader", name=column, exact=True).bounding_box()
+                assert box is not None
+                assert box["width"] >= 96, (path, column, width)
 
 
 def test_themes_and_times_are_kept(page: Page) -> None:

@@ -42,7 +42,7 @@ def test_a_question_is_answered_and_the_run_goes_on(processes: Processes, open_p
     run_id = processes.runner().submit("articles", {"topic": "dams"})
     page = open_page(processes.ui()[1])
     page.goto(address_of(page, f"runs/{run_id}?tab=tasks&node=review"))
-    page.get_by_role("button", name="Answer").click()
+    page.locator("#run-head").get_by_role("button", name="Answer").click()
     page.get_by_label("Yes").check()
     page.locator("dialog").get_by_role("button", name="Answer").click()
     page.locator("[data-status='completed']").wait_for()

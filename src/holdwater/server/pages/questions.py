@@ -17,6 +17,8 @@ from holdwater.server.acts import page_url
 from holdwater.server.form_posts import PostedForm, form_texts
 from holdwater.server.forms import Form, build_form, read_form, show_posted
 from holdwater.server.notices import Notice, redirect_with
+from holdwater.server.pages.run.act_texts import pickup_hint
+from holdwater.server.pages.run.acts import PICKUP_WAIT_SECONDS
 from holdwater.server.rendering import render, render_fragment
 from holdwater.server.run_paths import encode_run_id
 from holdwater.server.tenant_database import Tenant, TenantDatabase
@@ -71,16 +73,15 @@ def answer_question(request: Request, tenant: Tenant, posted: PostedForm) -> Res
         result = read_form(pause.answer_schema, form_texts(posted))
         if result.errors:
             return _show_errors(request, tenant, posted, run_id, pause_id)
-        answer_pause(tenant.engine, run_id, pause, result.value, by=BY)
+        situation = answer_pause(tenant.engine, run_id, pause, result.value, by=BY, pickup_seconds=PICKUP_WAIT_SECONDS)
     except AnswerError as error:
         return _show_errors(request, tenant, posted, run_id, pause_id, error)
     except PauseNotFound as error:
         return redirect_with(request, url, Notice(f"Nothing was changed: {error.message}.", "warn", error.hint))
     except HoldwaterError as error:
         return redirect_with(request, url, Notice(error.message, "bad", error.hint))
-    done = Notice(
-        f"{pause_id} is answered: the run goes on.", "ok", "", f"/runs/{encode_run_id(run_id)}", "Open the run"
-    )
+    run_path = f"/runs/{encode_run_id(run_id)}"
+    done = Notice(f"{pause_id} is answered.", "ok", pickup_hint(situation), run_path, "Open the run")
     return redirect_with(request, url, done)
 
 

@@ -108,7 +108,7 @@ const KEYS = {
   '.': () => {
     const menu = (here && one('details.menu', here)) || one('main details.menu');
     if (menu) { menu.open = true; one('a, button:not(:disabled)', one('div', menu))?.focus(); return; }
-    one('main .head button, main .head .button')?.focus();
+    (one('main .run-acts .button') ?? one('main .head .button, main .head button'))?.focus();
   },
   Enter: (event) => {
     if (event.target.closest('a, button, summary, input')) return false;

@@ -34,7 +34,7 @@ def test_the_header_of_a_failed_run(runner: DefaultRunner, define: Define, show:
     assert header.why is not None
     assert (header.why.kind, header.why.text) == ("failed", "ValueError: 8 more")
     assert header.why.node in ("b", "d")
-    assert header.acts == ("retry", "fork")
+    assert (header.acts, header.question) == (("retry", "fork"), None)
     assert header.counts == {"failed": 2, "completed": 1, "skipped": 1}
     assert sum(part.width for part in header.progress_parts) == pytest.approx(100)
     assert [build_header(run, name).next_failed for name in (None, "a", "b", "c", "d", "unknown")] == [
@@ -57,7 +57,7 @@ def test_the_header_of_a_run_that_asks(runner: DefaultRunner, show: Show) -> Non
     assert (header.state, header.word, header.is_live) == ("awaiting_input", "Waits for an answer", True)
     assert header.why is not None
     assert (header.why.text, header.why.node) == ("waits for verdict", "ask")
-    assert header.acts == ("cancel", "fork")
+    assert (header.acts, header.question) == (("cancel", "fork"), "ask")
 
 
 def test_the_header_of_a_run_that_is_paused(runner: DefaultRunner, define: Define, gate: Gate, show: Show) -> None:

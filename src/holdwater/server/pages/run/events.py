@@ -175,6 +175,8 @@ def _field_text(name: str, value: Any) -> str:
         return ""
     if name in ("started_at", "retry_at", "until"):
         return ""
+    if name == "counted":
+        return "its process died; this attempt counts"
     if value is True:
         return name.replace("_", " ")
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

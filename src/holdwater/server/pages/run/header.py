@@ -56,6 +56,7 @@ class Header:
     `elapsed_from`, `elapsed_to`: between which instants it was under way; the latter None while it goes on.
     `is_live`: it may change by itself.  `done`, `total`: nodes of which nothing more is to come, and all.
     `counts`: nodes by state.  `acts`: what may be done with it.  `next_failed`: the failed node after the selected one.
+    `question`: pause id of the first open question, if an answer is all that the run waits for.
     """
 
     run: RunInfo
@@ -71,6 +72,7 @@ class Header:
     counts: dict[MarkName, int]
     acts: tuple[str, ...]
     next_failed: str | None
+    question: str | None
 
     @property
     def progress_parts(self) -> tuple[ProgressPart, ...]:
@@ -109,6 +111,7 @@ def build_header(shown: ShownRun, selected: str | None = None) -> Header:
         shown.counts(),
         _acts(view),
         shown.next_failed(selected),
+        view.pauses[0].pause_id if is_asked else None,
     )
 
 

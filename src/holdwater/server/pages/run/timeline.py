@@ -169,11 +169,22 @@ def _row(node: NodeView, state: MarkName, periods: Sequence[Period], scale: Time
     return TimelineRow(
         node.name,
         state,
-        tuple([_bar(period, scale, now) for period in drawn]),
+        tuple(
+            [_lost_bar(period, scale, now) if _is_lost(period, state) else _bar(period, scale, now) for period in drawn]
+        ),
         started,
         None if started is None or until is None else max(0, until - started) / 1e6,
         is_open,
     )
+
+
+def _is_lost(period: Period, state: MarkName) -> bool:
+    return state == "orphaned" and period.kind == "running" and period.end is None
+
+
+def _lost_bar(period: Period, scale: TimeScale, now: Micros) -> TimelineBar:
+    """Draw an attempt whose process is gone, and that no runner has taken over yet."""
+    return _bar(period, scale, now, kind="lost", said="its process died after at most")
 
 
 def _bar(period: Period, scale: TimeScale, now: Micros, kind: str = "", said: str = "") -> TimelineBar:
