@@ -63,3 +63,25 @@ def test_a_failed_run_is_forked_with_an_edited_value(processes: Processes, open_
     page.locator("[data-status='completed']").wait_for()
     assert run_id not in page.url
     assert "Forked from" in page.locator("#run-head").inner_text()
+
+
+def test_a_page_says_that_the_server_was_started_again(processes: Processes, open_page: OpenPage) -> None:
+    """Its session has ended with the server that made it."""
+    processes.runner()
+    server, url = processes.ui()
+    page = open_page(url)
+    page.locator("[data-live-light][data-state=on]").wait_for()
+    server.terminate()
+    server.wait()
+    page.locator("[data-live-light][data-state=wait]").wait_for()
+    port = url.partition("127.0.0.1:")[2].partition("/")[0]
+    _, again = processes.ui("--port", port)
+    said = page.get_by_role("alert")
+    said.wait_for()
+    assert "the server was started again" in said.inner_text()
+    assert "Open the link that it printed" in said.inner_text()
+    page.locator("[data-live-light]", has_text="signed out").wait_for()
+    page.console_errors.clear()  # type: ignore[attr-defined]  # requests were refused
+    page.goto(again)
+    page.locator("[data-live-light][data-state=on]").wait_for()
+    assert page.get_by_role("alert").count() == 0

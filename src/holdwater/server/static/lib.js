@@ -112,12 +112,33 @@ function morphChildren(old, fresh) {
   }
 }
 
+// -- the end of the session: a server that was started again knows none of its sessions
+
+// Say that this page has no access any more, and what to do; nothing is updated from now on.
+export function showSignedOut() {
+  if (one('[data-signed-out]')) return;
+  const box = Object.assign(document.createElement('div'), { className: 'notice bad' });
+  box.setAttribute('role', 'alert');
+  box.dataset.signedOut = '';
+  box.textContent = 'This page is not signed in any more: the server was started again, or the session has ended. '
+    + 'Open the link that it printed, or sign in again. Until then the page stays as it is.';
+  one('main').prepend(box);
+  box.scrollIntoView({ block: 'nearest' });
+}
+
+// The browser does not tell a stream that is refused from one that cannot be reached: ask.
+async function isSignedOut() {
+  const answer = await fetch(`${document.body.dataset.root}/v1/server`).catch(() => null);
+  return answer?.status === 401;
+}
+
 // -- fragments of this page, made by the server
 
 export async function fetchFragment(name, url = location.href) {
   const target = new URL(url, location.href);
   target.searchParams.set('fragment', name);
   const answer = await fetch(target, { headers: { accept: 'text/html' } });
+  if (answer.status === 401) showSignedOut();
   if (!answer.ok || answer.redirected) throw new Error(`${answer.status}`);
   const holder = document.createElement('template');
   holder.innerHTML = await answer.text();
@@ -153,9 +174,17 @@ export function openStream(url, names, onEvent) {
   };
   const alive = () => { clearTimeout(beat); beat = setTimeout(again, BEAT_MS); };
   const close = () => { source?.close(); source = null; clearTimeout(beat); clearTimeout(retry); };
-  const again = () => {
+  const again = async () => {
     close();
     show('wait', 'reconnecting');
+    if (await isSignedOut()) {
+      ended = true;
+      show('off', 'signed out');
+      showSignedOut();
+      return;
+    }
+    if (ended || source) return;
+    clearTimeout(retry);
     retry = setTimeout(open, delay * (0.75 + Math.random() / 2));
     delay = Math.min(2 * delay, MAX_DELAY_MS);
   };
