@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from fastapi import Request
@@ -14,6 +15,7 @@ from holdwater.drawing.marks import MARKS, mark_icon, mark_of_run, mark_symbols
 from holdwater.operations.questions import count_questions
 from holdwater.server import presentation
 from holdwater.server.access import caller_of
+from holdwater.server.command_lines import command_line
 from holdwater.server.notices import forget_notice, notice_of
 from holdwater.server.preferences import preferences_of
 from holdwater.server.run_paths import encode_run_id
@@ -44,10 +46,10 @@ def render(
 ) -> HTMLResponse:
     """Render a page.
 
-    Templates also see `root` (prefix of every link), `tenant`, `base` (`root/ui/TENANT`), `now`, `preferences`,
-    `notice`, `csrf_token` (of the hidden field in every form: `ui.csrf()`), `can_write` (acting controls are shown) and
-    `read_only_reason` (a sentence; empty for a database that can be written).  `tenant`: None for the database of the
-    application.
+    Templates also see `root` (prefix of every link), `tenant`, `base` (`root/ui/TENANT`), `command_line` (of commands
+    on this database), `now`, `preferences`, `notice`, `csrf_token` (of the hidden field in every form: `ui.csrf()`),
+    `can_write` (acting controls are shown) and `read_only_reason` (a sentence; empty for a database that can be
+    written).  `tenant`: None for the database of the application.
     """
     notice = notice_of(request)
     text = _render_text(request, template, tenant, notice=notice, **values)
@@ -82,6 +84,7 @@ def _render_text(request: Request, template: str, tenant: TenantDatabase | None,
             "root": root,
             "tenant": shown,
             "base": f"{root}/ui/{shown.tenant}",
+            "command_line": partial(command_line, shown),
             "now": shown.database.clock.now(),
             "preferences": preferences_of(request),
             "questions_open": count_questions(shown.database, limit=MAX_QUESTIONS) if values.get("section") else None,

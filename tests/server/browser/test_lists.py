@@ -201,6 +201,8 @@ def test_an_empty_database_teaches(
         page.goto(url_of(page, path))
         assert_accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+        commands = page.locator("main .command code").all_text_contents()
+        assert all("--database" in command for command in commands if command != "holdwater demo"), commands
     page.goto(url_of(page, "runs"))
     page.get_by_role("heading", name="No runs yet").wait_for()
 

@@ -37,7 +37,7 @@ def runs_page(request: Request, tenant: Tenant, cursor: str = "", fragment: str 
     if view is not None and not request.url.query:
         return RedirectResponse(page_url(request, tenant, f"/runs?{view.query or urlencode([EVERYTHING])}"))
     query, now = RunsQuery.of(request.query_params), tenant.database.clock.now()
-    commands = {"list": _list_command(tenant, query), "demo": command_line(tenant, "demo")}
+    commands = {"list": _list_command(tenant, query)}
     values: dict[str, Any] = {
         "section": "runs",
         "query": query,
