@@ -51,6 +51,7 @@ def test_a_page_gets_a_page(live: Live) -> None:
     assert 'data-error="404"' in response.text
     assert response.headers["x-request-id"] in response.text
     assert "no-such-run" in response.text
+    assert "<code>holdwater runs list</code> shows" in response.text
     assert "<nav" in response.text
 
 

@@ -11,6 +11,7 @@ from holdwater.server.presentation import (
     first_line,
     format_duration,
     machine_time,
+    message,
     relative_time,
     short_id,
     visible,
@@ -85,6 +86,13 @@ def test_characters_that_would_not_be_seen() -> None:
         '<span class="ctl">\\x1b[31m</span>red<span class="ctl">\\u202e</span>&lt;b&gt;'
     )
     assert visible("👩\u200d🔧 مرحبا\n") == "👩\u200d🔧 مرحبا\n"
+
+
+def test_code_in_messages_is_escaped_first() -> None:
+    assert message("see `runs list <b>`, or `--help`\x1b") == (
+        'see <code>runs list &lt;b&gt;</code>, or <code>--help</code><span class="ctl">\\x1b</span>'
+    )
+    assert message("one ` alone, `` and `a\nb`") == "one ` alone, `` and `a\nb`"
 
 
 def test_the_first_line() -> None:

@@ -23,6 +23,7 @@ _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
 """colours of terminals; characters that control, reorder or hide; lone surrogates"""
+_CODE: Final = re.compile(r"`([^`\s](?:[^`\n]*[^`\s])?)`")
 _GENERATED_ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -131,6 +132,14 @@ def visible(text: object) -> Markup:
     return Markup("").join(parts)
 
 
+def message(text: object) -> Markup:
+    """Escape a message or a hint for HTML, as `visible` does, with its `code` as `<code>`."""
+    parts = _CODE.split(str(text))
+    return Markup("").join(
+        [Markup("<code>{}</code>").format(visible(part)) if k % 2 else visible(part) for k, part in enumerate(parts)]
+    )
+
+
 def first_line(text: object, limit: int = 300) -> Markup:
     """Return the first line of a text, cut to `limit` characters; an ellipsis stands for what is left out."""
     first, _, more = str(text).strip().partition("\n")
@@ -145,6 +154,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": format_duration,
     "first_line": first_line,
     "machine_time": machine_time,
+    "message": message,
     "pluralize": pluralize,
     "relative": relative_time,
     "rough": rough_duration,

@@ -227,3 +227,26 @@ def test_everyone_can_use_every_list(
             page.goto(url_of(page, path))
             assert_accessible(page)
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (path, width)
+
+
+COLUMN_WIDTHS = """[...document.querySelectorAll('table.list')].map(table => [
+  table.offsetWidth - table.parentElement.clientWidth,
+  ...[...table.tHead.rows[0].cells].filter(cell => cell.innerText.trim()).map(cell => cell.offsetWidth).filter(Boolean),
+])"""
+
+
+def test_no_column_is_squeezed(processes: Processes, runner: Runner, open_page: OpenPage) -> None:
+    run_id = runner.submit("orders", {"fails": True})
+    page = open_page(processes.ui()[1])
+    page.locator(f"[data-run='{run_id}'] [data-state=failed]").wait_for()
+    page.goto(url_of(page, "schedules/new?expression=0 2 * * *&timezone=Europe/Berlin"))
+    page.get_by_label("Workflow").fill("orders")
+    page.get_by_role("button", name="Add schedule").click()
+    page.wait_for_url(re.compile("/schedules/(?!new)"))
+    for width in (1440, 1280, 1200, 1000, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in ("runs", "workflows", "schedules", "ops"):
+            page.goto(url_of(page, path))
+            for overflow, *columns in page.evaluate(COLUMN_WIDTHS):
+                assert overflow <= 0, (path, width)
+                assert min(columns) >= 80, (path, width, columns)

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from holdwater.server.forms import Form
+from holdwater.server.presentation import FILTERS
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("holdwater.server"),
@@ -17,6 +18,7 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+ENVIRONMENT.filters.update(FILTERS)
 
 
 def render(form: Form) -> str:
