@@ -347,7 +347,12 @@ def test_without_prepared_statements_nothing_stays_in_a_session(postgres: Cluste
             with store._pool.connection() as connection:
                 assert connection.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
                 assert connection.execute("SHOW search_path").fetchall() == [('"$user", public',)]
-                assert connection.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'").fetchall() == []
+                assert (
+                    connection.execute(
+                        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+                    ).fetchall()
+                    == []
+                )
                 set_here = "SELECT name FROM pg_settings WHERE source = 'session'"
                 assert connection.execute(set_here).fetchall() == []
     finally:

@@ -282,7 +282,7 @@ def test_a_database_opened_to_read(new_schema: Callable[[], str]) -> None:
 
 def test_a_reader_makes_nothing(postgres: Cluster, new_schema: Callable[[], str], admin: psycopg.Connection) -> None:
     url = new_schema()
-    with pytest.raises(DatabaseURLError, match="start a runner on it first"):
+    with pytest.raises(DatabaseURLError, match="no tables of Holdwater"):
         open_store(url, StoreOptions(read_only=True))
     with pytest.raises(DatabaseURLError):
         open_store(postgres.url(), StoreOptions(read_only=True, schema="never_made"))
