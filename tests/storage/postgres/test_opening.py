@@ -182,7 +182,8 @@ def test_a_session_is_left_as_it_was(postgres: Cluster, admin: Admin) -> None:
     with store._pool.connection() as session:
         assert session.execute("SELECT name, setting FROM pg_settings ORDER BY name").fetchall() == before
         assert session.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
-        assert session.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() == (0,)
+        own_locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+        assert session.execute(own_locks).fetchone() == (0,)
     store.close()
 
 
