@@ -106,7 +106,7 @@ def _run_and_watch(
         announce(handle)
         with view() as shown:
             result = watch_run(handle, shown, database)
-        if wait_for_answers is not None and result.status == "Paused":
+        if wait_for_answers is not None and result.status == "Paused" and handle.pauses():
             wait_for_answers(handle)
             for _ in handle.events():  # until it has ended
                 pass

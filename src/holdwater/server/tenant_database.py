@@ -16,7 +16,8 @@ from holdwater.runs.folded_runs import FoldedRuns
 
 OLDER_SCHEMA: Final = (
     "The tables of this database are those of an earlier Holdwater, so this server only reads it. "
-    "`holdwater migrate` upgrades them; runners of the earlier version go on beside it."
+    "`holdwater migrate` upgrades them, and runners of the earlier version go on beside it; then start this "
+    "server again."
 )
 DEFAULT_TENANT: Final = "public"
 """the tenant of a database that has no others"""

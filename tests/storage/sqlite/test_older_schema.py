@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from holdwater import DefaultRunner, Graph, node
-from holdwater.errors import DatabaseURLError
+from holdwater.errors import DatabaseURLError, SchemaTooNew
 from holdwater.graphs import interrupt
 from holdwater.model.records import RunFilter
 from holdwater.operations import (
@@ -97,6 +98,19 @@ def test_who_writes_upgrades(current: tuple[Path, str], tmp_path: Path) -> None:
     make_older(current[0], tmp_path / "another.db", 1)
     with open_for_control(f"sqlite:///{tmp_path}/another.db") as engine:
         assert engine.store.inspect().pending == ()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs the list of open files of Linux")
+def test_a_file_of_a_newer_version_is_refused_and_closed(tmp_path: Path) -> None:
+    path = tmp_path / "newer.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.migrate(connection, str(path))
+    connection.execute("INSERT INTO schema_version VALUES (999, 'post', 'unknown', 0)")
+    connection.close()
+    with pytest.raises(SchemaTooNew), open_for_reading(f"sqlite:///{path}"):
+        pass
+    open_files = [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    assert str(path) not in open_files
 
 
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:

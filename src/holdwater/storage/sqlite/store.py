@@ -316,7 +316,11 @@ class SQLiteStore(
 def _connect_reader(database_url: DatabaseURL) -> sqlite3.Connection:
     """Open a connection that only reads; of a database that is never migrated it sees what is missing, empty."""
     connection = connections.connect(database_url)
-    if database_url.mode == "ro":
-        schema.add_missing(connection, connections.display_name(database_url))
-    connection.execute("PRAGMA query_only = 1")
+    try:
+        if database_url.mode == "ro":
+            schema.add_missing(connection, connections.display_name(database_url))
+        connection.execute("PRAGMA query_only = 1")
+    except BaseException:
+        connection.close()
+        raise
     return connection
