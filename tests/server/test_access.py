@@ -69,6 +69,14 @@ def test_a_link_signs_in_once(live: Live) -> None:
         assert second.get(RUNS).status_code == 401
 
 
+@pytest.mark.parametrize("token", ["", "wrong", "\xe9", "\U0001f600"])
+def test_a_wrong_link_is_refused(live: Live, token: str) -> None:
+    assert live.access is not None
+    live.access.new_link_token()
+    with live.stranger() as client:
+        assert client.get("/ui", params={"token": token}).status_code == 401
+
+
 def test_a_session_of_the_callers_choice_is_none(live: Live) -> None:
     with live.stranger(cookies={f"holdwater-{live.port}": "x" * 43}) as client:
         assert client.get(RUNS).status_code == 401
@@ -94,6 +102,8 @@ def test_names_of_this_machine_are_accepted(live: Live, host: str) -> None:
     [
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
+        {"origin": ""},
         {"origin": "http://127.0.0.1:1"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
@@ -107,6 +117,15 @@ def test_a_request_of_another_site_changes_nothing(live: Live, headers: dict[str
             refused = browser.post(path, headers=headers)
             assert refused.status_code == 403
             assert "another site" in refused.text
+
+
+def test_a_form_of_an_old_browser_reaches_pages_only(live: Live) -> None:
+    """They have a token; a path of the API has none."""
+    with live.browser() as browser:
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        refused = browser.post("/v1/tenants/public/executions/x/cancel", headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (403, "cross_site")
+        assert "earlier session" in browser.post("/ui/public/runs/bulk", headers=headers).text
 
 
 @pytest.fixture
@@ -138,6 +157,9 @@ def test_a_form_needs_the_token_of_its_session(form_page: list[dict[str, str]], 
             assert refused.status_code == 403
             assert "nothing was changed" in refused.text
         assert program.post(path, data={"csrf_token": ""}).status_code == 403
+        surrogate = b'--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n+2AA-\r\n--x--\r\n'
+        in_utf7 = {"content-type": "multipart/form-data; boundary=x; charset=utf-7", **ours}
+        assert browser.post(path, content=surrogate, headers=in_utf7).status_code == 403
         assert form_page == []
         assert browser.post(path, data={"csrf_token": csrf, "reason": "tests"}, headers=ours).text == "done"
         assert browser.post(path, data={"csrf_token": csrf}, headers={"origin": live.origin}).text == "done"

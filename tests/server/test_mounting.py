@@ -65,6 +65,26 @@ def test_the_function_decides(live: Live) -> None:
         assert writer.post(path).json()["code"] == "cross_site"
 
 
+def test_a_reader_changes_nothing_whatever_it_is_called(live: Live) -> None:
+    """`POST /ui/public/preferences` is a reader's to send; a schedule of that name is not to change."""
+    path = "/v1/tenants/public/triggers/preferences"
+    created = {
+        "name": "preferences",
+        "workflow_name": "anything",
+        "cron_expression": "0 0 * * *",
+        "allow_unknown": True,
+    }
+    with client_of(live, "read") as reader, client_of(live, "write") as writer:
+        writer.post("/v1/tenants/public/triggers", json=created, headers=SAME_SITE).raise_for_status()
+        for refused in (
+            reader.delete(path, headers=SAME_SITE),
+            reader.patch(path, json={"timezone": "Asia/Tokyo"}, headers=SAME_SITE),
+            reader.delete("/ui/public/preferences", headers=SAME_SITE),
+        ):
+            assert refused.status_code == 403
+        assert reader.get(path).json()["timezone"] == "UTC"
+
+
 def test_an_answer_that_is_no_role_is_an_error_of_the_server(live: Live) -> None:
     with client_of(live, "god") as client:
         assert client.get("/v1/tenants/public/executions").json()["code"] == "internal_error"

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdwater import errors
 from holdwater.errors import HoldwaterError
-from holdwater.server.rendering import is_page, render, root_of
+from holdwater.server.rendering import is_page, path_below_root, render
 
 REQUEST_ID: Final = "holdwater.request_id"
 """key of the request's id in its ASGI scope"""
@@ -185,7 +185,7 @@ async def http_error_response(request: Request, error: Exception) -> Response:
 
 def allowed_methods(request: Request) -> list[str]:
     """List the methods that the API has for a path: those of the template that fits it with the fewest parameters."""
-    path = str(request.scope["path"]).removeprefix(root_of(request))
+    path = path_below_root(request)
     fitting = {
         template.count("{"): [method.upper() for method in methods]
         for template, methods in request.app.openapi()["paths"].items()

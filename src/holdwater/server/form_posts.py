@@ -26,7 +26,12 @@ async def check_csrf(request: Request) -> None:
     if request.method in SAFE_METHODS:
         return
     given, expected = (await posted_form(request)).get(CSRF_FIELD), caller_of(request).csrf
-    if not (isinstance(given, str) and expected and hmac.compare_digest(given.encode(), expected.encode())):
+    if not (
+        isinstance(given, str)
+        and expected
+        # some charsets decode to lone surrogates
+        and hmac.compare_digest(given.encode(errors="backslashreplace"), expected.encode())
+    ):
         raise RequestError(
             403,
             "this form is of an earlier session, or of another site; nothing was changed",

@@ -69,9 +69,14 @@ def root_of(request: Request) -> str:
     return str(request.scope.get("root_path", "")).rstrip("/")
 
 
+def path_below_root(request: Request) -> str:
+    """Return the path of a request below the path the application is mounted at."""
+    return str(request.scope["path"]).removeprefix(root_of(request))
+
+
 def is_page(request: Request) -> bool:
     """Return True if the path is that of a page of the web UI."""
-    path = str(request.scope["path"]).removeprefix(root_of(request))
+    path = path_below_root(request)
     return path in ("", "/") or path == "/ui" or path.startswith("/ui/") or path == "/docs"
 
 

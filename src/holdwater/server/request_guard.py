@@ -19,11 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdwater.server.access import CALLER, AccessPolicy
 from holdwater.server.errors import REQUEST_ID, RequestError, http_error_response, internal_error_response
+from holdwater.server.rendering import is_page, path_below_root
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json"})
 STATIC_PREFIX: Final = "/static/"
-HARMLESS_POST: Final = "/preferences"
+HARMLESS_POST: Final = re.compile("/ui/[^/]+/preferences")
 """changes cookies of the browser and nothing else"""
 MAX_HEADER_BYTES: Final = 32 * 1024
 MAX_HEADERS: Final = 200
@@ -95,7 +96,7 @@ class RequestGuard:
         if request.method not in SAFE_METHODS:
             if caller.is_ambient:
                 check_origin(request)
-            if caller.role != "write" and not request.url.path.endswith(HARMLESS_POST):
+            if caller.role != "write" and not _is_harmless(request):
                 raise RequestError(403, "this access is read-only: nothing can be changed with it")
         send.cookie = policy.after(request, caller)
         await self._app(scope, receive, send)
@@ -110,14 +111,23 @@ def check_origin(request: Request) -> None:
     if site is not None:
         is_ours = site == "same-origin"
     elif origin is not None:
-        is_ours = urlsplit(origin).netloc == request.headers.get("host")
+        is_ours = _host_of(origin) == request.headers.get("host")
     else:
-        is_ours = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")  # has a token
+        is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        is_ours = is_form and is_page(request)  # those have a token
     if not is_ours:
         raise RequestError(
             403, "this request comes from a page of another site, or no page; nothing was changed", code="cross_site",
             hint="programs send the header Sec-Fetch-Site: same-origin",
         )  # fmt: skip
+
+
+def _host_of(origin: str) -> str | None:
+    """Return the host and port of an origin, None if it is none."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 class _Sender:
@@ -144,8 +154,12 @@ class _Sender:
 
 
 def _is_public(request: Request) -> bool:
-    path = str(request.scope["path"]).removeprefix(str(request.scope.get("root_path", "")).rstrip("/"))
+    path = path_below_root(request)
     return path in PUBLIC_PATHS or path.startswith(STATIC_PREFIX)
+
+
+def _is_harmless(request: Request) -> bool:
+    return request.method == "POST" and HARMLESS_POST.fullmatch(path_below_root(request)) is not None
 
 
 def _check_sizes(request: Request) -> None:
