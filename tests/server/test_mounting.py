@@ -34,7 +34,7 @@ def runner(tmp_path: Path) -> Iterator[DefaultRunner]:
 
 def mount(inner: FastAPI) -> FastAPI:
     outer = FastAPI()
-    outer.mount("/work/flows", inner)
+    outer.mount("/apps/flows", inner)
     outer.state.streams = inner.state.streams
     return outer
 
@@ -46,13 +46,13 @@ def live(runner: DefaultRunner) -> Iterator[Live]:
 
 
 def client_of(live: Live, role: str, **options: Any) -> httpx.Client:
-    return httpx.Client(base_url=f"{live.origin}/work/flows", headers={"x-role": role}, timeout=20, **options)
+    return httpx.Client(base_url=f"{live.origin}/apps/flows", headers={"x-role": role}, timeout=20, **options)
 
 
 def test_the_function_decides(live: Live) -> None:
     with client_of(live, "read") as reader, client_of(live, "write") as writer, live.stranger() as stranger:
-        assert stranger.get("/work/flows/ui/public/runs").status_code == 401
-        hint = stranger.get("/work/flows/v1/tenants/public/executions").json()["hint"]
+        assert stranger.get("/apps/flows/ui/public/runs").status_code == 401
+        hint = stranger.get("/apps/flows/v1/tenants/public/executions").json()["hint"]
         assert hint == "sign in to the application that this is a part of"
         assert reader.get("/ui/public/runs").status_code == 200
         path = "/v1/tenants/public/executions/nothing/cancel"
@@ -103,24 +103,24 @@ def test_every_link_is_below_the_mount(live: Live, runner: DefaultRunner, define
     runner.handle(run_id).result()
     with client_of(live, "write", follow_redirects=True) as client:
         home = client.get("/")
-        assert home.url.path == "/work/flows/ui/public/runs"
+        assert home.url.path == "/apps/flows/ui/public/runs"
         for path in ("/ui/public/runs", f"/ui/public/runs/{run_id}", "/ui/public/schedules", "/docs", "/ui/nothing"):
             page = client.get(path).text
             links = re.findall(r'(?:href|src|action|data-[a-z-]+)="(/[^"]*)"', page)
             assert links
-            assert [link for link in links if not f"{link}/".startswith("/work/flows/")] == [], path
-        for link in set(re.findall(r'(?:href|src)="(/work/flows/static/[^"]*)"', home.text)):
-            assert client.get(link.removeprefix("/work/flows")).status_code == 200
+            assert [link for link in links if not f"{link}/".startswith("/apps/flows/")] == [], path
+        for link in set(re.findall(r'(?:href|src)="(/apps/flows/static/[^"]*)"', home.text)):
+            assert client.get(link.removeprefix("/apps/flows")).status_code == 200
         document = client.get("/openapi.json").json()
-        assert document["servers"] == [{"url": "/work/flows"}]
+        assert document["servers"] == [{"url": "/apps/flows"}]
 
 
 def test_forms_prove_where_they_come_from_without_a_session(live: Live) -> None:
-    path, back = "/ui/public/preferences", {"back": "/work/flows/ui/public/runs", "theme": "dark", "times": "utc"}
+    path, back = "/ui/public/preferences", {"back": "/apps/flows/ui/public/runs", "theme": "dark", "times": "utc"}
     with client_of(live, "write") as client, client_of(live, "write") as other:
         page = client.get("/ui/public/runs")
         cookie = page.headers["set-cookie"]
-        assert "Path=/work/flows" in cookie
+        assert "Path=/apps/flows" in cookie
         assert "HttpOnly" in cookie
         assert "SameSite=Strict" in cookie
         token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)

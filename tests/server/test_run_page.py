@@ -170,7 +170,9 @@ def test_retry(browser: httpx.Client, runner: DefaultRunner, define: Define) -> 
     assert f"holdwater runs retry {handle.run_id}" in form
     assert "is tried again" in post(browser, handle.run_id, "/retry")
     wait_for(runner, handle.run_id, "Completed")
-    assert "there is nothing to retry" in post(browser, handle.run_id, "/retry", 409)
+    refused = post(browser, handle.run_id, "/retry", 409, reason="fixed it")
+    assert "there is nothing to retry" in refused
+    assert f"holdwater runs retry {handle.run_id} --reason 'fixed it'" in refused
 
 
 def test_a_fork_with_edited_values(browser: httpx.Client, runner: DefaultRunner, define: Define) -> None:
@@ -192,6 +194,7 @@ def test_a_fork_with_edited_values(browser: httpx.Client, runner: DefaultRunner,
     del trees["who"]
     trees |= {"amount": 9, "new": [True]}
     fields = {"from": "charge", "values": json.dumps(trees), "shown": json.dumps(["who", "amount", "pair"])}
+    assert f"holdwater runs fork {run_id} --from charge" in form
     page = post(browser, run_id, "/fork", **fields)
     assert "begins at charge" in page
     (fork,) = [run for run in runner.list_runs(workflow_name="w") if run.forked_from == run_id]
@@ -218,6 +221,7 @@ def test_values_that_are_refused(
     page = post(browser, run_id, "/fork", 400, **{"from": "a", "values": values, "shown": "[]"})
     assert said in page
     assert values in page
+    assert "holdwater runs fork" not in page  # it would fork with the values as they were
     assert [run.forked_from for run in runner.list_runs(workflow_name="w") if run.forked_from == run_id] == []
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
+import shlex
 from collections.abc import Iterator
 
 import httpx
@@ -10,6 +13,7 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from holdwater import Context, DefaultRunner, WorkflowBuilder, task
+from holdwater.cli.main import main
 from holdwater.graphs import Graph, interrupt
 from holdwater.server.pages.runs.query import RunsQuery
 from tests.server.live import Live
@@ -94,6 +98,33 @@ def test_an_instant_that_is_none_is_told(browser: httpx.Client) -> None:
     page = browser.get("/ui/public/runs", params={"since": "yesterday"})
     assert page.status_code == 200
     assert "is no instant" in page.text
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("edge", ["since", "until"])
+def test_an_instant_at_the_end_of_the_calendar(browser: httpx.Client, edge: str, instant: str) -> None:
+    page = browser.get("/ui/public/runs", params={edge: instant})
+    assert page.status_code == 200
+    assert 'class="histogram"' in page.text
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"text": "502 "},
+        {"status": "failed", "time": "ended", "since": "1h"},
+        {"status": "!completed", "since": "1h", "until": "2099-01-01T00:00:00Z", "children": "1"},
+    ],
+)
+def test_the_command_lists_the_same_runs(
+    browser: httpx.Client, runs: dict[str, str], params: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = {"workflow": "pages-orders", **params}
+    shown = re.search(r"<code[^>]*>(holdwater runs list .*?)</code>", browser.get("/ui/public/runs", params=query).text)
+    assert shown is not None
+    _, *arguments = shlex.split(html.unescape(shown[1]))
+    assert main([*arguments, "--json"]) == 0
+    assert {run["run_id"] for run in json.loads(capsys.readouterr().out)} == rows_of(browser, **query) == {runs["failed"]}
 
 
 def test_selected_runs_are_retried_and_what_it_does_not_fit_is_left(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from holdwater import DefaultRunner
+from holdwater import Context, DefaultRunner, WorkflowBuilder, task
 from tests.server.live import Live
 from tests.server.pages_client import post_form
 
@@ -39,6 +40,19 @@ def test_a_schedule_is_added_changed_paused_resumed_run_and_deleted(browser: htt
     assert deleted.url.path == "/ui/public/schedules"
     assert "nightly is deleted" in deleted.text
     assert browser.get(f"/ui/public{path}").status_code == 404
+
+
+def test_the_page_of_a_schedule_leads_to_its_workflow(browser: httpx.Client, runner: DefaultRunner) -> None:
+    with WorkflowBuilder("pages/nightly ~"):
+
+        @task()
+        def load(context: Context) -> None:
+            pass
+
+    schedule_id = runner.register_cron_workflow("pages/nightly ~", "0 2 * * *", "UTC")
+    link = re.search(r'<dt>Workflow</dt><dd><a href="([^"]+)"', browser.get(f"/ui/public/schedules/{schedule_id}").text)
+    assert link is not None
+    assert browser.get(link[1]).status_code == 200
 
 
 def test_a_notice_is_shown_once(browser: httpx.Client) -> None:

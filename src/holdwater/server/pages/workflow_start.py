@@ -21,9 +21,8 @@ from holdwater.server.command_lines import command_line
 from holdwater.server.form_posts import PostedForm, form_texts
 from holdwater.server.forms import Form, build_form, read_form, show_posted
 from holdwater.server.notices import Notice, redirect_with
-from holdwater.server.pages.workflows import WorkflowName
 from holdwater.server.rendering import render, root_of
-from holdwater.server.run_paths import encode_run_id
+from holdwater.server.run_paths import WorkflowName, encode_run_id
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 router = APIRouter()
@@ -72,18 +71,18 @@ def _schema_of(info: WorkflowInfo) -> Schema:
     return info.inputs_schema or _ANY_OBJECT
 
 
-@router.get("/workflows/{workflow}/start")
-def start_page(request: Request, tenant: Tenant, workflow: WorkflowName) -> HTMLResponse:
+@router.get("/workflows/{name}/start")
+def start_page(request: Request, tenant: Tenant, name: WorkflowName) -> HTMLResponse:
     """Show the form with the defaults."""
-    info = get_workflow(tenant.database, workflow)
+    info = get_workflow(tenant.database, name)
     form = build_form(_schema_of(info), name=FIELD, label="Inputs")
     return _show(request, tenant, info, form, StartOptions())
 
 
-@router.post("/workflows/{workflow}/start")
-def start_run(request: Request, tenant: Tenant, workflow: WorkflowName, posted: PostedForm) -> Response:
+@router.post("/workflows/{name}/start")
+def start_run(request: Request, tenant: Tenant, name: WorkflowName, posted: PostedForm) -> Response:
     """Start a run, and show it; what does not fit is shown beside the field."""
-    info = get_workflow(tenant.database, workflow)
+    info = get_workflow(tenant.database, name)
     schema, texts, options = _schema_of(info), form_texts(posted), StartOptions.of(posted)
     result = read_form(schema, texts, name=FIELD)
     errors, labels = dict(result.errors), options.parsed_labels()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from holdwater.model.json_schema import Schema
@@ -25,7 +25,7 @@ from holdwater.server.graph_pictures import GraphPicture, PictureRequest, draw
 from holdwater.server.pages.schedules import show_schedule
 from holdwater.server.presentation import elapsed_seconds
 from holdwater.server.rendering import render, render_fragment
-from holdwater.server.run_paths import decode_run_id
+from holdwater.server.run_paths import WorkflowName
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 router = APIRouter()
@@ -36,15 +36,6 @@ LAST_RUNS: Final = 12
 SHOWN_RUNS: Final = 10
 STYLES: Final = {"tasks": "tasks", "steps": "steps", "graphs": "graph"}
 """style -> how pages call it"""
-
-
-def _workflow_of_path(workflow: str) -> str:
-    """Return the name in a segment of a path, which is written as ids of runs are."""
-    return decode_run_id(workflow)
-
-
-WorkflowName = Annotated[str, Depends(_workflow_of_path)]
-"""parameter of an endpoint below `/{workflow}`: the name as it was announced"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +99,11 @@ def _show(database: Database, info: WorkflowInfo, schedules: Iterable[ScheduleIn
     return ShownWorkflow(info, last[::-1], min(fires, default=None))
 
 
-@router.get("/workflows/{workflow}")
-def workflow_page(request: Request, tenant: Tenant, workflow: WorkflowName, fragment: str = "") -> HTMLResponse:
+@router.get("/workflows/{name}")
+def workflow_page(request: Request, tenant: Tenant, name: WorkflowName, fragment: str = "") -> HTMLResponse:
     """Show a workflow with its tasks, inputs, schedules and last runs."""
     database = tenant.database
-    info = get_workflow(database, workflow)
+    info = get_workflow(database, name)
     which = RunFilter(workflow=info.name, top_level=True)
     values: dict[str, Any] = {
         "section": "workflows",
@@ -137,10 +128,10 @@ def workflow_page(request: Request, tenant: Tenant, workflow: WorkflowName, frag
     )
 
 
-@router.get("/workflows/{workflow}/graph.svg")
-def workflow_graph(tenant: Tenant, workflow: WorkflowName) -> Response:
+@router.get("/workflows/{name}/graph.svg")
+def workflow_graph(tenant: Tenant, name: WorkflowName) -> Response:
     """Return the picture of a workflow for its page, laid out now if it has to be."""
-    graph = draw_for_page(tenant, get_workflow(tenant.database, workflow), all_at_once=True)
+    graph = draw_for_page(tenant, get_workflow(tenant.database, name), all_at_once=True)
     return Response(graph.svg, media_type="image/svg+xml")
 
 

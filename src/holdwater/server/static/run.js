@@ -140,6 +140,12 @@ document.addEventListener('change', async (event) => {
   one('[data-fork-from]', form)?.focus();
 });
 
+// A command says what a form does as it came: it is hidden while a field that is no part of it differs.
+document.addEventListener('input', ({ target }) => {
+  const command = target.dataset?.noCommand !== undefined && one('.command', target.form);
+  if (command) command.hidden = target.value !== target.defaultValue;
+});
+
 // -- keyboard
 
 document.addEventListener('keydown', (event) => {

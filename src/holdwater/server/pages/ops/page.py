@@ -57,5 +57,4 @@ def ops_page(
         facts=database.store.inspect(),
         url=database.store.url,
         commands={name: command_line(tenant, name) for name in ("doctor", "verify")},
-        prune_command=command_line(tenant, "runs", "prune", "--older-than", f"{days}d"),
     )

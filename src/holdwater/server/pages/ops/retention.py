@@ -23,6 +23,8 @@ router = APIRouter()
 
 DEFAULT_DAYS: Final = 30
 MAX_DAYS: Final = 36_500
+MAX_DIGITS: Final = 5
+"""of a number of days"""
 MAX_DELETED_RUNS: Final = 10_000
 """runs that one request deletes, about"""
 
@@ -54,10 +56,11 @@ def delete_old_runs(request: Request, tenant: Tenant, posted: PostedForm) -> Res
     text = str(posted.get("days", ""))
 
     def act() -> Notice:
-        if not text.isdecimal() or not 1 <= int(text[:6]) <= MAX_DAYS:
+        days = int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else 0
+        if not 1 <= days <= MAX_DAYS:
             raise InvalidArgument(f"{text[:20]!r} is no number of days", hint=f"1 to {MAX_DAYS:,}")
         database = writable_database(tenant)
-        ended_before = add_seconds(database.clock.now(), -86_400 * int(text))
+        ended_before = add_seconds(database.clock.now(), -86_400 * days)
         deleted = prune_runs(database, ended_before, limit=MAX_DELETED_RUNS)
         hint = "There may be more: repeat it for the rest." if deleted >= MAX_DELETED_RUNS else ""
         return Notice(f"{pluralize(deleted, 'run')} deleted, with their children.", "ok", hint)

@@ -99,6 +99,6 @@ def _form(
         "submit": SUBMITS[verb],
         "is_dangerous": verb == "cancel",
         "reason": reason,
-        "command": command_line(tenant, "runs", verb, run_id),
+        "command": command_line(tenant, "runs", verb, run_id, *(("--reason", reason) if reason else ())),
     }
     return form_response(request, tenant, run.view.info, "act_fields", values, is_dialog=is_dialog, error=error)

@@ -44,15 +44,15 @@ def fork(request: Request, tenant: Tenant, run_id: RunId, form: PostedForm) -> R
     texts = {name: str(form.get(name, "")) for name in ("values", "shown")}
     edits, invalid = _read_edits(run, from_task, texts)
     if edits is None:
-        values = _form_values(tenant, run, from_task) | {"is_invalid": True, "values_error": invalid}
-        return form_response(request, tenant, run.view.info, "fork_fields", values | {"values_text": texts["values"]})
+        values = _posted_values(tenant, run, from_task, texts) | {"is_invalid": True, "values_error": invalid}
+        return form_response(request, tenant, run.view.info, "fork_fields", values)
     try:
         situation = fork_run(
             tenant.engine, run_id, from_task, edits.values, edits.removed, by=AUTHOR,
             pickup_seconds=PICKUP_WAIT_SECONDS,
         )  # fmt: skip
     except HoldwaterError as error:
-        values = _form_values(tenant, run, from_task) | {"values_text": texts["values"]}
+        values = _posted_values(tenant, run, from_task, texts)
         return form_response(request, tenant, run.view.info, "fork_fields", values, error=error)
     text = f"This run begins at {from_task} of run {short_id(run_id)}."
     return success_response(
@@ -82,6 +82,13 @@ def _form_values(tenant: TenantDatabase, run: ShownRun, from_task: str | None) -
         "can_remove": run.view.info.style != "graphs",
         "command": command_line(tenant, "runs", "fork", run.view.id, "--from", chosen or "TASK"),
     }
+
+
+def _posted_values(tenant: TenantDatabase, run: ShownRun, from_task: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Build what the template sees of a form that was posted.  The command takes values over: it is for no others."""
+    values = _form_values(tenant, run, from_task)
+    is_edited = texts["values"].split() != values["values_text"].split()
+    return values | {"values_text": texts["values"], "command": "" if is_edited else values["command"]}
 
 
 def _read_edits(run: ShownRun, from_task: str, texts: Mapping[str, str]) -> tuple[ValueEdits | None, str]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import RunStatus
-from holdwater.model.time import Micros, add_seconds, to_rfc3339
+from holdwater.model.time import Micros, add_seconds, from_rfc3339, to_rfc3339
 from holdwater.operations.runs import run_histogram
 from holdwater.runs.reader import RunReader
 from holdwater.server.pages.runs.query import RunsQuery
@@ -20,6 +20,8 @@ HEIGHT: Final = 40.0
 """of the tallest bar, in units of the drawing"""
 _BUCKET_SECONDS: Final = (1, 5, 15, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 604_800, 2_592_000)
 _SECOND_US: Final = 1_000_000
+EARLIEST: Final = Micros(0)
+LATEST: Final = from_rfc3339("9000-01-01T00:00:00Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,9 @@ def build_histogram(runs: RunReader, which: RunFilter, query: RunsQuery, now: Mi
     Raises InvalidArgument, StoreUnavailable.
     """
     since, until = query.window(now)
-    until = until or now
-    since = min(since if since is not None else add_seconds(until, -DEFAULT_SPAN_SECONDS), Micros(until - _SECOND_US))
+    until = _bounded(now if until is None else until)
+    since = add_seconds(until, -DEFAULT_SPAN_SECONDS) if since is None else _bounded(since)
+    since = min(since, Micros(until - _SECOND_US))
     bucket_us = _bucket_us(until - since)
     first = Micros(since // bucket_us * bucket_us)
     bucket_count = -(-(until - first) // bucket_us)
@@ -72,6 +75,11 @@ def build_histogram(runs: RunReader, which: RunFilter, query: RunsQuery, now: Mi
     ]
     text = rough_duration(bucket_us / _SECOND_US)
     return Histogram(tuple(bars), first, until, text, largest, found.complete_since > first)
+
+
+def _bounded(at: Micros) -> Micros:
+    """Return the nearest instant at which runs may be: buckets around it are dates, too."""
+    return min(max(at, EARLIEST), LATEST)
 
 
 def _bucket_us(span_us: int) -> int:

@@ -103,9 +103,16 @@ def _total_text(query: RunsQuery, counts: Mapping[str, CappedCount]) -> str:
 
 def _list_command(tenant: TenantDatabase, query: RunsQuery) -> str:
     options: list[str] = []
-    for name in ("workflow", "origin", "since", "until", "text"):
-        if value := getattr(query, name):
-            options += [f"--{name}", value]
+    window = "ended-" if query.time == "ended" else ""
+    for option, value in (
+        ("workflow", query.workflow),
+        ("origin", query.origin),
+        (f"{window}since", query.since),
+        (f"{window}until", query.until),
+        ("search", query.text),
+    ):
+        if value:
+            options += [f"--{option}", value]
     for name in ("status", "label"):
         for value in getattr(query, name):
             options += [f"--{name}", value]
