@@ -78,7 +78,9 @@ class SessionAccess:
         token = request.query_params.get("token")
         if token is None or request.method != "GET" or request.url.path != "/ui":
             return None
-        found = next((known for known in self._link_tokens if hmac.compare_digest(known.encode(), token.encode())), None)
+        found = next(
+            (known for known in self._link_tokens if hmac.compare_digest(known.encode(), token.encode())), None
+        )
         if found is None:
             raise RequestError(
                 401, "this link was used before", hint="start `holdwater ui` again: it prints a link that works once"
