@@ -124,7 +124,9 @@ def test_the_command_lists_the_same_runs(
     assert shown is not None
     _, *arguments = shlex.split(html.unescape(shown[1]))
     assert main([*arguments, "--json"]) == 0
-    assert {run["run_id"] for run in json.loads(capsys.readouterr().out)} == rows_of(browser, **query) == {runs["failed"]}
+    assert (
+        {run["run_id"] for run in json.loads(capsys.readouterr().out)} == rows_of(browser, **query) == {runs["failed"]}
+    )
 
 
 def test_selected_runs_are_retried_and_what_it_does_not_fit_is_left(
