@@ -19,11 +19,11 @@ from holdwater.graphs import END, Graph, node, route
 from holdwater.model.logs import LogRow
 from holdwater.model.records import RunFilter
 from holdwater.model.time import Micros, add_seconds
-from holdwater.operations import Database, LogLine, follow_logs, open_for_reading, prune_runs, read_logs
+from holdwater.operations import Database, LogLine, follow_logs, follow_run, open_for_reading, prune_runs, read_logs
 from holdwater.runs import log_follower
 from holdwater.runs.logs import LogReader
 from holdwater.runs.reader import RunReader
-from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate, assert_no_new_threads
 from tests.suite.waiting import poll_pause
 
 CAPTURE: dict[str, Any] = {"capture_logs": True, "capture_output": True}
@@ -252,6 +252,24 @@ def test_a_follower_elsewhere_is_told_and_need_not_look(
     assert seen.wait(SIGNAL_TIMEOUT_SECONDS)
     second.open.set()
     follower.join(SIGNAL_TIMEOUT_SECONDS)
+
+
+def listening_threads() -> int:
+    return sum(thread.name == "holdwater-notify" for thread in threading.enumerate())
+
+
+def test_one_listener_for_all_followers_of_a_database(capturing: DefaultRunner, define: Define, url: str) -> None:
+    handle = run_retried(capturing, define)
+    before = listening_threads()
+    for _ in range(3):
+        assert len(list(follow_logs(reader_of(capturing), handle.run_id))) == 8
+        assert list(follow_run(reader_of(capturing), handle.run_id))
+    assert listening_threads() == before  # the runner listens for all
+    with assert_no_new_threads(), open_for_reading(url) as opened:
+        for _ in range(3):
+            assert len(list(follow_logs(opened.runs, handle.run_id))) == 8
+            assert list(follow_run(opened.runs, handle.run_id))
+        assert listening_threads() == before + 1
 
 
 def test_a_failure_waits_for_the_lines_before_it(capturing: DefaultRunner, define: Define) -> None:

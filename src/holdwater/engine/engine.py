@@ -34,7 +34,7 @@ from holdwater.model.triggers import triggers
 from holdwater.runs.authoring_styles import STYLES
 from holdwater.runs.follow import RunFollower
 from holdwater.runs.info import RunInfo
-from holdwater.runs.reader import RunReader
+from holdwater.runs.reader import ChangeChannel, RunReader
 from holdwater.runs.view import RunView
 from holdwater.runtime import forking
 from holdwater.runtime.active_run import ActiveRun
@@ -100,6 +100,7 @@ class Engine:
                 self.resolve_workflow, self.driver.start_child_call, lambda run: to_result(self.reader.view_of(run))
             )
             self.driver.start(caller, self._publisher)
+            self.reader.use_channel(ChangeChannel(self.driver.journal_watchers, self.driver.has_notifications))
         except BaseException:
             self.store.close()
             raise

@@ -30,14 +30,13 @@ class DatabaseChanges:
     @classmethod
     def of_engine(cls, engine: Engine) -> DatabaseChanges:
         """Use the channel of an engine: its own commits are told at once."""
-        driver = engine.driver
-        return cls(Database.of(engine), driver.journal_watchers, has_notifications=driver.has_notifications)
+        return cls.listen_to(Database.of(engine))
 
     @classmethod
     def listen_to(cls, database: Database) -> DatabaseChanges:
-        """Listen to a database without an engine; once for each open database.  Raises StoreUnavailable."""
-        watchers = JournalWatchers()
-        return cls(database, watchers, has_notifications=database.store.listen(watchers.on_notification))
+        """Use the channel of an open database.  Raises StoreUnavailable."""
+        channel = database.runs.listen()
+        return cls(database, channel.watchers, has_notifications=channel.has_notifications)
 
     @property
     def store(self) -> Store:

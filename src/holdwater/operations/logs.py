@@ -6,7 +6,6 @@ from holdwater.operations.runs import find_run
 from holdwater.runs.log_follower import LogFollower
 from holdwater.runs.logs import LogLine, LogPage, LogReader
 from holdwater.runs.reader import RunReader
-from holdwater.runtime.journal_watchers import JournalWatchers
 
 __all__ = ["LogFollower", "LogLine", "LogPage", "follow_logs", "read_logs"]
 
@@ -41,7 +40,7 @@ def follow_logs(
     two elsewhere, whichever process the run is executed in.
     Raises RunNotFound, AmbiguousRun, TaskNotFound, InvalidArgument, StoreError.
     """
-    watchers = JournalWatchers()
-    run_id = find_run(runs, reference).id
-    has_notifications = runs.store.listen(watchers.on_notification)
-    return LogFollower(runs, watchers, run_id, node, attempt, after, has_notifications=has_notifications)
+    run_id, channel = find_run(runs, reference).id, runs.listen()
+    return LogFollower(
+        runs, channel.watchers, run_id, node, attempt, after, has_notifications=channel.has_notifications
+    )

@@ -19,7 +19,6 @@ from holdwater.runs.follow import RunFollower
 from holdwater.runs.info import RunInfo
 from holdwater.runs.reader import RunReader
 from holdwater.runs.view import RunView
-from holdwater.runtime.journal_watchers import JournalWatchers
 
 LAST_RUN: Final = "@last"
 """in the place of an id: the newest run that has no parent"""
@@ -178,7 +177,5 @@ def follow_run(runs: RunReader, reference: str, after: int | EventPosition = 0) 
 
     The store must stay open meanwhile.  Raises RunNotFound, AmbiguousRun, InvalidArgument, StoreError.
     """
-    watchers = JournalWatchers()
-    run_id = find_run(runs, reference).id
-    has_notifications = runs.store.listen(watchers.on_notification)
-    return RunFollower(runs.store, watchers, run_id, after, has_notifications=has_notifications)
+    run_id, channel = find_run(runs, reference).id, runs.listen()
+    return RunFollower(runs.store, channel.watchers, run_id, after, has_notifications=channel.has_notifications)

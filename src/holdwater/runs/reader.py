@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from holdwater.errors import RunNotFound
@@ -21,10 +22,19 @@ from holdwater.runs.open_pauses import Pause
 from holdwater.runs.view import RunView
 from holdwater.runs.waiting_runs import read_waiting
 from holdwater.runtime.active_run import ActiveRun
+from holdwater.runtime.journal_watchers import JournalWatchers
 from holdwater.runtime.run_loader import StoredRunLoader
 
 PAGE_RUNS: Final = 1000
 """a store gives so many rows at once, at most"""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeChannel:
+    """Waits for changes of one store.  `has_notifications`: False if those of other processes must be looked for."""
+
+    watchers: JournalWatchers
+    has_notifications: bool
 
 
 class RunReader:
@@ -33,6 +43,23 @@ class RunReader:
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store, self.clock = store, clock
         self._loader = StoredRunLoader(store, STYLES)
+        self._channel: ChangeChannel | None = None
+        self._channel_lock = threading.Lock()
+
+    def use_channel(self, channel: ChangeChannel) -> None:
+        """Wait for changes by this channel: that of the engine which has the store."""
+        self._channel = channel
+
+    def listen(self) -> ChangeChannel:
+        """Return the channel of the store.  It listens once, from the first call on, until it is closed.
+
+        Raises StoreUnavailable.
+        """
+        with self._channel_lock:
+            if self._channel is None:
+                watchers = JournalWatchers()
+                self._channel = ChangeChannel(watchers, self.store.listen(watchers.on_notification))
+            return self._channel
 
     def row(self, run_id: str) -> RunRow:
         """Read the row of a run.  Raises RunNotFound, InvalidArgument."""
