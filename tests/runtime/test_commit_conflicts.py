@@ -17,9 +17,9 @@ from tests.suite.waiting import poll_pause
 Open = Callable[..., DefaultRunner]
 
 
-def open_runner_without_notifications(open_runner: Open) -> DefaultRunner:
+def open_runner_without_notifications(open_runner: Open, **options: Any) -> DefaultRunner:
     """A runner that hears nothing of what others write, until its commit meets it."""
-    runner = open_runner(recovery_interval_seconds=3600)
+    runner = open_runner(recovery_interval_seconds=3600, **options)
     runner._engine.driver._handle_notification = lambda notification: None  # type: ignore[method-assign]
     return runner
 
@@ -237,6 +237,34 @@ def test_an_answer_to_a_question_that_another_runner_asked(open_runner: Open) ->
         assert_outdated(runner, handle.run_id)
         runner._engine.control.answer(handle.run_id, None, True)
         assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
+    finally:
+        registry.unregister("asks")
+
+
+def test_an_answer_to_a_child_whose_pause_another_runner_told_its_parent(open_runner: Open, gate: Gate) -> None:
+    @node(output_name="held")
+    def hold() -> int:
+        gate()
+        return 1
+
+    @node(output_name="draft")
+    def write() -> list[str]:
+        return ["rain"]
+
+    each = Graph([InterruptNode("ask", "draft", "verdict", bool)], name="each").as_node()
+    register_graph(Graph([hold, write, each.map_over("draft", on_pause="item")], name="asks"))
+    try:
+        runner = open_runner_without_notifications(open_runner, max_concurrent_tasks=1)
+        handle = runner.submit("asks")
+        gate.wait_started()
+        elsewhere = open_runner(recovery_interval_seconds=3600)  # executes all but what is held here
+        while not any('"paused"' in row.entries for row in elsewhere._engine.store.read_journal(handle.run_id)):
+            poll_pause()  # bounded by the test's time-out
+        assert_outdated(runner, handle.run_id)
+        runner._engine.control.answer(handle.run_id, None, True)
+        gate.open.set()
+        result = handle.result(SIGNAL_TIMEOUT_SECONDS)
+        assert (result.status, result.final_context["verdict"]) == ("Completed", [True])
     finally:
         registry.unregister("asks")
 

@@ -75,7 +75,7 @@ class Services:
             core.timers,
             core.make_run_row,
         )
-        self.fan_out_children = FanOutChildren(child_runs, core.decisions)
+        self.fan_out_children = FanOutChildren(child_runs, core.adoption, core.decisions)
         self.child_calls = ChildCalls(child_runs)
         self.interruptions = CallerInterruption(store, core.store_status, table, core.decisions)
         self.control.children, self.control.interruptions = self.fan_out_children, self.interruptions

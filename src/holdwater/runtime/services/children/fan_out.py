@@ -24,7 +24,7 @@ from holdwater.model.statuses import RunStatus
 from holdwater.model.values import StoredValue
 from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.future import Future
-from holdwater.runtime.service_protocols import Decider
+from holdwater.runtime.service_protocols import Decider, StoredRuns
 from holdwater.runtime.services.children.runs import ChildRuns, ChildWatch
 
 ChildRef = tuple[str, int, int, int]
@@ -34,8 +34,8 @@ ChildRef = tuple[str, int, int, int]
 class FanOutChildren:
     """Follows the fan-outs of active runs.  Only the driver's thread is in here."""
 
-    def __init__(self, runs: ChildRuns, decisions: Decider) -> None:
-        self._runs, self._table, self._decisions = runs, runs.table, decisions
+    def __init__(self, runs: ChildRuns, stored_runs: StoredRuns, decisions: Decider) -> None:
+        self._runs, self._table, self._stored_runs, self._decisions = runs, runs.table, stored_runs, decisions
         self._watched: dict[str, set[ChildRef]] = {}
         """parent -> children that will be reported when they settle"""
 
@@ -176,12 +176,10 @@ class FanOutChildren:
         """
         ref = child_ref(row)
         while ref is not None:
-            parent_id, name, generation, index = ref
-            parent = self._table.get(parent_id) or self._runs.run_loader.load_run(parent_id)
-            event = ev.ChildStatusChanged(parent.compiled_plan.node_index[name], generation, index, "running")
-            if parent.machine.accepts(event):
+            parent = self._stored_runs.find_run(ref[0], partial(_knows_as_paused, ref))
+            if _knows_as_paused(ref, parent):
                 self._table.add(parent)
-                self._decisions.apply_entry(parent, JournalEntry(event))
+                self._decisions.apply_entry(parent, JournalEntry(_going_on(ref, parent)))
             ref = child_ref(parent.row)
 
     def on_run_ended(self, run: ActiveRun) -> None:
@@ -195,6 +193,17 @@ class FanOutChildren:
 def _child_id(run: ActiveRun, ref: ChildRef) -> str:
     _, node, generation, index = ref
     return child_run_id(run.row.id, run.compiled_plan.plan.nodes[node].name, generation, index)
+
+
+def _going_on(child: tuple[str, str, int, int], parent: ActiveRun) -> ev.ChildStatusChanged:
+    """Build the entry of a parent whose child goes on.  `child`: as of `child_ref`."""
+    _, name, generation, index = child
+    return ev.ChildStatusChanged(parent.compiled_plan.node_index[name], generation, index, "running")
+
+
+def _knows_as_paused(child: tuple[str, str, int, int], parent: ActiveRun) -> bool:
+    """The parent was told that the child is paused."""
+    return parent.machine.accepts(_going_on(child, parent))
 
 
 def _needs_retry(parent: ActiveRun, ref: ChildRef, child: Machine) -> bool:
