@@ -5,6 +5,9 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import pytest
+
+from holdwater.errors import StoreReadOnly
 from holdwater.server.tenant_database import TenantDatabase
 from holdwater.storage.sqlite import schema
 
@@ -17,4 +20,7 @@ def test_it_is_only_read_until_it_is_upgraded(tmp_path: Path) -> None:
     older = TenantDatabase.open(f"sqlite:///{path}")
     assert older.is_read_only
     assert "holdwater migrate" in older.read_only_reason
+    with pytest.raises(StoreReadOnly) as refused:
+        _ = older.engine
+    assert "holdwater migrate" in refused.value.hint
     older.close()

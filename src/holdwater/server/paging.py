@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import Query
 
 from holdwater.errors import InvalidArgument
+from holdwater.model import validation
 from holdwater.model.records import RunFilter
 from holdwater.operations.run_filters import check_filter
 from holdwater.operations.runs import RunPage, page_runs
@@ -20,6 +21,9 @@ MAX_LIMIT: Final = 1000
 DEFAULT_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
 CURSOR_PATTERN: Final = "^[A-Za-z0-9_-]{4,4096}$"
+
+MAX_INT: Final = (1 << 63) - 1
+"""of a place: the largest whole number of a database"""
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="items of a page")]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="items to leave out; a cursor has no such limit")]
@@ -44,7 +48,7 @@ def decode_cursor(cursor: str, filter_parts: Any, kinds: tuple[type, ...]) -> li
     if digest != _digest(filter_parts):
         raise _invalid("the cursor belongs to another list or filter")
     place: list[Any] = rest
-    if len(place) != len(kinds) or any(type(part) is not kind for part, kind in zip(place, kinds, strict=True)):
+    if len(place) != len(kinds) or not all([_is_part(part, kind) for part, kind in zip(place, kinds, strict=True)]):
         raise _invalid("the cursor is not one of this server")
     return place
 
@@ -56,6 +60,19 @@ def read_page(runs: RunReader, which: RunFilter, cursor: str | None) -> RunPage:
         return page_runs(runs, which, cursor)
     except InvalidArgument as error:
         raise _invalid(error.message) from error
+
+
+def _is_part(part: Any, kind: type) -> bool:
+    """Return True for a part of a place that every database can compare with: a cursor may be forged."""
+    if type(part) is not kind:
+        return False
+    if isinstance(part, int):
+        return 0 <= part <= MAX_INT
+    try:
+        validation.check_search_text("a cursor", part)
+    except InvalidArgument:
+        return False
+    return True
 
 
 def _digest(filter_parts: Any) -> str:

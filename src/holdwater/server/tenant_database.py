@@ -37,6 +37,7 @@ class TenantDatabase:
         self._engine, self._resources = engine, resources
         self.read_only_reason = "" if engine is not None else "This server only reads the database."
         """a sentence, if nothing can be changed; empty if it can"""
+        self._read_only_hint = "start it without --read-only to control runs"
 
     @classmethod
     def open(
@@ -58,6 +59,7 @@ class TenantDatabase:
                 opened = cls(tenant, Database.of(engine), engine, resources.pop_all())
             if is_older:
                 opened.read_only_reason = OLDER_SCHEMA
+                opened._read_only_hint = "`holdwater migrate` upgrades the database; then start this server again"
             return opened
 
     @classmethod
@@ -73,9 +75,7 @@ class TenantDatabase:
     def engine(self) -> Engine:
         """The engine that controls runs.  Raises StoreReadOnly."""
         if self._engine is None:
-            raise StoreReadOnly(
-                "this server only reads the database", hint="start it without --read-only to control runs"
-            )
+            raise StoreReadOnly("this server only reads the database", hint=self._read_only_hint)
         return self._engine
 
     def open_changes(self) -> DatabaseChanges:

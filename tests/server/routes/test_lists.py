@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from holdwater import DefaultRunner
+from holdwater.server.paging import encode_cursor
 from tests.server.routes.conftest import GATE, Runs
 from tests.suite.waiting import poll_pause
 
@@ -67,6 +68,9 @@ def test_questions_of_all_runs(api: httpx.Client, runs: Runs) -> None:
     assert question["answer_schema"] == {"type": "boolean"}
     assert page["counts"] == {"count": 1, "more": False}
     assert api.get("/questions", params={"cursor": "x"}).json()["code"] == "invalid_pagination"
+    for forged in ([10**30, "a", 1], [1, "a", 10**30], [-1, "a", 1], [1, "\0", 1], [1, "\ud800", 1], [True, "a", 1]):
+        refused = api.get("/questions", params={"cursor": encode_cursor(forged, "questions")})
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_pagination"), forged
 
 
 def wait_for_workflow(api: httpx.Client, name: str) -> dict[str, Any]:

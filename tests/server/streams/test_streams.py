@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +12,8 @@ import httpx
 import pytest
 
 from holdwater import DefaultRunner
-from holdwater.errors import StoreUnavailable
+from holdwater.errors import StoreError, StoreUnavailable
+from holdwater.operations.changes import DatabaseChanges
 from holdwater.server import app_for
 from holdwater.storage.sqlite.notify_pipe import NotifyPipes
 from tests.server.live import Live, serve_app, serve_database
@@ -254,11 +256,41 @@ def test_lists_hear_of_runners(
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_look_that_is_refused_is_made_again(
+    client: httpx.Client, url: str, runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdwater.server.streams.hub.TICK_SECONDS", 0.05)
+    monkeypatch.setattr("holdwater.server.streams.hub.INTEREST_TICKS", 1)
+    with open_stream(client, f"{API}/stream") as stream:
+        assert next(iter(stream)).event == "resync"
+        refused, follow = threading.Event(), DatabaseChanges.follow
+
+        def refuse_once(self: DatabaseChanges, *args: Any, **options: Any) -> None:
+            if not refused.is_set():
+                refused.set()
+                raise StoreError("the database refused a statement")
+            follow(self, *args, **options)
+
+        monkeypatch.setattr(DatabaseChanges, "follow", refuse_once)
+        assert refused.wait(20)
+        with DefaultRunner(url) as other:
+            other._engine.driver.announce(20)
+            stream.wait_for("runner")
+
+
+@pytest.mark.parametrize("failure", [StoreUnavailable, StoreError])
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_lists_are_read_again_after_a_database_that_could_not_be_read(
-    client: httpx.Client, live: Live, runner: DefaultRunner, held: str, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client,
+    live: Live,
+    runner: DefaultRunner,
+    held: str,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: type[StoreError],
 ) -> None:
     reader = live.app.state.tenant_database.database.runs
-    find_info, failures = type(reader).find_info, [StoreUnavailable("the disk is full")]
+    find_info, failures = type(reader).find_info, [failure("the disk is full")]
 
     def find_or_fail(self: Any, run_id: str) -> Any:
         if failures and self is reader:

@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Final
 
-from holdwater.errors import StoreUnavailable
+from holdwater.errors import StoreError
 from holdwater.runs.info import RunInfo
 from holdwater.runs.reader import RunReader
 from holdwater.server.streams.messages import BEAT, BYE, RESYNC, message
@@ -135,7 +135,7 @@ class Hints:
         try:
             for run in await asyncio.to_thread(self._read, run_ids):
                 self._tell_run(run)
-        except StoreUnavailable:  # readers see for themselves, when it can be read again
+        except StoreError:  # readers see for themselves, when it can be read again
             self._is_anything_changed = True
             await asyncio.sleep(RETRY_SECONDS)
         else:
@@ -151,7 +151,7 @@ class Hints:
     async def _tell_later_changes(self, run_ids: set[str]) -> None:
         try:
             runs = await asyncio.to_thread(self._read, run_ids)
-        except StoreUnavailable:
+        except StoreError:
             self.note(None)
             return
         self.note([run.id for run in runs if self._told.get(run.id) != _state_of(run)])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 
-from holdwater.errors import RunnerClosed, StoreUnavailable
+from holdwater.errors import RunnerClosed, StoreError
 from holdwater.events.run_events import EventPosition
 from holdwater.model.records import RunFilter
 from holdwater.operations.changes import DatabaseChanges
@@ -73,14 +73,14 @@ class StreamHub:
     # -- streams
 
     async def open_run(self, run_id: str, after: int | EventPosition) -> OpenStream:
-        """Open a stream of a run behind a place.  Raises RunNotFound, RequestError, StoreError, StoreUnavailable."""
+        """Open a stream of a run behind a place.  Raises RunNotFound, RequestError, StoreError."""
         await self._enter()
         try:
             feed = self._feeds.get(run_id) or await self._open_feed(run_id)
         except BaseException:
             self._leave()
             raise
-        feed.subscribers += 1
+        feed.subscribers += 1  # at once: another stream that ends would close a feed without any
 
         def close() -> None:
             feed.subscribers -= 1
@@ -89,6 +89,12 @@ class StreamHub:
                 feed.close()
             self._leave()
 
+        if feed.subscribers == 1:
+            try:
+                await self._ask_to_be_told()
+            except BaseException:
+                close()
+                raise
         return OpenStream(feed.messages(after), close)
 
     async def open_hints(self) -> OpenStream:
@@ -132,7 +138,6 @@ class StreamHub:
         feed = self._feeds.get(run_id)  # another request was faster
         if feed is None:
             feed = self._feeds[run_id] = RunFeed(reader, lambda: self._is_closing)
-            await self._ask_to_be_told()
             for seconds in FIRST_LOOKS_SECONDS:
                 asyncio.get_running_loop().call_later(seconds, feed.look)
         return feed
@@ -141,11 +146,14 @@ class StreamHub:
 
     async def _enter(self) -> None:
         """Count a stream, and listen if it is the first.  Raises RequestError, StoreUnavailable."""
-        if self._stream_count >= MAX_STREAMS:
-            raise RequestError(
-                429, f"there are {MAX_STREAMS} streams open already", code="rate_limited", headers={"retry-after": "5"}
-            )
         async with self._opening:
+            if self._stream_count >= MAX_STREAMS:
+                raise RequestError(
+                    429,
+                    f"there are {MAX_STREAMS} streams open already",
+                    code="rate_limited",
+                    headers={"retry-after": "5"},
+                )
             if self._changes is None:
                 self._changes = await asyncio.to_thread(self._open_changes)
             self._stream_count += 1
@@ -215,7 +223,7 @@ class StreamHub:
                     await self._look_at_runners()
                 if is_interest_due or not self._connected().has_notifications:
                     await self._look_at_all()
-            except StoreUnavailable:
+            except StoreError:
                 continue  # it is looked again
             except RunnerClosed:  # the runner of an application was shut down
                 self.close_soon()
@@ -247,7 +255,7 @@ class StreamHub:
     async def _look_at_newest(self) -> None:
         """Tell lists of the newest runs that have changed since the look before."""
         if self._hints.is_watched:
-            with suppress(StoreUnavailable, RunnerClosed):  # it is looked again later
+            with suppress(StoreError, RunnerClosed):  # it is looked again later
                 heads, before = await self._read_heads(), self._heads
                 self._heads = heads
                 if changed := [run_id for run_id, seq in heads.items() if before.get(run_id) != seq]:

@@ -43,8 +43,10 @@ async def _pump(source: AsyncIterator[bytes], queue: asyncio.Queue[bytes | None]
     try:
         async for chunk in source:
             await queue.put(chunk)
-    finally:
+    except Exception:  # the reader gets it from the task; one that cancels takes nothing from the queue any more
         await queue.put(None)
+        raise
+    await queue.put(None)
 
 
 async def _log_messages(log: LogFollower) -> AsyncIterator[bytes]:
