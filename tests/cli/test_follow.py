@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from pathlib import Path
 
 import pytest
 
+from holdwater import DefaultRunner
+from holdwater.cli.follow import watch_run
+from holdwater.graphs import Graph, interrupt, node
+from holdwater.runners.tasks.results import PipelineResult
 from tests.cli.conftest import Shell
 
 
@@ -70,3 +76,50 @@ def test_what_is_no_place_and_no_run(shell: Shell) -> None:
     shell("run", "flows:sums")
     assert shell("runs", "follow", "@last", "--after", "x").returncode == 2
     assert shell("runs", "follow", "ffffffff").returncode == 3
+
+
+class _ReleasingView:
+    """Lets the other branch end after the run was looked at with an open question."""
+
+    refresh_seconds = 0.1
+
+    def __init__(self, release: threading.Event) -> None:
+        self._release, self._has_asked = release, False
+
+    def __enter__(self) -> _ReleasingView:
+        return self
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def show(self, result: PipelineResult) -> None:
+        if self._has_asked:  # the look before this one has gone by
+            self._release.set()
+        states = {task.task_name: task.status for task in result.task_results}
+        self._has_asked = states == {"ask": "Waiting", "other": "Running", "end": "Pending"}
+
+
+def test_a_question_beside_a_running_branch_is_left_to_the_outcome(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both would name the command that answers it."""
+    release = threading.Event()
+
+    @interrupt(answer_name="approved", response_type=bool)
+    def ask(topic: str) -> str:
+        return topic
+
+    @node(output_name="found")
+    def other(topic: str) -> str:
+        release.wait(60)
+        return topic
+
+    @node(output_name="done")
+    def end(approved: bool, found: str) -> str:
+        return found
+
+    url = f"sqlite:///{tmp_path}/runs.db"
+    with DefaultRunner(url) as runner:
+        handle = runner.submit(Graph([ask, other, end], name="asks"), {"topic": "rain"})
+        result = watch_run(handle, _ReleasingView(release), url)
+    assert (result.status, release.is_set()) == ("Paused", True)
+    assert "waits for" not in capsys.readouterr().out

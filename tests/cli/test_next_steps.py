@@ -35,8 +35,9 @@ def find_commands(text: str) -> list[list[str]]:
 
 
 def single_command(text: str, *beginning: str) -> list[str]:
-    """The first command of a text that begins so."""
-    return next(words for words in find_commands(text) if words[: len(beginning)] == list(beginning))
+    """The only command of a text that begins so."""
+    (one,) = (words for words in find_commands(text) if words[: len(beginning)] == list(beginning))
+    return one
 
 
 @pytest.fixture(params=[(), ("--database", "sqlite:///other.db")], ids=["default", "another"])

@@ -19,6 +19,7 @@ from holdwater.cli.commands import format_command, is_persistent
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, format_duration, pluralize, truncate, truncate_lines
 from holdwater.cli.live_view import FINISHED_STATUSES, ProgressView
+from holdwater.model.child_ids import is_run_or_fan_out
 
 if TYPE_CHECKING:
     from holdwater.runners.tasks.config import DefaultRunnerConfig
@@ -193,7 +194,10 @@ def _watch_until_idle(handle: WorkflowHandle, view: ProgressView, questions: _Qu
 
 
 class _QuestionPrinter:
-    """Prints the questions of child runs, each once; the run itself is not paused by them."""
+    """Prints the questions of child runs that task functions wait for, each once; they do not pause the run itself.
+
+    Its own questions do, and those of runs its nodes have fanned out to: they are printed with its outcome.
+    """
 
     def __init__(self, handle: WorkflowHandle, database: str) -> None:
         self._handle, self._database = handle, database
@@ -204,11 +208,14 @@ class _QuestionPrinter:
         if result.status != "Running" or all(task.status != "Running" for task in result.task_results):
             return
         pauses = self._handle.pauses()
-        new = [pause for pause in pauses if (pause.asking_run_id, pause.pause_id) not in self._printed]
+        called = [pause for pause in pauses if not is_run_or_fan_out(pause.asking_run_id, result.run_id)]
+        new = [pause for pause in called if (pause.asking_run_id, pause.pause_id) not in self._printed]
         if new:
             self._printed.update((pause.asking_run_id, pause.pause_id) for pause in new)
             pause_texts.print_pauses(new)
-            pause_texts.print_answer_command(result.run_id, pauses, self._database)
+            pause_texts.print_answer_command(
+                result.run_id, new, self._database, other_count=len(pauses) - len(new)
+            )
 
 
 class _ResultWaiter:

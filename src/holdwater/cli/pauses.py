@@ -44,8 +44,11 @@ def print_pauses(pauses: Sequence[Pause]) -> None:
         click.echo(f"waits for {escape_unsafe(pause.pause_id)}{kind}{shown}")
 
 
-def print_answer_command(run_id: str, pauses: Sequence[Pause], database: str) -> None:
-    """Print the command that answers them; it names the question only if there are several."""
-    which = ["--pause", pauses[0].pause_id] if len(pauses) > 1 else []
+def print_answer_command(run_id: str, pauses: Sequence[Pause], database: str, *, other_count: int = 0) -> None:
+    """Print the command that answers them; it names the first question only if there are several.
+
+    `other_count`: number of open questions of the run besides these.
+    """
+    which = ["--pause", pauses[0].pause_id] if len(pauses) + other_count > 1 else []
     answer = format_command("runs", "answer", run_id, *which, database=database)
     click.echo(f"  answer with `{answer} ANSWER`, in JSON or as text")

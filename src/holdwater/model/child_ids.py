@@ -16,3 +16,8 @@ def child_ref(row: RunRow) -> tuple[str, str, int, int] | None:
         return None
     node, generation, item = row.id[len(row.parent_id) + 1 :].rsplit(".", 2)
     return row.parent_id, node, int(generation), int(item)
+
+
+def is_run_or_fan_out(run_id: str, top_id: str) -> bool:
+    """Return True for a run, its child runs of nodes, and theirs; not for those that task functions have started."""
+    return run_id == top_id or run_id.startswith(f"{top_id}/")

@@ -10,6 +10,7 @@ from typing import Final
 
 from holdwater.errors import RunNotFound
 from holdwater.model import validation
+from holdwater.model.child_ids import is_run_or_fan_out
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
 from holdwater.model.records import RunFilter, RunRow
@@ -142,7 +143,7 @@ class RunReader:
         if found is not None:
             return found
         if key is not None and "/" in key:
-            for row in self._called_children(run.row):
+            for row in self.called_children(run.row):
                 if key.startswith(f"{row.id}/"):
                     return replace(self.find_pause(row.id, key.removeprefix(f"{row.id}/")), pause_id=key)
         pauses = self.open_pauses(run)
@@ -162,21 +163,24 @@ class RunReader:
         several children of that workflow wait.
         """
         found = open_pauses.find_open_pauses(run, self._find_run)
-        waiting = [(row, self.open_pauses(self.fold(row))) for row in self._called_children(run.row)]
+        waiting = [(row, self.open_pauses(self.fold(row))) for row in self.called_children(run.row)]
         same_workflow = Counter([row.workflow for row, pauses in waiting if pauses])
         for row, pauses in waiting:
             name = row.workflow if same_workflow[row.workflow] == 1 else row.id
             found += [replace(pause, pause_id=f"{name}/{pause.pause_id}") for pause in pauses]
         return tuple(found)
 
-    def _called_children(self, parent: RunRow) -> Iterator[RunRow]:
-        """List unfinished children started by task functions; the ids of other children begin with the parent's."""
+    def called_children(self, parent: RunRow | RunInfo) -> Iterator[RunRow]:
+        """List unfinished children started by task functions, without those that nodes have fanned out to.
+
+        Raises StoreUnavailable.
+        """
         if parent.status in FINAL_STATUSES:
             return
         for status in (RunStatus.RUNNING, RunStatus.PAUSED):
             run_filter = RunFilter(parent_id=parent.id, status=status, limit=PAGE_RUNS)
             while page := self.store.list_runs(run_filter):
-                yield from [row for row in page if not row.id.startswith(f"{parent.id}/")]
+                yield from [row for row in page if not is_run_or_fan_out(row.id, parent.id)]
                 run_filter = replace(run_filter, before_id=page[-1].id)
 
     def children_of(self, run_id: str) -> tuple[RunInfo, ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from holdwater.model.records import RunFilter
-from holdwater.model.statuses import ACTIVE_STATUSES
+from holdwater.model.statuses import ACTIVE_STATUSES, RunStatus
 from holdwater.operations.doctor.findings import Finding
 from holdwater.operations.doctor.state import DatabaseState
 from holdwater.runs.view import RunView
@@ -29,16 +29,11 @@ class WaitedChildren:
 def waited_children(state: DatabaseState, view: RunView) -> Iterator[WaitedChildren]:
     """Find the unfinished child runs of each node, and those that task functions have started."""
     for node, children in view.fan_outs.items():
-        active = [child.run_id for child in children if child.status in ACTIVE_STATUSES]
+        unfinished = [child for child in children if child.status in ACTIVE_STATUSES]
+        active = [child.run_id for child in sorted(unfinished, key=lambda child: child.status != RunStatus.PAUSED)]
         if active:
-            paused = [child.run_id for child in children if child.status == "paused"]
-            yield _waited(view, [*paused, *[one for one in active if one not in paused]], len(children), node)
-    called = [
-        row.id
-        for status in ACTIVE_STATUSES
-        for row in state.database.store.list_runs(RunFilter(parent_id=view.id, status=status, limit=MAX_CALLED))
-        if not row.id.startswith(f"{view.id}/")
-    ]
+            yield _waited(view, active, len(children), node)
+    called = [row.id for row in islice(state.database.runs.called_children(view.info), MAX_CALLED)]
     if called:
         yield _waited(view, called, len(called), None)
 

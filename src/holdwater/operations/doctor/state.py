@@ -25,6 +25,7 @@ class DatabaseState:
     now: Micros
     runners: tuple[RunnerInfo, ...]
     _workflows: dict[str, WorkflowRow | None] = field(default_factory=dict)
+    _nodes: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, database: Database) -> DatabaseState:
@@ -107,8 +108,10 @@ class DatabaseState:
 
     def node_facts(self, workflow: str, node: str) -> dict[str, Any]:
         """Read what was announced about a node of a workflow."""
-        row = self.workflow(workflow)
-        return next((one for one in ([] if row is None else row.nodes) if one.get("name") == node), {})
+        if workflow not in self._nodes:
+            row = self.workflow(workflow)
+            self._nodes[workflow] = {} if row is None else {one.get("name", ""): one for one in row.nodes}
+        return self._nodes[workflow].get(node, {})
 
 
 def to_instant(at: Micros) -> str:

@@ -71,7 +71,8 @@ def _describe_change(old: PlanNode, new: PlanNode) -> str:
 
 
 def _describe_list(verb: str, old: tuple[str, ...], new: tuple[str, ...]) -> list[str]:
-    came, went = [name for name in new if name not in old], [name for name in old if name not in new]
+    before, after = set(old), set(new)
+    came, went = [name for name in new if name not in before], [name for name in old if name not in after]
     said = [f"{verb} {name_list(came)}"] if came else []
     return said + ([f"{verb} {name_list(went)} no more"] if went else [])
 
