@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,17 @@ def test_a_run_it_does_not_fit_is_told_and_left(url: str) -> None:
         result = control_runs(engine, "retry", [*ids, "unknown", *ids])
         assert (result.done_count, result.refused_count) == (3, 2)
         assert "there is no run" in result.refusals["unknown"]
+
+
+def test_a_run_that_cannot_be_read_does_not_hold_up_the_others(url: str) -> None:
+    with open_for_control(url) as engine:
+        newest, second, *_ = [run.id for run in engine.store.list_runs(RunFilter(status="failed"))]
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+            connection.execute("UPDATE runs SET style = 'of a later version' WHERE id = ?", [newest])
+        result = control_runs(engine, "retry", [newest, "no\0id", second])
+        assert (result.done_count, result.refused_count) == (1, 2)
+        assert "which this version does not know" in result.refusals[newest]
+        assert "NUL" in result.refusals["no\0id"]
 
 
 def test_one_request_takes_so_many_runs(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

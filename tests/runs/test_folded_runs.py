@@ -81,6 +81,23 @@ def test_a_run_that_goes_on_is_read_from_where_it_was(
     assert shown(before) == as_it_was
 
 
+def test_a_request_that_waited_for_another_one_does_not_read_the_journal_again(
+    runner: DefaultRunner, reader: RunReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folded = FoldedRuns(reader.store, reader.clock)
+    run_id = runner.execute(Graph([write, ask], name="press"), {"topic": "rain"}).run_id
+    early = folded.row(run_id)
+    runner.answer(run_id, None, "yes")
+    runner.handle(run_id).result(20)
+    length = folded.view(run_id).info.journal_length
+    assert length > early.seq
+    rows = iter([early, folded.row(run_id)])
+    monkeypatch.setattr(folded, "row", lambda _: next(rows))
+    looks = count_journal_reads(reader.store, monkeypatch)
+    assert folded.view(run_id).status == "completed"
+    assert looks == [length]
+
+
 def test_what_was_worked_out_is_kept_while_nothing_changes(
     runner: DefaultRunner, reader: RunReader, define: Define
 ) -> None:

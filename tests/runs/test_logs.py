@@ -20,8 +20,9 @@ from holdwater.model.logs import LogRow
 from holdwater.model.records import RunFilter
 from holdwater.model.time import Micros, add_seconds
 from holdwater.operations import Database, LogLine, follow_logs, follow_run, open_for_reading, prune_runs, read_logs
+from holdwater.operations.logs import iter_logs
 from holdwater.runs import log_follower
-from holdwater.runs.logs import LogReader
+from holdwater.runs.logs import PAGE_ROWS, LogReader
 from holdwater.runs.reader import RunReader
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate, assert_no_new_threads
 from tests.suite.waiting import poll_pause
@@ -43,6 +44,20 @@ def whole_log(runner: DefaultRunner, handle: WorkflowHandle, count: int) -> list
 
 def briefly(lines: list[LogLine] | tuple[LogLine, ...]) -> list[tuple[str, int, int, str]]:
     return [(line.node, line.iteration, line.attempt, line.text.splitlines()[-1]) for line in lines]
+
+
+def count_journal_reads(runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The entries behind which the journal is read by readers of the log, at each look."""
+    looks: list[int] = []
+    store = runner._engine.store
+    read = store.read_journal
+
+    def counted(run_id: str, after_seq: int = 0) -> Any:
+        looks.append(after_seq)
+        return read(run_id, after_seq=after_seq)
+
+    monkeypatch.setattr(store, "read_journal", counted)
+    return looks
 
 
 @pytest.fixture
@@ -109,6 +124,25 @@ def test_it_is_read_on_from_every_place_in_pages_of_every_size(capturing: Defaul
             found += page.lines
             cursor, has_more = page.cursor, page.has_more
         assert found == whole
+
+
+def test_a_log_of_many_pages_reads_its_run_once(
+    capturing: DefaultRunner, define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 2 * PAGE_ROWS + 1
+
+    def body(context: Context) -> None:
+        for k in range(count):
+            print(k)
+
+    handle = capturing.submit(define("w", ("a", body, {})))
+    handle.result(SIGNAL_TIMEOUT_SECONDS)
+    runs = reader_of(capturing)
+    while runs.store.read_logs(handle.run_id, count - 1) == []:
+        poll_pause()
+    looks = count_journal_reads(capturing, monkeypatch)
+    assert [line.text for line in iter_logs(runs, handle.run_id)] == [str(k) for k in range(count)]
+    assert looks == [0]
 
 
 def test_iterations_of_a_loop_and_runs_of_a_map(capturing: DefaultRunner) -> None:
@@ -195,7 +229,9 @@ def test_logs_are_pruned_with_their_run(capturing: DefaultRunner, define: Define
 # -- while it goes on
 
 
-def test_it_is_followed_to_the_end_of_the_run(capturing: DefaultRunner, define: Define, gate: Gate) -> None:
+def test_it_is_followed_to_the_end_of_the_run(
+    capturing: DefaultRunner, define: Define, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def body(context: Context) -> None:
         print("before")
         gate()
@@ -203,11 +239,13 @@ def test_it_is_followed_to_the_end_of_the_run(capturing: DefaultRunner, define: 
         raise ValueError("the end")
 
     handle = capturing.submit(define("w", ("a", body, {})))
+    looks = count_journal_reads(capturing, monkeypatch)
     seen: list[str] = []
     for line in follow_logs(reader_of(capturing), handle.run_id):
         seen.append(line.text.splitlines()[-1])
         gate.open.set()
     assert seen == ["before", "after", "ValueError: the end"]
+    assert (looks[0], looks.count(0), len(looks) > 1) == (0, 1, True), "each further look costs what is new"
 
 
 def test_coroutines_follow_too(capturing: DefaultRunner, define: Define) -> None:

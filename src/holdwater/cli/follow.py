@@ -213,9 +213,7 @@ class _QuestionPrinter:
         if new:
             self._printed.update((pause.asking_run_id, pause.pause_id) for pause in new)
             pause_texts.print_pauses(new)
-            pause_texts.print_answer_command(
-                result.run_id, new, self._database, other_count=len(pauses) - len(new)
-            )
+            pause_texts.print_answer_command(result.run_id, new, self._database, other_count=len(pauses) - len(new))
 
 
 class _ResultWaiter:

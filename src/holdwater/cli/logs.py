@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -15,9 +15,7 @@ from holdwater.cli.idle_notice import CHECK_SECONDS, IdleNotice
 
 if TYPE_CHECKING:
     from holdwater.runs.logs import LogLine
-    from holdwater.runs.reader import RunReader
 
-PAGE_LINES: Final = 1000
 _LEVEL_COLOURS: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
 
@@ -40,11 +38,11 @@ def logs(
     own process does with capture_logs=True and capture_output=True.
     """
     from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.logs import follow_logs
+    from holdwater.operations.logs import follow_logs, iter_logs
 
     with open_for_reading(database) as opened:
         if not follow:
-            _print_lines(_stored_lines(opened.runs, run, node, attempt, after), as_json=as_json)
+            _print_lines(iter_logs(opened.runs, run, node, attempt, after), as_json=as_json)
             return
         follower = follow_logs(opened.runs, run, node, attempt, after)
         notice = IdleNotice(opened.runs, follower.run_id, database)
@@ -57,18 +55,6 @@ def logs(
 def _print_lines(lines: Iterable[LogLine], *, as_json: bool) -> None:
     for line in lines:
         click.echo(json.dumps(asdict(line)) if as_json else _format_line(line))
-
-
-def _stored_lines(
-    runs: RunReader, run: str, node: str | None, attempt: int | None, after: str | None
-) -> Iterator[LogLine]:
-    from holdwater.operations.logs import read_logs
-
-    has_more = True
-    while has_more:
-        page = read_logs(runs, run, node, attempt, after, PAGE_LINES)
-        yield from page.lines
-        after, has_more = page.cursor, page.has_more
 
 
 def _format_line(line: LogLine) -> str:

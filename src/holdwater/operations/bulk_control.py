@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from holdwater.engine import Engine
-from holdwater.errors import InvalidTransition, RunNotFound, StructureChanged
+from holdwater.errors import (
+    DecodingError,
+    InvalidArgument,
+    InvalidTransition,
+    RunNotFound,
+    StoreError,
+    StoreUnavailable,
+    StructureChanged,
+)
 from holdwater.model.records import RunFilter
 from holdwater.operations.control import cancel_run, pause_run, resume_run, retry_run
 from holdwater.operations.runs import list_runs
@@ -18,6 +26,8 @@ MAX_RUNS: Final = 1_000
 MAX_REFUSALS: Final = 20
 """refusals that are told with their reasons"""
 
+_REFUSALS: Final = (DecodingError, InvalidArgument, InvalidTransition, RunNotFound, StoreError, StructureChanged)
+"""of one run, which must not hold up the others"""
 _CONTROL: Final[dict[BulkVerb, Callable[..., object]]] = {
     "cancel": cancel_run,
     "pause": pause_run,
@@ -44,7 +54,7 @@ def control_runs(
 ) -> BulkResult:
     """Cancel, pause, resume or retry runs; a run that it does not fit is left as it is, and told.
 
-    Raises StoreUnavailable, RunnerClosed; what was done until then stays.
+    So is one that cannot be read.  Raises StoreUnavailable, RunnerClosed; what was done until then stays.
     """
     ids = list(dict.fromkeys(run_ids))
     done, refused = 0, 0
@@ -53,7 +63,9 @@ def control_runs(
         try:
             _CONTROL[verb](engine, run_id, reason, by=by)
             done += 1
-        except (InvalidTransition, RunNotFound, StructureChanged) as error:
+        except StoreUnavailable:
+            raise
+        except _REFUSALS as error:
             refused += 1
             if len(refusals) < MAX_REFUSALS:
                 refusals[run_id] = error.message

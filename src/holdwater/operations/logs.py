@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from holdwater.operations.runs import find_run
+from holdwater.runs.folded_runs import FoldedRuns
 from holdwater.runs.log_follower import LogFollower
 from holdwater.runs.logs import LogLine, LogPage, LogReader
 from holdwater.runs.reader import RunReader
 
-__all__ = ["LogFollower", "LogLine", "LogPage", "follow_logs", "read_logs"]
+__all__ = ["LogFollower", "LogLine", "LogPage", "follow_logs", "iter_logs", "read_logs"]
 
 
 def read_logs(
@@ -27,6 +30,25 @@ def read_logs(
     return LogReader(runs, find_run(runs, reference).id, node, attempt).read(after, limit)
 
 
+def iter_logs(
+    runs: RunReader,
+    reference: str,
+    node: str | None = None,
+    attempt: int | None = None,
+    after: str | None = None,
+) -> Iterator[LogLine]:
+    """Iterate over the log of a run as it is now, from a cursor on; the run itself is read once, not for each page.
+
+    Raises RunNotFound, AmbiguousRun, TaskNotFound, InvalidArgument, StoreError.
+    """
+    reader = LogReader(runs, find_run(runs, reference).id, node, attempt)
+    has_more = True
+    while has_more:
+        page = reader.read(after)
+        yield from page.lines
+        after, has_more = page.cursor, page.has_more
+
+
 def follow_logs(
     runs: RunReader,
     reference: str,
@@ -41,6 +63,7 @@ def follow_logs(
     Raises RunNotFound, AmbiguousRun, TaskNotFound, InvalidArgument, StoreError.
     """
     run_id, channel = find_run(runs, reference).id, runs.listen()
+    folded = FoldedRuns(runs.store, runs.clock, max_runs=1)  # each look costs what is new
     return LogFollower(
-        runs, channel.watchers, run_id, node, attempt, after, has_notifications=channel.has_notifications
+        folded, channel.watchers, run_id, node, attempt, after, has_notifications=channel.has_notifications
     )

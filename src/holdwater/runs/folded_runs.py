@@ -59,6 +59,8 @@ class FoldedRuns(RunReader):
     def _read(self, kept: _Kept, row: RunRow) -> RunView:
         """Read a run on from where it was read before."""
         earlier = kept.run
+        if earlier is not None and row.seq < earlier.row.seq:  # others have read it on while this waited for the lock
+            row = self.row(row.id)
         if earlier is None or not _is_same_run(earlier, row):
             kept.run, kept.view = self.fold(row), None
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from holdwater.model.statuses import ACTIVE_STATUSES, RunStatus
+from holdwater.model.statuses import ACTIVE_STATUSES
 from holdwater.operations.doctor.findings import Finding
 from holdwater.operations.doctor.state import DatabaseState
 from holdwater.runs.view import RunView
@@ -30,7 +30,7 @@ def waited_children(state: DatabaseState, view: RunView) -> Iterator[WaitedChild
     """Find the unfinished child runs of each node, and those that task functions have started."""
     for node, children in view.fan_outs.items():
         unfinished = [child for child in children if child.status in ACTIVE_STATUSES]
-        active = [child.run_id for child in sorted(unfinished, key=lambda child: child.status != RunStatus.PAUSED)]
+        active = [child.run_id for child in sorted(unfinished, key=lambda child: child.status != "paused")]
         if active:
             yield _waited(view, active, len(children), node)
     called = [row.id for row in islice(state.database.runs.called_children(view.info), MAX_CALLED)]
