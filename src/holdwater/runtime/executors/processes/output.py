@@ -17,6 +17,8 @@ from holdwater.runtime.executors.base import TaskInvocation
 from holdwater.runtime.executors.processes.worker import write_all
 
 CHUNK_BYTES: Final = 65_536
+MAX_PIPE_CHUNKS: Final = 16
+"""that a pipe holds at most: whatever there is more comes from a program which the function has left running"""
 CLOSE_SECONDS: Final = 1.0
 _TARGETS: Final[dict[OutputStream, int]] = {"stdout": 1, "stderr": 2}
 """stream -> file descriptor of this process that it is passed on to"""
@@ -131,8 +133,9 @@ class CapturedOutput(WorkerOutput):
     def _drain(self) -> None:
         """Read what is there; the lock is held."""
         for fd in list(self._readable):
-            while self._read(fd, until_empty=True):
-                pass
+            for _ in range(MAX_PIPE_CHUNKS):
+                if not self._read(fd, until_empty=True):
+                    break
 
     def _read(self, fd: int, *, until_empty: bool = False) -> bool:
         """Read a chunk; returns False at the end, and if `until_empty` when nothing is there."""
