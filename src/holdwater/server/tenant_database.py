@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from typing import Annotated, Final, Self
 
@@ -34,6 +35,8 @@ class TenantDatabase:
         self.tenant, self.database = tenant, database
         self.folded_runs = FoldedRuns(database.store, database.clock)
         self.graph_layouts = GraphLayouts(database)
+        self.maintenance = threading.Lock()
+        """held while a request checks all runs, or deletes old ones"""
         self._engine, self._resources = engine, resources
         self.read_only_reason = "" if engine is not None else "This server only reads the database."
         """a sentence, if nothing can be changed; empty if it can"""
