@@ -155,7 +155,7 @@ def test_what_no_schema_can_judge_is_judged_by_the_code(asking: Shell) -> None:
 
 def test_the_question_is_shown_with_its_type(asking: Shell) -> None:
     done = asking("run", "asking.py:choice", "--context", '{"total": 27}')
-    assert "waits for ask (one of 'small', 'large'): 'pay 27?'" in done.stdout
+    assert "waits for ask (one of 'small', 'large'): pay 27?" in done.stdout
     assert """waits for ask (one of 'small', 'large')""" in asking("runs", "show", "@last").stdout
     (pause,) = json.loads(asking("runs", "show", "@last", "--json").stdout)["pauses"]
     assert pause["answer_schema"] == {"enum": ["small", "large"]}

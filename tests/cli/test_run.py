@@ -316,7 +316,7 @@ def test_the_question_of_a_child_run_is_printed(shell: Shell) -> None:
     process = shell.start("run", "asks.py:parent")
     assert process.stdout is not None
     said = iter(process.stdout)
-    assert any("waits for child/review (yes or no): 'ship it?'" in line for line in said)
+    assert any("waits for child/review (yes or no): ship it?" in line for line in said)
     command = next(said)
     assert "holdwater runs answer" in command
     answered = shell("runs", "answer", "@last", "yes")

@@ -99,7 +99,7 @@ def test_a_run_that_waits_for_an_answer_says_how_to_give_it(styles: Shell) -> No
     assert done.returncode == 4
     (run,) = json.loads(styles("runs", "list", "--json").stdout)
     run_id = run["run_id"]
-    assert "waits for approve: {'draft': 'About rain'}\n" in done.stdout
+    assert "waits for approve: draft: About rain\n" in done.stdout
     assert f"`holdwater runs answer {run_id} ANSWER`" in done.stdout
 
     again = styles("run", "styles:review", "--resume", run_id, "--json")

@@ -13,8 +13,10 @@ import pytest
 from holdwater import Context, DefaultRunner, TaskHandle, WorkflowHandle
 from holdwater.graphs import Graph, InterruptNode, node, register_graph
 from holdwater.model.registry import registry
+from holdwater.model.values import StoredValue
 from holdwater.operations import OpenQuestion, count_questions, list_questions
 from holdwater.operations.databases import Database, open_for_control, open_for_reading
+from holdwater.operations.questions import question_text
 from tests.suite.open_questions import assert_questions_are_recorded
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate, define, gate, open_runner, runner, url
 from tests.suite.waiting import poll_pause
@@ -56,6 +58,30 @@ def until_paused(runner: DefaultRunner, name: str, **given: Any) -> WorkflowHand
 
 def database_of(runner: DefaultRunner) -> Database:
     return Database.of(runner._engine)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("publish?\n\n  It is late", "publish? It is late"),
+        ({"question": "Pay this back?", "amount": 950, "items": [1, "a"]},
+         "question: Pay this back?, amount: 950, items: [1, 'a']"),
+        ({}, "{}"),
+        ((1, 2), "(1, 2)"),
+        ("x" * 60, "x" * 60),
+        ("x" * 61, "x" * 59 + "…"),
+        ("x" * 1000, "x" * 59 + "…"),
+        ({"a": "x" * 57}, "a: " + "x" * 57),
+        ({"a": "x" * 57, "b": 1}, "a: " + "x" * 56 + "…"),
+        ({str(k): k for k in range(100)}, ", ".join([f"{k}: {k}" for k in range(11)])[:59] + "…"),
+    ],
+)  # fmt: skip
+def test_a_question_in_one_line(value: Any, text: str) -> None:
+    assert question_text(StoredValue.encode(value), 60) == text
+
+
+def test_a_question_without_a_value_has_no_text() -> None:
+    assert question_text(None, 60) == ""
 
 
 def open_questions(runner: DefaultRunner, **options: Any) -> list[OpenQuestion]:

@@ -36,10 +36,10 @@ def pauses_to_json(pauses: Sequence[Pause], *, typed: bool) -> list[dict[str, An
 def print_pauses(pauses: Sequence[Pause]) -> None:
     """One line for each question."""
     from holdwater.model.schema_validation import describe_schema
-    from holdwater.model.value_types.display import to_display_text
+    from holdwater.operations.questions import question_text
 
     for pause in pauses:
-        shown = "" if pause.question is None else f": {escape_unsafe(to_display_text(pause.question.tree, 300))}"
+        shown = "" if pause.question is None else f": {escape_unsafe(question_text(pause.question, 300))}"
         kind = "" if pause.answer_schema is None else f" ({truncate(describe_schema(pause.answer_schema), 120)})"
         click.echo(f"waits for {escape_unsafe(pause.pause_id)}{kind}{shown}")
 

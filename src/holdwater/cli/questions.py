@@ -48,9 +48,9 @@ def questions(database: str, oldest: bool, limit: int, as_json: bool, typed: boo
 
 def _row(question: OpenQuestion, now: Micros) -> tuple[str, ...]:
     from holdwater.model.schema_validation import describe_schema
-    from holdwater.model.value_types.display import to_display_text
+    from holdwater.operations.questions import question_text
 
-    asked = "" if question.question is None else to_display_text(question.question.tree, 60)
+    asked = question_text(question.question, 60)
     return (
         short_id(question.run_id),
         truncate(question.workflow, 40),

@@ -9,6 +9,8 @@ from holdwater.errors import DecodingError, StoreError, StoreUnavailable
 from holdwater.model.json_schema import Schema
 from holdwater.model.records import QuestionCursor, QuestionRow
 from holdwater.model.time import Micros
+from holdwater.model.value_types.display import to_display_text
+from holdwater.model.value_types.tag import TAG, Tree
 from holdwater.model.values import StoredValue
 from holdwater.operations.databases import Database
 from holdwater.runs.question_locator import QuestionLocator
@@ -85,6 +87,38 @@ def count_questions(database: Database, *, limit: int = COUNT_LIMIT) -> Question
     """Count open questions, up to a limit.  Raises StoreUnavailable."""
     count = database.store.count_questions(limit + 1)
     return QuestionCount(min(count, limit), count > limit)
+
+
+def question_text(question: StoredValue | None, max_chars: int) -> str:
+    """Return the value a question shows as one line of at most `max_chars` characters; "" if it shows none.
+
+    A text as it is, the items of a dict as `key: value`, anything else as `to_display_text` has it.
+    """
+    if question is None:
+        return ""
+    tree = question.tree
+    if type(tree) is not dict or TAG in tree or not tree:
+        return _cut(_line_of(tree, max_chars), max_chars)
+    parts: list[str] = []
+    left = max_chars
+    for key, value in tree.items():
+        parts.append(f"{_line_of(key, max_chars)}: {_line_of(value, max_chars)}")
+        left -= len(parts[-1]) + 2
+        if left < -2:
+            break
+    return _cut(", ".join(parts), max_chars)
+
+
+def _line_of(tree: Tree, max_chars: int) -> str:
+    """Return a value in one line, little longer than `max_chars` characters if it is cut."""
+    if type(tree) is not str:
+        return to_display_text(tree, max_chars)
+    line = " ".join(tree[: max_chars + 1].split())
+    return line if len(tree) <= max_chars + 1 else f"{line}…"
+
+
+def _cut(text: str, max_chars: int) -> str:
+    return text if len(text) <= max_chars else f"{text[: max_chars - 1]}…"
 
 
 def _read(database: Database, locator: QuestionLocator, row: QuestionRow) -> OpenQuestion | None:

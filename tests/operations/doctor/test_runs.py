@@ -300,7 +300,7 @@ def test_answers_are_waited_for_also_those_of_child_runs(runner: DefaultRunner) 
         one = run_to_rest(runner, "low", draft="rain")
         asked = findings(database, one.run_id)["waits_for_answer"]
         assert asked.severity == "problem"
-        assert asked.sentence.endswith("for the answer to 'ask' (yes or no): 'rain'")
+        assert asked.sentence.endswith("for the answer to 'ask' (yes or no): rain")
         assert asked.command == ("runs", "answer", one.run_id, "ANSWER")
         two = run_to_rest(runner, "outer", draft="snow")
         found = findings(database, two.run_id)

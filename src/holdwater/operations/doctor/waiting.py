@@ -8,9 +8,9 @@ from typing import Final
 from holdwater.model.events import InputRequested
 from holdwater.model.schema_validation import describe_schema
 from holdwater.model.time import to_rfc3339
-from holdwater.model.value_types.display import to_display_text
 from holdwater.operations.doctor.findings import Finding
 from holdwater.operations.doctor.state import DatabaseState
+from holdwater.operations.questions import question_text
 from holdwater.runs.open_pauses import Pause
 from holdwater.runs.view import RunView
 
@@ -43,7 +43,7 @@ def _question_finding(state: DatabaseState, view: RunView, pause: Pause, *, is_o
         ),
         view.info.created_at,
     )
-    shown = "" if pause.question is None else f": {to_display_text(pause.question.tree, _SHOWN_CHARS)}"
+    shown = "" if pause.question is None else f": {question_text(pause.question, _SHOWN_CHARS)}"
     which = () if is_only else ("--pause", pause.pause_id)
     kind = "" if pause.answer_schema is None else f" ({describe_schema(pause.answer_schema)})"
     return Finding(

@@ -12,7 +12,7 @@ from holdwater.errors import AnswerError, HoldwaterError, PauseNotFound
 from holdwater.model.records import QuestionCursor
 from holdwater.model.time import Micros
 from holdwater.operations.control import answer_pause, find_pause
-from holdwater.operations.questions import OpenQuestion, count_questions, list_questions
+from holdwater.operations.questions import OpenQuestion, count_questions, list_questions, question_text
 from holdwater.server.acts import page_url
 from holdwater.server.form_posts import PostedForm, form_texts
 from holdwater.server.forms import Form, build_form, read_form, show_posted
@@ -27,6 +27,8 @@ from holdwater.server.value_tree import ShownValue, show_value
 router = APIRouter()
 
 PAGE_QUESTIONS: Final = 25
+MAX_LINE_CHARACTERS: Final = 200
+"""of a question that is not opened"""
 BY: Final = "ui"
 """author of answers given in the web UI"""
 _CURSOR_SEPARATOR: Final = " "
@@ -40,6 +42,11 @@ class ShownQuestion:
     value: ShownValue | None
     form: Form
     error: str = ""
+
+    @property
+    def line(self) -> str:
+        """What it asks, in one line."""
+        return question_text(self.question.question, MAX_LINE_CHARACTERS)
 
     @property
     def key(self) -> str:
