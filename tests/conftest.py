@@ -9,6 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from holdwater.model.registry import registry
+from holdwater.model.triggers import triggers
 from tests.postgres.cluster import Cluster
 from tests.postgres.schemas import SchemaPool
 from tests.suite import reaper
@@ -64,6 +66,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if number % 4:
             for mark in LONG:
                 item.add_marker(mark)
+
+
+@pytest.fixture(autouse=True)
+def own_definitions() -> Iterator[None]:
+    """Forget the workflows and triggers that a test has registered: every runner executes all that are known."""
+    workflows, known_triggers = set(registry.names()), {known.name for known in triggers.list_triggers()}
+    yield
+    for name in set(registry.names()) - workflows:
+        registry.unregister(name)
+    for name in {known.name for known in triggers.list_triggers()} - known_triggers:
+        triggers.unregister(name)
 
 
 @pytest.fixture(scope="session")

@@ -133,6 +133,30 @@ def test_health(start_worker: StartWorker, client: Client, tmp_path: Path) -> No
     assert worker.process.wait(60) == 0
 
 
+def test_a_worker_whose_runner_has_failed_ends(shell: Shell) -> None:
+    """A supervisor starts another process in its place."""
+    (shell.home / "breaks.py").write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from flows import *\n"
+        "import holdwater.cli.worker\n"
+        "from holdwater.runtime.loop import Loop\n"
+        "sys.modules['holdwater.cli.worker'].CHECK_SECONDS = 0.05\n"
+        "turn = Loop._run_once\n"
+        "def run_once(self):\n"
+        "    if Path('break').exists(): raise SystemExit\n"
+        "    return turn(self)\n"
+        "Loop._run_once = run_once\n"
+    )
+    worker = shell.start("worker", "breaks")
+    assert worker.stdout is not None
+    assert worker.stderr is not None
+    assert worker.stdout.readline().startswith("ready: ")
+    (shell.home / "break").touch()
+    assert worker.wait(60) == 70
+    assert "this runner stopped after an internal error; its runs are recorded" in worker.stderr.read()
+
+
 def test_a_port_that_is_taken(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

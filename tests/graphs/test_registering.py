@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,14 +15,6 @@ from holdwater.model.registry import Registry, registry
 @node(output_name="doubled")
 def double(x: int) -> int:
     return 2 * x
-
-
-@pytest.fixture(autouse=True)
-def own_names() -> Iterator[None]:
-    before = set(registry.names())
-    yield
-    for name in set(registry.names()) - before:
-        registry.unregister(name)
 
 
 def test_a_registered_graph_runs_by_its_name() -> None:

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     from holdwater.runners.tasks.config import DefaultRunnerConfig
     from holdwater.runners.tasks.default_runner import DefaultRunner
+    from holdwater.runners.tasks.health import RunnerHealth
 
 MAX_LISTED_CHARS: Final = 500
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+CHECK_SECONDS: Final = 5.0
 FORCED: Final = 1
 """exit code after a second signal"""
 
@@ -70,7 +72,7 @@ def worker(
 
     When it works it prints a line that begins with `ready`.  At SIGTERM or Ctrl-C it takes no more work, gives running
     functions --drain-seconds to end, leaves the rest to other workers, and exits with 0; at a second signal it ends at
-    once, with 1.  Under systemd it notifies of its state (Type=notify).
+    once, with 1; after an error inside Holdwater, with 70.  Under systemd it notifies of its state (Type=notify).
     """
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
     address = None if health is None else health_server.parse_address(health)
@@ -82,7 +84,8 @@ def worker(
             with health_server.serving(address, runner.health):
                 click.echo(_ready_line(runner, runner.announce()))
                 service_manager.notify("READY=1")
-                stop.requested.wait()
+                while not stop.requested.wait(CHECK_SECONDS):
+                    _raise_if_failed(runner.health())
                 service_manager.notify("STOPPING=1")
                 click.echo(
                     f"draining: running task functions have {format_duration(drain_seconds)} to end; "
@@ -117,6 +120,12 @@ def _open_runner(database: str, config: DefaultRunnerConfig) -> DefaultRunner:
     from holdwater.runners.tasks.default_runner import DefaultRunner
 
     return DefaultRunner(database, config=config)
+
+
+def _raise_if_failed(health: RunnerHealth) -> None:
+    """Fail with exit code 70 when the runner executes nothing any more: a supervisor starts another process."""
+    if health.has_failed:
+        raise CommandError(health.reason, code=exit_codes.INTERNAL)
 
 
 def _ready_line(runner: DefaultRunner, served: Sequence[str]) -> str:

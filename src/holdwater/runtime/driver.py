@@ -103,9 +103,11 @@ class Driver:
     def announce(self, timeout_seconds: float) -> list[str]:
         """Have the workflows and the row of this runner written at once; returns the names it can execute.
 
-        Raises StoreUnavailable if they are not written in time.
+        Raises StoreUnavailable if they are not written in time, RunnerClosed.
         """
-        if self.services.announcer.finished.wait(timeout_seconds) and self._core.heartbeat.beat_now(timeout_seconds):
+        finished = threading.Event()
+        self.loop.call_soon_strict(lambda: self.services.announcer.request(finished))
+        if finished.wait(timeout_seconds) and self._core.heartbeat.beat_now(timeout_seconds):
             return self._core.heartbeat.workflow_names
         raise StoreUnavailable(f"this runner could not be announced within {timeout_seconds:g} s")
 

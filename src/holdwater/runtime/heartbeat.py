@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
 from typing import Final
 
 from holdwater.errors import HoldwaterError, RunnerClosed, StoreUnavailable
@@ -56,6 +57,8 @@ class RunnerHeartbeat:
         self._beat_needed = threading.Event()
         self._loop_answered = threading.Event()
         self._written = threading.Event()
+        self._requests: deque[threading.Event] = deque()
+        """set with the first heartbeat that begins after them"""
         self._thread = threading.Thread(target=self._thread_main, name="holdwater-heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -65,9 +68,10 @@ class RunnerHeartbeat:
 
     def beat_now(self, timeout_seconds: float) -> bool:
         """Have the row written at once; returns True when it is."""
-        self._written.clear()
+        written = threading.Event()
+        self._requests.append(written)
         self._beat_needed.set()
-        return self._written.wait(timeout_seconds)
+        return written.wait(timeout_seconds)
 
     def on_workflows_changed(self) -> None:
         """The next heartbeat names the workflows anew."""
@@ -94,16 +98,21 @@ class RunnerHeartbeat:
             pass  # it is shown as gone soon, and deleted by others later
 
     def _thread_main(self) -> None:
+        requests: list[threading.Event] = []
         self._beat_needed.wait(FIRST_HEARTBEAT_SECONDS)
         while not self._closed.is_set():
             self._beat_needed.clear()
             self._loop_answered.clear()
             if self._closed.is_set():  # looked at after the events are cleared, which `close` sets
                 break
+            while self._requests:
+                requests.append(self._requests.popleft())
             self._inbox.call_soon(self._answer)
             self._loop_answered.wait()
-            if not self._closed.is_set():
-                self._write()
+            if not self._closed.is_set() and self._write():
+                for written in requests:
+                    written.set()
+                requests.clear()
             self._beat_needed.wait(HEARTBEAT_SECONDS)
 
     def _answer(self) -> None:
@@ -113,15 +122,17 @@ class RunnerHeartbeat:
             self.workflow_names = sorted(self._workflows.names())
         self._loop_answered.set()
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
         now = self._clock.now()
         try:
             self._store.put_runner(self._row(now), Micros(now - FORGOTTEN_AFTER_US))
             self._written.set()
+            return True
         except (StoreUnavailable, RunnerClosed):
             pass  # the next heartbeat tries again
         except HoldwaterError as error:
             self._error_log.add("the heartbeat of the runner, tried again later", error)
+        return False
 
     def _row(self, now: Micros) -> RunnerRow:
         host, pid = ids.parse_owner_id(self._owner)

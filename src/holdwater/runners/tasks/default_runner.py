@@ -212,7 +212,8 @@ class DefaultRunner(RunMethods, ScheduleMethods):
     def announce(self, timeout: float = 10.0) -> list[str]:
         """Announce this runner and its workflows in the catalog of the database now, not only after a second.
 
-        Returns the names of the workflows it executes.  Raises StoreUnavailable if it cannot be done in time.
+        Returns the names of the workflows it executes.  Raises StoreUnavailable if it cannot be done in time,
+        RunnerClosed.
         """
         return self._engine.driver.announce(timeout)
 

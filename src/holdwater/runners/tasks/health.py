@@ -18,11 +18,13 @@ class RunnerHealth:
 
     `is_alive`: its loop answers, or has answered less than 60 s ago; a process that is not alive is to be restarted.
     `is_ready`: it takes work: it is alive, does not shut down, and its database answers.  `reason`: why it is not.
+    `has_failed`: an error inside Holdwater has ended its loop, so it executes nothing any more.
     """
 
     is_alive: bool
     is_ready: bool
     reason: str = ""
+    has_failed: bool = False
 
 
 def check_health(engine: Engine) -> RunnerHealth:
@@ -31,8 +33,8 @@ def check_health(engine: Engine) -> RunnerHealth:
     try:
         silent_seconds = driver.seconds_since_answer()
     except RunnerClosed as error:
-        is_draining = driver.loop.is_closing and error.__cause__ is None
-        return RunnerHealth(is_draining, False, error.message)
+        has_failed = error.__cause__ is not None
+        return RunnerHealth(driver.loop.is_closing and not has_failed, False, error.message, has_failed)
     if silent_seconds > STUCK_AFTER_SECONDS:
         return RunnerHealth(False, False, f"the loop has not answered for {silent_seconds:.0f} s")
     if silent_seconds:

@@ -31,9 +31,13 @@ class WorkflowAnnouncer:
         self._is_enabled: Final = enabled
         self.check_needed = enabled
         """workflows may have been registered"""
-        self.finished: Final = threading.Event()
-        """set when all that was registered until then has been announced; other threads wait for it"""
+        self._waiting: list[threading.Event] = []
         self._announced: dict[str, WorkflowDefinition] = {}
+
+    def request(self, finished: threading.Event) -> None:
+        """Set an event when all that is registered now has been announced."""
+        self._waiting.append(finished)
+        self.check_needed = True
 
     def due_at(self, now: Micros) -> Micros | None:
         return now if self.check_needed and self._is_enabled else None
@@ -56,7 +60,9 @@ class WorkflowAnnouncer:
             self._store.announce_workflows(rows, plans)
             self._announced.update(new)
         self.check_needed = False
-        self.finished.set()
+        for finished in self._waiting:
+            finished.set()
+        self._waiting.clear()
 
     def _new_definitions(self) -> dict[str, WorkflowDefinition]:
         """Find the definitions that were registered since the last look, without those inside of others."""

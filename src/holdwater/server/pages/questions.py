@@ -45,7 +45,7 @@ class ShownQuestion:
 
     @property
     def line(self) -> str:
-        """What it asks, in one line."""
+        """The question in one line."""
         return question_text(self.question.question, MAX_LINE_CHARACTERS)
 
     @property

@@ -18,7 +18,7 @@ from holdwater.runtime.executors.processes.worker import write_all
 
 CHUNK_BYTES: Final = 65_536
 MAX_PIPE_CHUNKS: Final = 16
-"""that a pipe holds at most: whatever there is more comes from a program which the function has left running"""
+"""more than a pipe holds; the rest comes from a program that the function has left running"""
 CLOSE_SECONDS: Final = 1.0
 _TARGETS: Final[dict[OutputStream, int]] = {"stdout": 1, "stderr": 2}
 """stream -> file descriptor of this process that it is passed on to"""
