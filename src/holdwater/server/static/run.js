@@ -230,7 +230,7 @@ document.addEventListener('pointerdown', (event) => {
   }, { once: true });
 });
 
-// -- live: what changes is fetched, at most four times a second
+// -- live: what changes is fetched, at most ten times a second
 
 const AGAIN_MS = 1500;
 let later = 0;
@@ -239,7 +239,7 @@ const refresh = throttle(async () => {
   const asked = performance.now();
   await show(location.href);
   await new Promise((done) => setTimeout(done, 3 * (performance.now() - asked)));
-}, 250);
+}, 100);
 function settle() {
   clearTimeout(later);
   // the start of a function is no event: one more look finds those that have begun
