@@ -13,6 +13,7 @@ from tests.storage.catalog_conformance import CatalogConformance
 from tests.storage.conformance import StoreConformance, StoreLocation
 from tests.storage.drawing_conformance import DrawingConformance
 from tests.storage.log_conformance import LogConformance
+from tests.storage.map_item_conformance import MapItemConformance
 from tests.storage.question_conformance import QuestionConformance
 from tests.storage.run_list_conformance import RunListConformance
 from tests.storage.schedule_conformance import ScheduleConformance
@@ -68,4 +69,8 @@ class TestLogsOfEveryStore(LogConformance):
 
 
 class TestDrawingsOfEveryStore(DrawingConformance):
+    pass
+
+
+class TestMapItemsOfEveryStore(MapItemConformance):
     pass

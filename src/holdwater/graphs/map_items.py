@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,29 +55,104 @@ def expand_items(
     Raises MapOverError for missing inputs, inputs that are not lists, lists of unequal length with "zip", an unknown
     mode, and a `clone` that names no shared input.
     """
+    params = _check_params(map_over)
+    columns = [_get_column(name, inputs) for name in params]
+    if mode == "zip":
+        if len({len(column) for column in columns}) > 1:
+            raise _length_error(params, columns)
+        rows = list(zip(*columns, strict=True))
+    elif mode == "product":
+        rows = list(itertools.product(*columns))
+    else:
+        raise _mode_error(mode)
+    shared = {name: value for name, value in inputs.items() if name not in params}
+    return MapItems(params, rows, shared, _resolve_clone(clone, params, shared))
+
+
+@dataclass(frozen=True, slots=True)
+class ItemStream:
+    """The items of a map, drawn one by one.
+
+    `items`: the names and the shared inputs, without rows.  `rows`: values of the mapped inputs, per item.
+    `total`: number of items; None if an input does not tell its length.
+    """
+
+    items: MapItems
+    rows: Iterator[tuple[Any, ...]]
+    total: int | None
+
+
+def stream_items(
+    inputs: Mapping[str, Any],
+    map_over: str | Iterable[str],
+    mode: MapMode = "zip",
+    clone: bool | Iterable[str] = False,
+) -> ItemStream:
+    """Expand mapped inputs to items as `expand_items` does, but draw from iterators lazily.
+
+    In a product the first input is drawn lazily, and all others are lists.  Raises MapOverError as `expand_items` does,
+    also for a set, which has another order in every process; for iterators of unequal length only when one ends.
+    """
+    params = _check_params(map_over)
+    columns = [_check_column(name, inputs) for name in params]
+    for name, column in zip(params, columns, strict=True):
+        if isinstance(column, (set, frozenset)):
+            raise MapOverError(f"input {name!r} is a set, which has no order", hint=f"sorted({name})")
+    lengths = [len(column) if isinstance(column, Sized) else None for column in columns]
+    shared = {name: value for name, value in inputs.items() if name not in params}
+    items = MapItems(params, (), shared, _resolve_clone(clone, params, shared))
+    if mode == "product":
+        first, others = columns[0], [list(column) for column in columns[1:]]
+        count = None if lengths[0] is None else math.prod([lengths[0], *map(len, others)])
+        return ItemStream(items, ((one, *rest) for one in first for rest in itertools.product(*others)), count)
+    if mode != "zip":
+        raise _mode_error(mode)
+    known = [length for length in lengths if length is not None]
+    if len(set(known)) > 1:
+        raise _length_error(params, columns)
+    return ItemStream(items, _zip_rows(params, columns), known[0] if known else None)
+
+
+def _zip_rows(params: tuple[str, ...], columns: Sequence[Iterable[Any]]) -> Iterator[tuple[Any, ...]]:
+    end: Any = object()
+    for index, row in enumerate(itertools.zip_longest(*columns, fillvalue=end)):
+        ended = [name for name, value in zip(params, row, strict=True) if value is end]
+        if ended:
+            raise MapOverError(
+                f"input {ended[0]!r} ends after {index} items, and others go on: mode 'zip' needs one length"
+            )
+        yield row
+
+
+def _check_params(map_over: str | Iterable[str]) -> tuple[str, ...]:
     params = (map_over,) if isinstance(map_over, str) else tuple(map_over)
     if not params:
         raise MapOverError("map_over needs the name of at least one input", hint='map_over="items"')
     if len(set(params)) < len(params):
         raise MapOverError(f"map_over names an input twice: {params}")
-    columns = [_get_column(name, inputs) for name in params]
-    if mode == "zip":
-        if len({len(column) for column in columns}) > 1:
-            lengths = ", ".join(f"{name}: {len(column)}" for name, column in zip(params, columns, strict=True))
-            raise MapOverError(
-                f'the lists are not of one length ({lengths}), as mode "zip" needs them',
-                hint='map_mode="product" takes every combination',
-            )
-        rows = list(zip(*columns, strict=True))
-    elif mode == "product":
-        rows = list(itertools.product(*columns))
-    else:
-        raise MapOverError(f'map_mode is "zip" or "product", not {mode!r}')
-    shared = {name: value for name, value in inputs.items() if name not in params}
-    return MapItems(params, rows, shared, _resolve_clone(clone, params, shared))
+    return params
+
+
+def _length_error(params: tuple[str, ...], columns: Sequence[Iterable[Any]]) -> MapOverError:
+    lengths = ", ".join(
+        f"{name}: {len(column)}" for name, column in zip(params, columns, strict=True) if isinstance(column, Sized)
+    )
+    return MapOverError(
+        f'the lists are not of one length ({lengths}), as mode "zip" needs them',
+        hint='map_mode="product" takes every combination',
+    )
+
+
+def _mode_error(mode: str) -> MapOverError:
+    return MapOverError(f'map_mode is "zip" or "product", not {mode!r}')
 
 
 def _get_column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
+    column = _check_column(name, inputs)
+    return column if isinstance(column, (list, tuple)) else list(column)
+
+
+def _check_column(name: str, inputs: Mapping[str, Any]) -> Iterable[Any]:
     if name not in inputs:
         raise MapOverError(
             f"map_over names {name!r}, which is not among the inputs: {', '.join(inputs) or 'none'}",
@@ -85,7 +161,7 @@ def _get_column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
     column = inputs[name]
     if isinstance(column, (str, bytes, Mapping)) or not isinstance(column, Iterable):
         raise MapOverError(f"input {name!r} is mapped over, but is {type_with_article(column)} and no list of values")
-    return column if isinstance(column, (list, tuple)) else list(column)
+    return column
 
 
 def _resolve_clone(clone: bool | Iterable[str], params: tuple[str, ...], shared: Mapping[str, Any]) -> tuple[str, ...]:

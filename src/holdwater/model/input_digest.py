@@ -15,6 +15,20 @@ def digest_of_cells(cells: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def digest_of_value(text: str) -> str:
+    """32 hex digits of one encoded value, the same for equal values in every process, whatever the order of keys."""
+    return _digest(_canonical_json(text) if "{" in text else text)
+
+
+def digest_of_digests(digests: Mapping[str, str]) -> str:
+    """32 hex digits of named values, given the digest of each."""
+    return _digest("\0".join([f"{name}\0{digests[name]}" for name in sorted(digests)]))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def _canonical_json(text: str) -> str:
     try:
         return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))

@@ -112,10 +112,10 @@ def test_a_schema_of_another_version(url: str, runner: DefaultRunner) -> None:
     execute_sql(url, insert.format(9999, "future"))
     newer = findings(database)["schema_newer"]
     assert (newer.severity, newer.facts["unknown"]) == ("warning", ["9999_pre_future"])
-    execute_sql(url, "DELETE FROM schema_version WHERE number IN (6, 9999)")
+    execute_sql(url, "DELETE FROM schema_version WHERE number IN (7, 9999)")
     older = findings(database)["schema_outdated"]
-    assert (older.severity, older.facts["pending"]) == ("problem", ["0006_pre_questions"])
-    execute_sql(url, insert.format(6, "questions"))  # the schema is used by other tests
+    assert (older.severity, older.facts["pending"]) == ("problem", ["0007_pre_map_items"])
+    execute_sql(url, insert.format(7, "map_items"))  # the schema is used by other tests
 
 
 @pytest.fixture

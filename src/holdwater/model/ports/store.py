@@ -9,6 +9,7 @@ from holdwater.model.ports.catalog import CatalogStore
 from holdwater.model.ports.drawings import DrawingStore
 from holdwater.model.ports.inspection import InspectionStore
 from holdwater.model.ports.logs import LogStore
+from holdwater.model.ports.map_items import MapItemStore
 from holdwater.model.ports.questions import QuestionStore
 from holdwater.model.ports.schedules import ScheduleStore
 from holdwater.model.records import (
@@ -42,7 +43,9 @@ class LeaseRenewal(Protocol):
         ...
 
 
-class Store(ScheduleStore, CatalogStore, LogStore, DrawingStore, QuestionStore, InspectionStore, Protocol):
+class Store(
+    ScheduleStore, CatalogStore, LogStore, DrawingStore, QuestionStore, MapItemStore, InspectionStore, Protocol
+):
     """Storage of runs.  Synchronous and thread-safe; every method is one transaction.
 
     Raises StoreUnavailable when the database cannot be reached or written now, and nothing was changed.

@@ -31,6 +31,7 @@ from holdwater.runners.graphs.local.limiter import concurrency_limit
 from holdwater.runners.graphs.local.prepare import GivenInputs
 from holdwater.runners.graphs.local.run_context import InterruptHandler, RunContext, new_run_id
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
+from holdwater.runners.graphs.map_order import MapOrder
 from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
 from holdwater.runners.graphs.signatures import option_names, parameters_of
 
@@ -202,6 +203,8 @@ class AsyncRunner(BaseRunner):
         session_id: str | None = None,
         max_iterations: int | None = None,
         max_concurrency: int | None = None,
+        workflow_id: str | None = None,
+        resume: ResumeMode = "merge",
         error_handling: ErrorHandling = "raise",
         on_pause: Literal["item"] | None = None,
         event_processors: Sequence[EventProcessor] | None = None,
@@ -214,20 +217,46 @@ class AsyncRunner(BaseRunner):
         - `max_concurrency`: maximum of concurrent functions, over all items and nested graphs.
         - `error_handling`: "raise" starts no items after a failure; "continue" returns failed results in their places.
         - `on_pause="item"`: permits a graph with interrupts; the results of its items are paused one by one.
+        - `workflow_id`: id of a recorded map, whose items are recorded one by one as they end.  Calling it again runs
+          those that are missing or failed, and with `resume="merge"` those that have other inputs than before; with
+          "strict" the first of these is an error.  Iterators are drawn lazily, and results loaded when looked at.
 
         Raises the exception of a node unchanged; MapOverError (a ValueError) for lists of unequal length,
         GraphConfigError, also for a graph with interrupts, MissingInputError, IncompatibleRunnerError,
-        InfiniteLoopError, AnswerError, ConfigError.
+        InfiniteLoopError, AnswerError, ConfigError; of a recorded map also InvalidTransition, StructureChanged,
+        RunInProgress, EncodingError, GraphFailed, StoreUnavailable.
         """
         from holdwater.runners.graphs.local import async_map
 
-        check_options(error_handling=error_handling, max_iterations=max_iterations)
+        check_options(
+            error_handling=error_handling,
+            resume=resume,
+            max_iterations=max_iterations,
+            workflow_id=workflow_id,
+            has_checkpointer=self.checkpointer is not None,
+        )
         if on_pause not in (None, "item"):
             raise ConfigError(f'on_pause of a map is "item" or None, not {on_pause!r}')
+        if workflow_id is not None and on_pause is not None:
+            raise ConfigError("the items of a recorded map cannot pause one by one", hint="leave out on_pause=")
         if on_pause is None:
             validate_map_compatible(graph, f"{type(self).__name__}.map() was called")
         self._compatibility.check_graph(graph)
         given = GivenInputs(inputs, values, keywords, _MAP_OPTIONS)
+        if workflow_id is not None:
+            order = MapOrder(
+                graph,
+                workflow_id,
+                given,
+                map_over,
+                map_mode,
+                clone,
+                normalize_names(select),
+                normalize_names(entrypoint),
+                resume,
+                error_handling,
+            )
+            return await self._map_durably(order, session_id, max_iterations, max_concurrency, event_processors)
         try:
             asked = build_request(graph, given, select, entrypoint)
         except MissingInputError as error:
@@ -235,9 +264,7 @@ class AsyncRunner(BaseRunner):
                 raise
             return make_failed_map_result(error, graph, given, map_over, map_mode)
         items = expand_items(asked.inputs, map_over, map_mode, clone)
-        setting = RunContext(
-            runner=self, node_cache=self._node_cache, session_id=session_id, max_iterations=max_iterations
-        )
+        setting = self._map_context(session_id, max_iterations)
         outlet = self._make_event_sink(setting, event_processors) if len(items) else None
 
         def result_of(ending: RunOutcome) -> RunResult:
@@ -250,6 +277,37 @@ class AsyncRunner(BaseRunner):
             if outlet is not None:
                 await await_shielded(outlet.close_async())
         return make_map_result(results, items.params, map_mode, setting.run_id)
+
+    async def _map_durably(
+        self,
+        order: MapOrder,
+        session_id: str | None,
+        max_iterations: int | None,
+        max_concurrency: int | None,
+        event_processors: Sequence[EventProcessor] | None,
+    ) -> MapResult:
+        from holdwater.runners.graphs.durable.map_request import run_map_async
+
+        assert self.checkpointer is not None
+        setting = self._map_context(session_id, max_iterations, order.workflow_id)
+        outlet = self._make_event_sink(setting, event_processors)
+        try:
+            with concurrency_limit(self.max_concurrency if max_concurrency is None else max_concurrency):
+                return await run_map_async(self.checkpointer, order, setting)
+        finally:
+            if outlet is not None:
+                await await_shielded(outlet.close_async())
+
+    def _map_context(
+        self, session_id: str | None, max_iterations: int | None, workflow_id: str | None = None
+    ) -> RunContext:
+        return RunContext(
+            runner=self,
+            node_cache=self._node_cache,
+            workflow_id=workflow_id,
+            session_id=session_id,
+            max_iterations=max_iterations,
+        )
 
     async def run_inside(self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
         """Run the graph of a node within an outer run, with this runner's cache if it has one."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
+from holdwater.model.map_items import MapProgress
 from holdwater.model.statuses import RunStatus
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.run_context import new_run_id
@@ -124,6 +125,12 @@ class MapResult(list[RunResult]):
     @property
     def completed(self) -> bool:
         return self.status is RunStatus.COMPLETED
+
+    @property
+    def progress(self) -> MapProgress:
+        """Number of items, of those that completed and of those that failed."""
+        failed = sum([result.failed for result in self])
+        return MapProgress(len(self), sum([result.completed for result in self]), failed)
 
     @property
     def failures(self) -> list[RunResult]:

@@ -28,6 +28,7 @@ from holdwater.runners.graphs.local.limiter import concurrency_limit
 from holdwater.runners.graphs.local.prepare import GivenInputs
 from holdwater.runners.graphs.local.run_context import RunContext, new_run_id
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
+from holdwater.runners.graphs.map_order import MapOrder
 from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
 from holdwater.runners.graphs.signatures import option_names
 
@@ -158,6 +159,8 @@ class SyncRunner(BaseRunner):
         session_id: str | None = None,
         max_iterations: int | None = None,
         error_handling: ErrorHandling = "raise",
+        workflow_id: str | None = None,
+        resume: ResumeMode = "merge",
         event_processors: Sequence[EventProcessor] | None = None,
         **keywords: Any,
     ) -> MapResult:
@@ -166,15 +169,39 @@ class SyncRunner(BaseRunner):
         - `map_mode`: "zip" pairs the lists, "product" uses every combination, the last input varying fastest.
         - `clone`: every item gets deep copies of these other inputs (True: all of them); by default items share them.
         - `error_handling`: "raise" stops at the first failed item; "continue" returns failed results in their places.
+        - `workflow_id`: id of a recorded map, whose items are recorded one by one as they end.  Calling it again runs
+          those that are missing or failed, and with `resume="merge"` those that have other inputs than before; with
+          "strict" the first of these is an error.  Iterators are drawn lazily, and results loaded when looked at.
 
         Raises the exception of a node unchanged; MapOverError (a ValueError) for lists of unequal length,
         GraphConfigError, also for a graph with interrupts, MissingInputError, IncompatibleRunnerError,
-        InfiniteLoopError, ConfigError.
+        InfiniteLoopError, ConfigError; of a recorded map also InvalidTransition, StructureChanged, RunInProgress,
+        EncodingError, GraphFailed, StoreUnavailable.
         """
-        check_options(error_handling=error_handling, max_iterations=max_iterations)
+        check_options(
+            error_handling=error_handling,
+            resume=resume,
+            max_iterations=max_iterations,
+            workflow_id=workflow_id,
+            has_checkpointer=self.checkpointer is not None,
+        )
         validate_map_compatible(graph, f"{type(self).__name__}.map() was called")
         self._compatibility.check_graph(graph)
         given = GivenInputs(inputs, values, keywords, _MAP_OPTIONS)
+        if workflow_id is not None:
+            order = MapOrder(
+                graph,
+                workflow_id,
+                given,
+                map_over,
+                map_mode,
+                clone,
+                normalize_names(select),
+                normalize_names(entrypoint),
+                resume,
+                error_handling,
+            )
+            return self._map_durably(order, session_id, max_iterations, event_processors)
         try:
             asked = build_request(graph, given, select, entrypoint)
         except MissingInputError as error:
@@ -182,9 +209,7 @@ class SyncRunner(BaseRunner):
                 raise
             return make_failed_map_result(error, graph, given, map_over, map_mode)
         items = expand_items(asked.inputs, map_over, map_mode, clone)
-        setting = RunContext(
-            runner=self, node_cache=self._node_cache, session_id=session_id, max_iterations=max_iterations
-        )
+        setting = self._map_context(session_id, max_iterations)
         outlet = self._make_event_sink(setting, event_processors) if len(items) else None
         keep = RunResult.from_outcome if error_handling == "continue" else None
         try:
@@ -193,6 +218,35 @@ class SyncRunner(BaseRunner):
             if outlet is not None:
                 outlet.close()
         return make_map_result(results, items.params, map_mode, setting.run_id)
+
+    def _map_durably(
+        self,
+        order: MapOrder,
+        session_id: str | None,
+        max_iterations: int | None,
+        event_processors: Sequence[EventProcessor] | None,
+    ) -> MapResult:
+        from holdwater.runners.graphs.durable.map_request import run_map
+
+        assert self.checkpointer is not None
+        setting = self._map_context(session_id, max_iterations, order.workflow_id)
+        outlet = self._make_event_sink(setting, event_processors)
+        try:
+            return run_map(self.checkpointer, order, setting)
+        finally:
+            if outlet is not None:
+                outlet.close()
+
+    def _map_context(
+        self, session_id: str | None, max_iterations: int | None, workflow_id: str | None = None
+    ) -> RunContext:
+        return RunContext(
+            runner=self,
+            node_cache=self._node_cache,
+            workflow_id=workflow_id,
+            session_id=session_id,
+            max_iterations=max_iterations,
+        )
 
     def run_inside(self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
         """Run the graph of a node within an outer run, with this runner's cache if it has one."""

@@ -36,6 +36,7 @@ from holdwater.storage.memory.catalog import MemoryCatalog
 from holdwater.storage.memory.drawings import MemoryDrawings
 from holdwater.storage.memory.inspection import MemoryInspection
 from holdwater.storage.memory.logs import MemoryLogs
+from holdwater.storage.memory.map_items import MemoryMapItems
 from holdwater.storage.memory.questions import MemoryQuestions
 from holdwater.storage.memory.run_index import RunIndex
 from holdwater.storage.memory.schedules import MemorySchedules
@@ -61,7 +62,9 @@ _IMMUTABLE_FIELDS: Final = (
 )
 
 
-class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, MemoryQuestions, MemoryInspection):
+class MemoryStore(
+    MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, MemoryQuestions, MemoryMapItems, MemoryInspection
+):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
     tracks_liveness = True
@@ -82,6 +85,7 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, Me
         MemoryLogs.__init__(self, self._locked, self._runs)
         MemoryDrawings.__init__(self, self._locked)
         MemoryQuestions.__init__(self, self._locked, self._runs, self._journal)
+        MemoryMapItems.__init__(self, self._locked, self._runs)
         process_forks.register_fork_aware(self)
 
     def close(self) -> None:
@@ -98,6 +102,7 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, Me
             self._log_sizes.clear()
             self._layouts.clear()
             self._questions.clear()
+            self._map_items.clear()
             self._owners.close()
 
     def before_fork(self) -> None:
@@ -356,6 +361,7 @@ class MemoryStore(MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, Me
             self._work.pop(run_id, None)
             self._delete_logs(run_id)
             self._questions.pop(run_id, None)
+            self._map_items.pop(run_id, None)
 
     def _commit_one(self, change: RunUpdate) -> CommitResult:
         run = change.run

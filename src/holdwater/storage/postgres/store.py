@@ -26,6 +26,7 @@ from holdwater.storage.postgres.lease_renewal import PostgresRenewal
 from holdwater.storage.postgres.listener import NotificationListener
 from holdwater.storage.postgres.liveness import LeaseObserver, owner_lock_key
 from holdwater.storage.postgres.logs import PostgresLogs
+from holdwater.storage.postgres.map_items import PostgresMapItems
 from holdwater.storage.postgres.pipeline import PostgresConnection, StatementCall, execute_pipeline, rows_to_columns
 from holdwater.storage.postgres.schedules import PostgresSchedules
 from holdwater.storage.postgres.server import Cursor, PostgresServer, is_usable
@@ -44,6 +45,7 @@ class PostgresStore(
     PostgresSchedules,
     PostgresLogs,
     PostgresDrawings,
+    PostgresMapItems,
     PostgresInspection,
     QuestionQueries,
     PruneQueries,

@@ -19,6 +19,7 @@ MIGRATIONS: Final = (
     Migration(_PACKAGE, 4, "pre", "run_logs"),
     Migration(_PACKAGE, 5, "pre", "drawings"),
     Migration(_PACKAGE, 6, "pre", "questions"),
+    Migration(_PACKAGE, 7, "pre", "map_items"),
 )
 
 

@@ -30,6 +30,7 @@ from holdwater.storage.sqlite.file_identity import FileIdentity
 from holdwater.storage.sqlite.inspection import SQLiteInspection
 from holdwater.storage.sqlite.liveness import InProcessOwners, LockFileOwners, OwnerLiveness
 from holdwater.storage.sqlite.logs import SQLiteLogs
+from holdwater.storage.sqlite.map_items import SQLiteMapItems
 from holdwater.storage.sqlite.notify_pipe import NotifyPipes
 from holdwater.storage.sqlite.schedules import SQLiteSchedules
 from holdwater.storage.urls import DatabaseURL
@@ -43,6 +44,7 @@ class SQLiteStore(
     SQLiteSchedules,
     SQLiteLogs,
     SQLiteDrawings,
+    SQLiteMapItems,
     SQLiteInspection,
     QuestionQueries,
     PruneQueries,

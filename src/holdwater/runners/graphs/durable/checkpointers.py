@@ -30,6 +30,7 @@ from holdwater.runtime.config import DriverConfig
 from holdwater.storage import StoreOptions
 
 if TYPE_CHECKING:
+    from holdwater.runners.graphs.durable.map_runs import DurableMapRuns
     from holdwater.runners.graphs.durable.runs import DurableGraphRuns
 
 DRAIN_SECONDS: Final = 5.0
@@ -93,6 +94,7 @@ class Checkpointer:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._durable_runs: DurableGraphRuns | None = None
+        self._durable_maps: DurableMapRuns | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
 
     @property
@@ -121,6 +123,16 @@ class Checkpointer:
 
             self._durable_runs = DurableGraphRuns(engine)
         return self._durable_runs
+
+    @property
+    def durable_maps(self) -> DurableMapRuns:
+        """The maps over graphs on it."""
+        engine = self.engine
+        if self._durable_maps is None or self._durable_maps.engine is not engine:
+            from holdwater.runners.graphs.durable.map_runs import DurableMapRuns
+
+            self._durable_maps = DurableMapRuns(engine)
+        return self._durable_maps
 
     def close(self) -> None:
         """Let running nodes end, leave unfinished runs to be resumed, release the database.  Idempotent."""

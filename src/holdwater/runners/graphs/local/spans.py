@@ -72,16 +72,20 @@ class RunSpan:
         *,
         node_count: int | None = None,
         map_size: int | None = None,
+        is_map: bool = False,
         is_resume: bool = False,
     ) -> None:
-        """Emit the start.  `map_size`: number of items of a map.  `is_resume`: an earlier call started the run."""
+        """Emit the start.  `map_size`: number of items of a map; None for a map (`is_map`) that does not know it.
+
+        `is_resume`: an earlier call started the run.
+        """
         self.event_sink.emit(
             RunStartEvent(
                 **self.common_fields,
                 span_id=self.span_id,
                 session_id=self._session_id,
                 inputs=dict(inputs),
-                is_map=map_size is not None,
+                is_map=is_map or map_size is not None,
                 map_size=map_size,
                 node_count=node_count,
                 is_resume=is_resume,

@@ -1,0 +1,3 @@
+SELECT count(*) AS items
+FROM map_items
+WHERE run_id = :run_id AND status = 'failed'
