@@ -14,6 +14,7 @@ from holdwater import DefaultRunner
 from holdwater.errors import StoreReplaced, StoreUnavailable
 from holdwater.model.records import RunFilter
 from holdwater.storage import open_store
+from tests.suite.effort import sample_cases
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 Change = Callable[[Path], None]
@@ -83,7 +84,7 @@ def path(tmp_path: Path) -> Path:
     return directory / "runs.db"
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("change", sample_cases(4, CHANGES, [move_away]), ids=lambda f: f.__name__)
 def test_nothing_is_accepted_any_more(change: Change, path: Path, define: Define, gate: Gate) -> None:
     define("ok", ("a", lambda context: None, {}))
     define("held", ("a", lambda context: gate(), {}))

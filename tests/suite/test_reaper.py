@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("workers", "killed"),
     [
-        pytest.param(0, "pytest", id="a run of one process"),
+        pytest.param(0, "pytest", id="a run of one process", marks=LONG),
         pytest.param(1, "worker", id="a worker of xdist", marks=LONG),
         pytest.param(1, "pytest", id="the run, but not its workers"),
     ],
