@@ -190,6 +190,14 @@ class ExecutorNotFound(HoldwaterError, ValueError):
     """A routing rule, a task or a caller names an executor this runner does not have."""
 
 
+class ExecutorUnavailable(HoldwaterError, ConnectionError):
+    """The cluster of an executor cannot be reached, did not start, or could not run a body."""
+
+
+class ResourcesUnavailable(HoldwaterError, RuntimeError):
+    """A task asks for resources that no node of its executor's cluster has."""
+
+
 class WorkerCrashed(HoldwaterError, RuntimeError):
     """The worker process died while a body ran in it: by a signal, `os._exit`, for want of memory."""
 

@@ -9,6 +9,7 @@ from holdwater.runtime.executors.base import (
 )
 from holdwater.runtime.executors.processes.channel import run_invocation
 from holdwater.runtime.executors.processes.pool import ProcessExecutor
+from holdwater.runtime.executors.ray.config import RayExecutor
 from holdwater.runtime.executors.routing import Router, RoutingRule
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ExecutorConfig",
     "ExecutorMetrics",
     "ProcessExecutor",
+    "RayExecutor",
     "Router",
     "RoutingRule",
     "TaskInvocation",

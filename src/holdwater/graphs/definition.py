@@ -28,6 +28,7 @@ from holdwater.model.input_requests import InvalidValue, Question
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
 from holdwater.model.rules import MISSING
 from holdwater.model.values import StoredValue
@@ -190,6 +191,10 @@ class GraphWorkflowDefinition:
     def executor_name(self, node: int) -> str | None:
         """Return None: the runner decides."""
         return None
+
+    def resources(self, node: int) -> Resources:
+        """Return no request for resources."""
+        return NO_RESOURCES
 
     def child_definitions(self) -> Mapping[int, WorkflowDefinition]:
         """Return the definitions of nested graphs, by node."""

@@ -9,6 +9,7 @@ from holdwater.errors import TaskNotPortable
 from holdwater.model.error_report import ErrorText
 from holdwater.model.plan import Plan
 from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
 
 
@@ -52,6 +53,10 @@ class BaseDefinition:
     def on_failure(self, node: int, view: Any, error: ErrorText) -> tuple[str, ...]:
         """Return no notes: there are no observers."""
         return ()
+
+    def resources(self, node: int) -> Resources:
+        """Return no request for resources."""
+        return NO_RESOURCES
 
     def portable_task(self, node: int) -> PortableTask:
         """Raises TaskNotPortable."""

@@ -92,6 +92,8 @@ class Attempt:
         "run_started_at",
         "started_at",
         "state",
+        "timeout_held_at",
+        "timeout_held_us",
         "timeout_seconds",
         "view",
         "waiting_calls",
@@ -134,6 +136,9 @@ class Attempt:
         """it was told to stop, which does not end its run: if it does not end, it is begun again"""
         self.deferred_us = 0
         self.deferred_at = UNSET
+        self.timeout_held_us = 0
+        """time its function has waited elsewhere for a place to run, which does not count towards its time-out"""
+        self.timeout_held_at = UNSET
         self.waiting_calls = 0
         """number of its calls that wait; its executor's"""
         self.first_fence = fence
@@ -184,10 +189,20 @@ class Attempt:
             return True
 
     def times_out_at(self) -> Micros | None:
-        """The instant of its time-out; None while it does not run or is deferred."""
-        if self.state != "running" or self.deferred_at:
+        """The instant of its time-out; None while it does not run, is deferred or waits for a place elsewhere."""
+        if self.state != "running" or self.deferred_at or self.timeout_held_at:
             return None
-        return Micros(self.started_at + self.deferred_us + int(self.timeout_seconds * 1e6))
+        return Micros(self.started_at + self.deferred_us + self.timeout_held_us + int(self.timeout_seconds * 1e6))
+
+    def hold_timeout(self) -> None:
+        """Stop its time-out until `start_timeout`: its function waits for a place to run."""
+        self.timeout_held_at = self.clock.now()
+
+    def start_timeout(self) -> None:
+        """Have its time-out go on, if it was held: its function begins now."""
+        if self.timeout_held_at:
+            self.timeout_held_us += self.clock.now() - self.timeout_held_at
+            self.timeout_held_at = UNSET
 
     def enter_context(self) -> None:
         """Set the context variables that observers want the function to see, in the running context."""

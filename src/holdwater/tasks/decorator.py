@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, overload
 from holdwater.errors import ConfigError, WorkflowError
 from holdwater.model import validation
 from holdwater.model.policies import NodePolicy, RetryPolicy
+from holdwater.model.resources import Resources, check_resources
 from holdwater.model.signatures import signature_of
 from holdwater.tasks.builder import current_builder
 from holdwater.tasks.task_definition import OnError, OnFailure, OnSuccess, Task
@@ -39,6 +40,7 @@ def task(
     retry: RetryPolicy | None = None,
     timeout_seconds: float | None = None,
     executor: str | None = None,
+    resources: Resources | None = None,
     trigger_rules: Any = None,
     on_error: OnError = "fail",
     invokes: Any = None,
@@ -63,6 +65,7 @@ def task(
     retry: RetryPolicy | None = None,
     timeout_seconds: float | None = None,
     executor: str | None = None,
+    resources: Resources | None = None,
     trigger_rules: Any = None,
     on_error: OnError = "fail",
     invokes: Any = None,
@@ -80,6 +83,8 @@ def task(
       "transient", "never".  `retry_jitter`: default off.  Or all of that as one policy: `retry`.
     - `timeout_seconds`: per attempt; None: the runner's.
     - `executor`: the name of the runner's executor that runs the function; None: the runner's `routing` decides.
+      `resources`: what the function needs where the executor places work by resources (RayExecutor): `num_cpus`,
+      `num_gpus`, `memory` in bytes, custom ones by name; it comes before those of the routing and of the executor.
     - `on_success(task_id, context)`, `on_failure(task_id, error, context)`: observers, the latter after every failed
       attempt; their changes of the context and their exceptions do not affect the run.
     - `invokes`: a workflow of any style, or its name: after the function it runs as a child with the context, and its
@@ -106,6 +111,7 @@ def task(
     )
     if executor is not None:
         validation.check_text("executor=", executor, max_bytes=validation.MAX_NAME_BYTES, error_class=ConfigError)
+    requested = {} if resources is None else check_resources("resources=", resources)
     if on_error not in ("fail", "handled"):
         raise ConfigError(f"on_error is 'fail' or 'handled', not {on_error!r}")
     after = _check_dependencies(dependencies)
@@ -140,6 +146,7 @@ def task(
                 executor=executor,
                 invoking_function=invoking,
                 on_error=on_error,
+                resources=requested,
             )
         )
         return body

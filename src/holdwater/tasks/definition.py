@@ -14,6 +14,7 @@ from holdwater.model.input_requests import convert_or_mark
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.definition import AuthoringStyle
+from holdwater.model.resources import Resources
 from holdwater.model.results import NodeResult
 from holdwater.model.workflow_description import ANY_OBJECT, WorkflowDescription
 from holdwater.tasks.context import MAX_CONTEXT_BYTES, Context
@@ -111,6 +112,10 @@ class TaskWorkflowDefinition(BaseDefinition):
     def executor_name(self, node: int) -> str | None:
         """Return the name of the executor the task requests; None if it requests none."""
         return self._tasks[node].executor
+
+    def resources(self, node: int) -> Resources:
+        """Return the resources the task requests."""
+        return self._tasks[node].resources
 
     def execute(self, node: int, view: LayeredMap, control: Any) -> NodeResult:
         """Call the task function with a context of its own.  Its exceptions propagate.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from holdwater.model.error_report import ErrorText
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.definition import TaskControl
+from holdwater.model.resources import Resources
 from holdwater.tasks.context import Context
 from holdwater.tasks.trigger_rules import Condition
 
@@ -42,6 +43,7 @@ class Task:
     succeeded or was skipped by a rule of its own.  `executor`: name of the executor; None: the runner's routing
     decides.  `invoking_function`: the function wrapped with a child run (`invokes`), called in its place.
     `on_error`: "fail", a final failure fails the run, or "handled", the rule of another task reacts to it.
+    `resources`: what the function asks of an executor that places work by resources.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Task:
     executor: str | None = None
     invoking_function: Callable[[Context, Any], Any] | None = None
     on_error: OnError = "fail"
+    resources: Resources = field(default_factory=dict)
 
     def run_function(self, context: Context, handle: Any) -> Any:
         """Call the function; the return value may have to be awaited."""

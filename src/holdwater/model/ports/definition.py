@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from holdwater.model.error_report import ErrorText
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
+from holdwater.model.resources import Resources
 from holdwater.model.results import NodeResult
 from holdwater.model.run_state import RunState
 from holdwater.model.values import StoredValue
@@ -151,6 +152,10 @@ class WorkflowDefinition(Protocol):
 
     def executor_name(self, node: int) -> str | None:
         """The executor the definition asks for, None if it leaves that to the runner."""
+        ...
+
+    def resources(self, node: int) -> Resources:
+        """The resources the node asks for, by name; none if it leaves that to the routing and the executor."""
         ...
 
     def portable_task(self, node: int) -> PortableTask: ...

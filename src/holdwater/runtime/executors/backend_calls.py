@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.executors.base import ExecutorBackend, TaskInvocation, to_result
@@ -11,16 +13,22 @@ from holdwater.runtime.handle_protocols import SlotOwner
 
 
 class BackendCalls:
-    """Runs attempts on a backend.  Thread-safe."""
+    """Runs attempts on a backend.  Thread-safe.  `routed_resources`: by full name, those of the routing rule."""
 
-    def __init__(self, backend: ExecutorBackend, slot_owner: SlotOwner) -> None:
+    def __init__(
+        self, backend: ExecutorBackend, slot_owner: SlotOwner, routed_resources: Callable[[str], Resources] | None
+    ) -> None:
         self._backend: Final = backend
         self._slot_owner: Final = slot_owner
+        self._routed_resources: Final = routed_resources
         self._invocations: dict[Attempt, TaskInvocation] = {}
 
     def run(self, attempt: Attempt) -> NodeResult:
         """Run the attempt, and wait for it in this thread.  Raises the error that its function has raised."""
-        invocation = TaskInvocation(attempt, self._slot_owner)
+        routed = NO_RESOURCES
+        if self._routed_resources is not None:
+            routed = self._routed_resources(attempt.definition.routing_key(attempt.node))
+        invocation = TaskInvocation(attempt, self._slot_owner, routed)
         # giving the attempt up kills it from now on; if that was before, the backend sees that it is over
         self._invocations[attempt] = invocation
         try:

@@ -17,6 +17,7 @@ from holdwater.model import message_framing, validation
 from holdwater.model.error_report import ErrorReport, describe_error, restore_source_lines
 from holdwater.model.log_context import OutputStream
 from holdwater.model.ports.definition import PortableTask
+from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
 from holdwater.runtime.attempt import Attempt, RemoteTaskError
 from holdwater.runtime.handle_protocols import SlotOwner
@@ -111,13 +112,15 @@ class TaskInvocation:
     """One call of one task function.
 
     `name`: its full name.  `code_blobs`: (key, bytes) of the code it needs, the same key for the same bytes, so that a
-    backend may send each of them once.  `payload`: the rest.  Raises TaskNotPortable.
+    backend may send each of them once.  `payload`: the rest.  `resources`: what its task asks for; for what it does not
+    name, `routed_resources` of the rule that routes it.  Raises TaskNotPortable.
     """
 
-    def __init__(self, attempt: Attempt, executor: SlotOwner) -> None:
+    def __init__(self, attempt: Attempt, executor: SlotOwner, routed_resources: Resources = NO_RESOURCES) -> None:
         definition, node = attempt.definition, attempt.node
         self._attempt, self._executor = attempt, executor
         self.name = definition.routing_key(node)
+        self.resources: Resources = {**routed_resources, **definition.resources(node)}
         sent, classes = definition.serialize_inputs(node, attempt.view)
         function = definition.portable_task(node)
         things: list[Any] = [(function, attempt.policy.retry), *classes]
@@ -138,6 +141,14 @@ class TaskInvocation:
     def on_cancel(self, callback: Callable[[str], None]) -> None:
         """Call `callback(reason)`, which must not block, when the task function is to stop; at once if it is."""
         self._attempt.handle.on_cancel(callback)
+
+    def hold_timeout(self) -> None:
+        """Stop the time-out of the task function, which waits for a place to run, until `start_timeout`."""
+        self._attempt.hold_timeout()
+
+    def start_timeout(self) -> None:
+        """Have the time-out go on: the task function begins now."""
+        self._attempt.start_timeout()
 
     def add_output(self, stream: OutputStream, text: str) -> None:
         """Keep what the task function has written to its stdout or stderr in the log of the run."""

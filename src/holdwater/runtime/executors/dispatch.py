@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from holdwater.errors import ExecutorNotFound
@@ -34,7 +35,15 @@ class Dispatcher:
             router.check_executors(configs)
         places = {name: kind.open(name) for name, kind in configs.items()}
         self.executors = {
-            name: Executor(name, kind.max_concurrent, on_attempt_ended, on_deferral_changed, on_slot_free, places[name])
+            name: Executor(
+                name,
+                kind.max_concurrent,
+                on_attempt_ended,
+                on_deferral_changed,
+                on_slot_free,
+                places[name],
+                routed_resources=None if router is None else partial(router.resources_for, executor=name),
+            )
             for name, kind in configs.items()
         }
         default = self.executors[DEFAULT_EXECUTOR]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from holdwater.errors import ConfigError, ExecutorNotFound, did_you_mean
 from holdwater.model import validation
+from holdwater.model.resources import NO_RESOURCES, Resources, check_resources
 
 SEPARATOR: Final = "::"
 SEGMENT_COUNT: Final = 4
@@ -16,34 +17,55 @@ ANY_SEGMENTS: Final = "**"
 
 @dataclass(frozen=True, slots=True)
 class RoutingRule:
-    """Tasks whose full name matches `pattern` run on `executor`."""
+    """Tasks whose full name matches `pattern` run on `executor`.
+
+    `resources`: requested for them where the executor places work by resources and the task does not ask for others.
+    """
 
     pattern: str
     executor: str
+    resources: Resources = field(default_factory=dict, hash=False)
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """The pair or the triple that stands for the rule."""
+        return (self.pattern, self.executor, *([dict(self.resources)] if self.resources else []))
 
 
 class Router:
     """Rules in order; the first that matches `tenant::package::workflow::task` decides, else `default`.
 
     `*` in a pattern stands for any text within a segment, `**` as a segment for any number of segments; all else stands
-    for itself.  Rules are `RoutingRule`s or pairs.  An immutable value.  Raises ConfigError for a pattern that is empty
-    or could never match.
+    for itself.  Rules are `RoutingRule`s, pairs or triples (pattern, executor, resources).  An immutable value.
+    Raises ConfigError for a pattern that is empty or could never match.
     """
 
-    def __init__(self, rules: Iterable[RoutingRule | tuple[str, str]] = (), default: str = "default") -> None:
+    def __init__(
+        self,
+        rules: Iterable[RoutingRule | tuple[str, str] | tuple[str, str, Resources]] = (),
+        default: str = "default",
+    ) -> None:
         self.rules: Final = tuple([_to_rule(rule) for rule in rules])
         self.default: Final = default
-        self._compiled_rules = [(_compile_pattern(rule.pattern), rule.executor) for rule in self.rules]
+        self._compiled_rules = [(_compile_pattern(rule.pattern), rule) for rule in self.rules]
         if not isinstance(default, str) or not default:
             raise ConfigError(f"default is the name of an executor, not {default!r}")
 
     def executor_for(self, full_name: str) -> str:
         """The name of the executor for a task."""
+        rule = self._rule_for(full_name)
+        return self.default if rule is None else rule.executor
+
+    def resources_for(self, full_name: str, executor: str) -> Resources:
+        """The resources of the rule that decides for a task; none if the task asked for another executor itself."""
+        rule = self._rule_for(full_name)
+        return NO_RESOURCES if rule is None or rule.executor != executor else rule.resources
+
+    def _rule_for(self, full_name: str) -> RoutingRule | None:
         segments = full_name.split(SEPARATOR)
-        for pattern, executor in self._compiled_rules:
+        for pattern, rule in self._compiled_rules:
             if _matches(pattern, segments):
-                return executor
-        return self.default
+                return rule
+        return None
 
     def check_executors(self, executors: Collection[str]) -> None:
         """Raises ExecutorNotFound if a rule, or the default, names another one than these."""
@@ -60,7 +82,7 @@ class Router:
         return hash((self.rules, self.default))
 
     def __repr__(self) -> str:
-        rules = ", ".join([f"({rule.pattern!r}, {rule.executor!r})" for rule in self.rules])
+        rules = ", ".join([repr(rule.to_tuple()) for rule in self.rules])
         return f"Router([{rules}], default={self.default!r})"
 
 
@@ -76,12 +98,15 @@ def executor_not_found(name: str, executors: Collection[str], subject: str) -> E
 def _to_rule(value: object) -> RoutingRule:
     if isinstance(value, RoutingRule):
         made = value
-    elif isinstance(value, (tuple, list)) and len(value) == 2:
+    elif isinstance(value, (tuple, list)) and len(value) in (2, 3):
         made = RoutingRule(*value)
     else:
-        raise ConfigError(f"a routing rule is a pair (pattern, executor), not {value!r}")
+        raise ConfigError(
+            f"a routing rule is a pair (pattern, executor) or a triple (pattern, executor, resources), not {value!r}"
+        )
     if not isinstance(made.pattern, str) or not isinstance(made.executor, str) or not made.executor:
         raise ConfigError(f"a routing rule is a pair of strings (pattern, executor), not {value!r}")
+    check_resources("resources of a routing rule", made.resources)
     return made
 
 

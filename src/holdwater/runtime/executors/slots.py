@@ -23,6 +23,7 @@ from holdwater.model.context_isolation import run_in_fresh_context
 from holdwater.model.error_report import describe_error
 from holdwater.model.events import Failed
 from holdwater.model.journal import JournalEntry
+from holdwater.model.resources import Resources
 from holdwater.model.time import UNSET, Micros
 from holdwater.runtime.attempt import Attempt, run_function, run_function_async
 from holdwater.runtime.executors.backend_calls import BackendCalls
@@ -41,7 +42,7 @@ class Executor:
     """Runs attempts.  Thread-safe.  `backend` None: in threads of this process.
 
     `on_slot_free`: called once after `is_free_or_notify`, with a lock held, so it must not block.  `event_loop`: that
-    of another executor, if it is shared.
+    of another executor, if it is shared.  `routed_resources`: by full name of a task, those of its routing rule.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class Executor:
         on_slot_free: Callable[[], None],
         backend: ExecutorBackend | None = None,
         event_loop: TaskEventLoop | None = None,
+        routed_resources: Callable[[str], Resources] | None = None,
     ) -> None:
         self.name = name
         self.slot_limit = slot_limit
         self.throughput = SlotThroughput(slot_limit)
-        self._backend_calls = None if backend is None else BackendCalls(backend, self)
+        self._backend_calls = None if backend is None else BackendCalls(backend, self, routed_resources)
         self._run_remotely = None if self._backend_calls is None else self._backend_calls.run
         self.is_remote = backend is not None
         """its task functions run in other processes"""

@@ -1,0 +1,1 @@
+"""Task functions on a Ray cluster."""

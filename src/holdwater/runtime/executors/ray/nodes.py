@@ -1,0 +1,45 @@
+"""The nodes of a cluster, and whether one of them could ever run a task function."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Final
+
+CACHE_SECONDS: Final = 5.0
+"""age up to which what is known of the nodes is taken as it is"""
+_RAY_NAMES: Final = {"num_cpus": "CPU", "num_gpus": "GPU"}
+
+
+class Nodes:
+    """Resources in all of each live node.  Thread-safe."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self._lock = threading.Lock()
+        self._read_at = 0.0
+        self._nodes: list[dict[str, float]] = []
+
+    def misfit(self, resources: dict[str, float]) -> str | None:
+        """Say what is asked for and what there is, if no node could ever give it; None if one could."""
+        with self._lock:
+            if not self._fits(resources) or time.monotonic() - self._read_at > CACHE_SECONDS:
+                self._nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+                self._read_at = time.monotonic()
+            if self._fits(resources):
+                return None
+            return _describe(resources, self._nodes)
+
+    def _fits(self, resources: dict[str, float]) -> bool:
+        wanted = {_RAY_NAMES.get(name, name): amount for name, amount in {"num_cpus": 1, **resources}.items()}
+        return any([all([node.get(name, 0.0) >= amount for name, amount in wanted.items()]) for node in self._nodes])
+
+
+def _describe(resources: dict[str, float], nodes: list[dict[str, float]]) -> str:
+    wanted = ", ".join([f"{name}={amount:g}" for name, amount in resources.items()])
+    largest = []
+    for name in resources:
+        ray_name = _RAY_NAMES.get(name, name)
+        most = max([node.get(ray_name, 0.0) for node in nodes], default=0.0)
+        largest.append(f"{name}={most:g}")
+    return f"{wanted}, which none of the {len(nodes)} nodes of the cluster has; the most on one: {', '.join(largest)}"
