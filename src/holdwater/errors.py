@@ -123,6 +123,10 @@ class RunNotFound(HoldwaterError, ValueError):
     """The store has no run of this id."""
 
 
+class BulkJobNotFound(HoldwaterError, ValueError):
+    """No bulk job of this id is recorded."""
+
+
 class AmbiguousRun(HoldwaterError, ValueError):
     """Part of an id fits several runs: `candidates`, ids of the newest of them."""
 

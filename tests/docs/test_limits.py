@@ -7,10 +7,10 @@ import re
 from holdwater import DefaultRunnerConfig, WorkflowRunnerConfig
 from holdwater.drawing import folding
 from holdwater.engine import run_batches
-from holdwater.model import descriptor, error_report, logs, validation
+from holdwater.model import bulk_jobs, descriptor, error_report, logs, validation
 from holdwater.model.ports import drawings
 from holdwater.model.value_types import tag
-from holdwater.operations import bulk_control, catalog, runners, starting
+from holdwater.operations import catalog, runners, starting
 from holdwater.runners.tasks import health
 from holdwater.runtime import heartbeat
 from holdwater.schedules import calendar
@@ -81,6 +81,6 @@ def test_limits_of_the_server() -> None:
     assert f"more than {protocol.BODY_SECONDS:g} s" in row("speed of a body")
     assert f"{protocol.MIN_BODY_BYTES_PER_SECOND} bytes/s" in row("speed of a body")
     assert f"{paging.MAX_LIMIT} ({paging.DEFAULT_LIMIT} by default); {paging.MAX_OFFSET}" in row("items of a page")
-    assert f" {bulk_control.MAX_RUNS} " in row("runs of one request")
+    assert f" {bulk_jobs.MAX_BULK_RUNS} " in row("runs of one bulk job")
     assert f" {hub.MAX_STREAMS} " in row("streams open")
     assert f" {sessions.SESSION_SECONDS / 86400:g} days" in row("life of a session")

@@ -9,6 +9,7 @@ import pytest
 
 from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
+from tests.storage.bulk_job_conformance import BulkJobConformance
 from tests.storage.catalog_conformance import CatalogConformance
 from tests.storage.conformance import StoreConformance, StoreLocation
 from tests.storage.drawing_conformance import DrawingConformance
@@ -73,4 +74,8 @@ class TestDrawingsOfEveryStore(DrawingConformance):
 
 
 class TestMapItemsOfEveryStore(MapItemConformance):
+    pass
+
+
+class TestBulkJobsOfEveryStore(BulkJobConformance):
     pass

@@ -49,6 +49,7 @@ def exit_code_for(error: Exception) -> int:
         case (
             errors.WorkflowNotFound()
             | errors.RunNotFound()
+            | errors.BulkJobNotFound()
             | errors.ScheduleNotFound()
             | errors.TaskNotFound()
             | errors.TenantNotFound()

@@ -23,6 +23,8 @@ COMMANDS: Final = {
     "worker": ("holdwater.cli.worker", "Execute the workflows of modules until SIGTERM."),
     "submit": ("holdwater.cli.submit", "Start a run by the name of its workflow, without its code."),
     "runs": ("holdwater.cli.runs", "Look at recorded runs, and steer them."),
+    "bulk": ("holdwater.cli.bulk", "Do the same to many runs, and see how far it is."),
+    "retention": ("holdwater.cli.retention", "Say which old runs are kept."),
     "questions": ("holdwater.cli.questions", "List what runs wait for people to answer."),
     "doctor": ("holdwater.cli.doctor", "Say why a run does not move, or how a database is."),
     "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a PostgreSQL database."),

@@ -336,6 +336,21 @@ class RunHistogram:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedRun:
+    """A run without a parent that has ended, as deletions judge it."""
+
+    finished_at: Micros
+    id: str
+    status: str
+    labels_json: str | None = None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels by key."""
+        return {} if self.labels_json is None else json.loads(self.labels_json)
+
+
+@dataclass(frozen=True, slots=True)
 class PruneResult:
     """Result of one call of `prune`.  `pruned_count`: how many are gone, children included.
 

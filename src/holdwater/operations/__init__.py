@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING
 from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
+    from holdwater.operations.bulk_jobs import (
+        RunSelection,
+        create_bulk_job,
+        execute_bulk_job,
+        get_bulk_job,
+        list_bulk_jobs,
+        preview_bulk_job,
+        stop_bulk_job,
+    )
     from holdwater.operations.catalog import WorkflowInfo, WorkflowNodeInfo, get_workflow, list_workflows
     from holdwater.operations.control import (
         RunSituation,
@@ -28,7 +37,16 @@ if TYPE_CHECKING:
     from holdwater.operations.doctor import Finding, diagnose_installation, diagnose_run
     from holdwater.operations.logs import LogFollower, LogLine, LogPage, follow_logs, read_logs
     from holdwater.operations.migration import migrate_database
-    from holdwater.operations.pruning import prune_runs
+    from holdwater.operations.pruning import (
+        RetentionPreview,
+        StoredRetention,
+        apply_retention,
+        get_retention,
+        preview_pruning,
+        preview_retention,
+        prune_runs,
+        set_retention,
+    )
     from holdwater.operations.questions import (
         OpenQuestion,
         QuestionCount,
@@ -86,14 +104,18 @@ __all__ = [
     "OpenQuestion",
     "QuestionCount",
     "QuestionPage",
+    "RetentionPreview",
     "RunPage",
+    "RunSelection",
     "RunSituation",
     "RunnerInfo",
     "ScheduleInfo",
+    "StoredRetention",
     "VerifyReport",
     "WorkflowInfo",
     "WorkflowNodeInfo",
     "answer_pause",
+    "apply_retention",
     "cancel_run",
     "change_cron",
     "change_timing",
@@ -101,9 +123,11 @@ __all__ = [
     "count_fires",
     "count_questions",
     "count_runs",
+    "create_bulk_job",
     "delete_schedule",
     "diagnose_installation",
     "diagnose_run",
+    "execute_bulk_job",
     "find_pause",
     "find_run",
     "find_runners",
@@ -112,11 +136,14 @@ __all__ = [
     "follow_run",
     "forecast_cron",
     "fork_run",
+    "get_bulk_job",
+    "get_retention",
     "get_schedule",
     "get_trigger",
     "get_workflow",
     "inspect_run",
     "is_executing",
+    "list_bulk_jobs",
     "list_fires",
     "list_questions",
     "list_runners",
@@ -130,6 +157,9 @@ __all__ = [
     "open_for_writing",
     "page_runs",
     "pause_run",
+    "preview_bulk_job",
+    "preview_pruning",
+    "preview_retention",
     "prune_runs",
     "read_logs",
     "register_cron",
@@ -137,17 +167,28 @@ __all__ = [
     "resume_run",
     "retry_run",
     "run_histogram",
+    "set_retention",
     "set_schedule_enabled",
     "set_trigger_enabled",
     "show_run",
     "start_by_name",
     "start_many",
     "start_run",
+    "stop_bulk_job",
     "verify_database",
     "wait_for_pickup",
 ]
 
 _EXPORTS = {
+    ".bulk_jobs": (
+        "RunSelection",
+        "create_bulk_job",
+        "execute_bulk_job",
+        "get_bulk_job",
+        "list_bulk_jobs",
+        "preview_bulk_job",
+        "stop_bulk_job",
+    ),
     ".catalog": (
         "WorkflowInfo",
         "WorkflowNodeInfo",
@@ -186,7 +227,16 @@ _EXPORTS = {
         "read_logs",
     ),
     ".migration": ("migrate_database",),
-    ".pruning": ("prune_runs",),
+    ".pruning": (
+        "RetentionPreview",
+        "StoredRetention",
+        "apply_retention",
+        "get_retention",
+        "preview_pruning",
+        "preview_retention",
+        "prune_runs",
+        "set_retention",
+    ),
     ".questions": (
         "OpenQuestion",
         "QuestionCount",

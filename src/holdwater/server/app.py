@@ -19,6 +19,7 @@ from holdwater.engine import Engine
 from holdwater.errors import HoldwaterError
 from holdwater.server import openapi
 from holdwater.server.access import AccessFunction, AccessPolicy, MountedAccess
+from holdwater.server.bulk_worker import BulkWorker
 from holdwater.server.errors import holdwater_error_response, http_error_response, validation_error_response
 from holdwater.server.form_posts import check_csrf
 from holdwater.server.pages import PAGE_ROUTERS
@@ -62,8 +63,10 @@ def create_app(tenant_database: TenantDatabase, policy: AccessPolicy) -> FastAPI
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.bulk_worker.start()  # what an earlier server has left
         yield
         app.state.streams.close_soon()
+        app.state.bulk_worker.close()
         tenant_database.close()
 
     app = FastAPI(
@@ -80,6 +83,7 @@ def create_app(tenant_database: TenantDatabase, policy: AccessPolicy) -> FastAPI
         },
     )
     app.state.tenant_database = tenant_database
+    app.state.bulk_worker = BulkWorker(None if tenant_database.is_read_only else tenant_database.engine)
     app.state.streams = StreamHub(tenant_database.database.runs, tenant_database.open_changes)
     app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(RequestGuard, policy=policy)

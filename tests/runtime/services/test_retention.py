@@ -9,7 +9,11 @@ import pytest
 
 import holdwater.engine.engine
 from holdwater import Context, DefaultRunner
-from holdwater.errors import ConfigError, RunnerClosed, RunNotFound
+from holdwater.errors import ConfigError, InvalidArgument, RunnerClosed, RunNotFound
+from holdwater.model.retention import RetentionRule
+from holdwater.operations import pruning
+from holdwater.operations.databases import Database
+from holdwater.operations.pruning import apply_retention, preview_retention, set_retention
 from holdwater.runtime.services.retention import BATCH_SIZE_RUNS
 from tests.engine.fake_clock import FakeClock, wait_until_idle
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
@@ -33,6 +37,14 @@ def sums(define: Define) -> str:
         context["sum"] = sum(handle.execute("square", {"x": x}).final_context["y"] for x in (3, 4))
 
     return define("sums", ("add", add, {}), ("half", _halve, {"dependencies": ["add"]}))
+
+
+@pytest.fixture(autouse=True)
+def fails(define: Define) -> str:
+    def fail(context: Context) -> None:
+        raise ValueError("no")
+
+    return define("fails", ("a", fail, {"retry_attempts": 1}))
 
 
 def _halve(context: Context) -> None:
@@ -115,3 +127,76 @@ def test_a_runner_prunes_in_small_batches(open_runner: Open, sums: str, clock: F
     clock.advance(0.1)
     wait_until_idle(other)
     assert list_run_ids(other) == []
+
+
+def test_a_runner_obeys_the_rule_of_its_database(open_runner: Open, sums: str, clock: FakeClock) -> None:
+    runner = open_runner(run_retention_days=1)
+    failing = runner.execute("fails").run_id
+    kept = runner.submit(sums, labels={"audit": "yes"})
+    kept.result(SIGNAL_TIMEOUT_SECONDS)
+    plain = runner.execute(sums).run_id
+    database = Database.of(runner._engine)
+    rule = RetentionRule(days=3, days_failed=10, keep_labels=("audit",))
+    set_retention(database, rule, by="cli:alice")
+    clock.advance(2 * DAY)
+    wait_until_idle(runner)
+    assert plain in list_run_ids(runner), "the rule comes before the runner's own option"
+    clock.advance(2 * DAY)
+    before = preview_retention(database, rule)
+    assert {status: count.count for status, count in before.counts.items()} == {"completed": 1}
+    wait_until_idle(runner)
+    assert sorted(list_run_ids(runner)) == sorted([failing, kept.run_id])
+    clock.advance(7 * DAY)
+    wait_until_idle(runner)
+    assert list_run_ids(runner) == [kept.run_id]
+    set_retention(database, RetentionRule())
+    clock.advance(90 * DAY)
+    wait_until_idle(runner)
+    assert list_run_ids(runner) == [kept.run_id], "an empty rule keeps everything"
+    assert (apply_retention(database, rule), apply_retention(database, RetentionRule(days=1))) == (0, 3)
+
+
+def test_logs_go_before_their_runs(open_runner: Open, clock: FakeClock) -> None:
+    runner = open_runner()
+    old = runner.execute("fails").run_id
+    set_retention(Database.of(runner._engine), RetentionRule(logs_days=1))
+    clock.advance(2 * DAY)
+    wait_until_idle(runner)
+    assert runner._engine.store.read_logs(old) == []
+    assert list_run_ids(runner) == [old]
+    second = runner.execute("fails").run_id
+    clock.advance(2 * DAY)
+    wait_until_idle(runner)
+    assert runner._engine.store.read_logs(second) == []
+
+
+def test_a_preview_estimates_the_bytes_of_many_runs(open_runner: Open, sums: str, clock: FakeClock) -> None:
+    runner = open_runner()
+    for x in range(5):
+        runner.execute("square", {"x": x})
+    database = Database.of(runner._engine)
+    clock.advance(DAY)
+    exact = preview_retention(database, RetentionRule(days=0.5))
+    assert (exact.total.count, exact.is_size_estimated) == (5, False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pruning, "MEASURED_RUNS", 2)
+        about = preview_retention(database, RetentionRule(days=0.5))
+    assert about.is_size_estimated
+    assert abs(about.size_bytes - exact.size_bytes) < exact.size_bytes / 5
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        RetentionRule(days=-1),
+        RetentionRule(days=float("nan")),
+        RetentionRule(days_failed=40_000),
+        RetentionRule(days=3, logs_days=4),
+        RetentionRule(days=3, keep_labels=("=x",)),
+        RetentionRule(days=3, keep_labels=("a=\n",)),
+        RetentionRule(days=3, keep_labels=("a",) * 33),
+    ],
+)
+def test_rules_that_cannot_be(runner: DefaultRunner, rule: RetentionRule) -> None:
+    with pytest.raises(InvalidArgument):
+        set_retention(Database.of(runner._engine), rule)

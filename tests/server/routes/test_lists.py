@@ -9,6 +9,7 @@ import pytest
 
 from holdwater import DefaultRunner
 from holdwater.server.paging import encode_cursor
+from tests.server.live import Live
 from tests.server.routes.conftest import GATE, Runs
 from tests.suite.waiting import poll_pause
 
@@ -44,19 +45,56 @@ def test_filters_that_cannot_be(api: httpx.Client, parameters: dict[str, Any]) -
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
 
 
-def test_many_runs_are_steered_together(api: httpx.Client, runner: DefaultRunner, runs: Runs) -> None:
+def bulk(api: httpx.Client, live: Live, **body: Any) -> dict[str, Any]:
+    """Have a bulk job done, and return it."""
+    started = api.post("/executions/bulk", json=body)
+    assert started.status_code == 202, started.text
+    assert live.app.state.bulk_worker.wait_idle(20)
+    done: dict[str, Any] = api.get(f"/bulk/{started.json()['bulk_id']}").json()
+    assert done["matched"] == started.json()["matched"] == done["done"] + done["refused"]
+    return done
+
+
+def test_many_runs_are_steered_together(api: httpx.Client, live: Live, runner: DefaultRunner, runs: Runs) -> None:
     held = [runner.submit("held").run_id for _ in range(3)]
     for _ in held:
         GATE.wait_started()
+    counted = api.post("/executions/bulk/preview", json={"filter": {"workflow": ["held"]}}).json()
+    assert counted["counts"] == {"running": {"count": 3, "more": False}}
+    paused = bulk(api, live, verb="pause", filter={"workflow": ["held"]}, reason="all")
+    assert (paused["state"], paused["done"], paused["refusals"], paused["more"]) == ("completed", 3, {}, False)
+    assert (paused["reason"], paused["by"], paused["completed_at"] is None) == ("all", "api", False)
+    again = bulk(api, live, verb="pause", ids=[held[0], "nothing"])
+    assert (again["done"], again["refused"]) == (0, 2)
+    assert "paused" in again["refusals"][held[0]]
+    assert bulk(api, live, verb="cancel", ids=held)["done"] == 3
+    assert api.get("/bulk", params={"limit": 2}).json()["total"] == 2
     path = "/executions/bulk"
-    paused = api.post(path, json={"verb": "pause", "filter": {"workflow": ["held"]}, "reason": "all"})
-    assert paused.json() == {"done": 3, "refused": 0, "refusals": {}, "more": False}
-    again = api.post(path, json={"verb": "pause", "ids": [held[0], "nothing"]})
-    assert (again.json()["done"], again.json()["refused"]) == (0, 2)
-    assert "paused" in again.json()["refusals"][held[0]]
-    assert api.post(path, json={"verb": "cancel", "ids": held}).json()["done"] == 3
-    for body in ({"verb": "pause"}, {"verb": "pause", "ids": [], "filter": {}}, {"verb": "forget", "ids": []}):
+    for body in ({"verb": "pause"}, {"verb": "pause", "ids": [], "filter": {}}, {"verb": "explode", "ids": []}):
         assert api.post(path, json=body).status_code == 400
+
+
+def test_a_bulk_job_is_asked_for_once_with_its_key(api: httpx.Client, live: Live, runs: Runs) -> None:
+    key, body = {"Idempotency-Key": "bulk-1"}, {"verb": "resume", "ids": [runs.completed]}
+    first = api.post("/executions/bulk", json=body, headers=key).json()
+    assert live.app.state.bulk_worker.wait_idle(20)
+    again = api.post("/executions/bulk", json=body, headers=key).json()
+    assert (again["bulk_id"], again["state"], again["refused"]) == (first["bulk_id"], "completed", 1)
+    other = api.post("/executions/bulk", json=body | {"verb": "pause"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    stopped = api.delete(f"/bulk/{first['bulk_id']}")
+    assert (stopped.status_code, stopped.json()["code"]) == (409, "invalid_transition")
+    for method in (api.get, api.delete):
+        assert method("/bulk/nothing").json()["code"] == "bulk_not_found"
+
+
+def test_runs_are_forgotten_together(api: httpx.Client, live: Live, runner: DefaultRunner, runs: Runs) -> None:
+    run_id = runner.submit("sums").run_id
+    runner.handle(run_id).result()
+    done = bulk(api, live, verb="forget", ids=[run_id, runs.asking])
+    assert (done["done"], done["refused"]) == (1, 1)
+    assert "paused" in done["refusals"][runs.asking]
+    assert api.get(f"/executions/{run_id}").status_code == 404
 
 
 def test_questions_of_all_runs(api: httpx.Client, runs: Runs) -> None:
@@ -164,11 +202,34 @@ def test_old_runs_are_counted_and_deleted(api: httpx.Client, runner: DefaultRunn
     nothing = api.post("/retention/preview", json={"ended_before": "2020-01-01T00:00:00Z"}).json()
     assert all(one["count"] == 0 for one in nothing["counts"].values())
     everything = {"ended_before": "2999-01-01T00:00:00Z"}
-    assert api.post("/retention/preview", json=everything).json()["counts"]["completed"]["count"] >= 2
+    whole = api.post("/retention/preview", json=everything).json()
+    assert whole["counts"]["completed"]["count"] >= 2
+    assert whole["bytes"] > 100
+    assert whole["estimated"] is False
     kept = [item["id"] for item in api.get("/executions").json()["items"] if item["id"] != run_id]
     assert api.post("/retention/prune", json={**everything, "keep": kept}).json()["pruned"] == 1
     assert api.get(f"/executions/{run_id}").status_code == 404
-    assert api.post("/retention/prune", json={"ended_before": "x"}).status_code == 400
+    for refused in ({"ended_before": "x"}, {"keep": ["x"]}, {**everything, "rule": {"days": 1}}):
+        assert api.post("/retention/prune", json=refused).status_code == 400
+
+
+def test_the_rule_of_the_database(api: httpx.Client, runner: DefaultRunner, runs: Runs) -> None:
+    assert api.get("/retention").json()["changed_at"] is None
+    rule = {"days": 30, "days_failed": 90.5, "keep_labels": ["audit", "env=prod"], "logs_days": 7}
+    stored = api.put("/retention", json=rule).json()
+    assert stored.items() >= rule.items()
+    assert (stored["changed_by"], stored["changed_at"] is None) == ("api", False)
+    assert api.get("/retention").json() == stored
+    assert api.post("/retention/preview").json()["counts"] == {}
+    run_id = runner.submit("sums").run_id
+    runner.handle(run_id).result()
+    preview = api.post("/retention/preview", json={"rule": {"days_failed": 0}}).json()
+    assert list(preview["counts"]) == ["failed"]
+    for wrong in ({"days": -1}, {"days": 1, "logs_days": 2}, {"keep_labels": ["="]}, {"day": 3}, {"days": "3"}):
+        refused = api.put("/retention", json=wrong)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request"), wrong
+    assert api.put("/retention", json={}).json()["days"] is None
+    assert api.post("/retention/prune").json()["pruned"] == 0
 
 
 def test_the_database_is_checked(api: httpx.Client, runs: Runs) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol
 
+from holdwater.model.ports.bulk_jobs import BulkJobStore
 from holdwater.model.ports.catalog import CatalogStore
 from holdwater.model.ports.drawings import DrawingStore
 from holdwater.model.ports.inspection import InspectionStore
@@ -12,11 +13,13 @@ from holdwater.model.ports.logs import LogStore
 from holdwater.model.ports.map_items import MapItemStore
 from holdwater.model.ports.questions import QuestionStore
 from holdwater.model.ports.schedules import ScheduleStore
+from holdwater.model.ports.settings import SettingStore
 from holdwater.model.records import (
     FIRST_CURSOR,
     CappedCount,
     CommitResult,
     Cursor,
+    EndedRun,
     JournalRow,
     Notification,
     PruneResult,
@@ -44,7 +47,16 @@ class LeaseRenewal(Protocol):
 
 
 class Store(
-    ScheduleStore, CatalogStore, LogStore, DrawingStore, QuestionStore, MapItemStore, InspectionStore, Protocol
+    ScheduleStore,
+    CatalogStore,
+    LogStore,
+    DrawingStore,
+    QuestionStore,
+    BulkJobStore,
+    SettingStore,
+    MapItemStore,
+    InspectionStore,
+    Protocol,
 ):
     """Storage of runs.  Synchronous and thread-safe; every method is one transaction.
 
@@ -216,13 +228,39 @@ class Store(
         """All runs, in pages, oldest first."""
         ...
 
-    def prune(self, before: Micros, keep: Collection[str], limit: int, cursor: Cursor = FIRST_CURSOR) -> PruneResult:
+    def delete_runs(self, run_ids: Sequence[str]) -> list[str]:
+        """Delete runs, each with its children and theirs, in one transaction; returns the ids of all that are gone.
+
+        A run stays as long as any of its family has not ended.
+        """
+        ...
+
+    def measure_runs(self, run_ids: Sequence[str]) -> int:
+        """Return the bytes of journals and logs of runs with all their descendants, before any compression."""
+        ...
+
+    def prune(
+        self,
+        before: Micros,
+        keep: Collection[str],
+        limit: int,
+        cursor: Cursor = FIRST_CURSOR,
+        spares: Callable[[EndedRun], bool] | None = None,
+    ) -> PruneResult:
         """Delete runs that ended before an instant, each with its children and theirs, the first to end first.
 
         Examines no more than `limit` runs without a parent, behind `cursor` (end and id).  A run stays as
-        long as any of its family has not ended or is in `keep`.  Its idempotency key is free again.
+        long as any of its family has not ended or is in `keep`, or if `spares` says so of it.  Its idempotency key is
+        free again.
 
         Forks of it stay and can be read; so do fires of schedules, whose runs are then unknown, and plans, as a runner
         that has stored one does not store it again.
+        """
+        ...
+
+    def prune_logs(self, before: Micros, limit: int, cursor: Cursor = FIRST_CURSOR) -> PruneResult:
+        """Delete the logs of runs that ended before an instant, with those of their descendants; the runs stay.
+
+        As `prune` it examines no more than `limit` runs without a parent, behind `cursor`.
         """
         ...

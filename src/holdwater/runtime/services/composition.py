@@ -155,7 +155,9 @@ class Services:
             self._supervise("tasks that run alone", SuspectStarter(core.crash_suspects, core.work), critical=True),
             self._supervise("schedules", self.scheduler),
             self._supervise("triggers", self.triggers),
-            self._supervise("retention", Retention(store, clock, config.retention_seconds)),
+            self._supervise(
+                "retention", Retention(store, clock, config.retention_seconds, obeys_database=config.listed)
+            ),
         ]
         self._add_hooks()
 

@@ -9,14 +9,12 @@ from pydantic import BaseModel, Field
 
 from holdwater.model.records import CappedCount
 from holdwater.model.statuses import FINAL_STATUSES
-from holdwater.operations.bulk_control import BulkResult
 from holdwater.operations.runs import RunPage
 from holdwater.runs.info import RunInfo
 from holdwater.runs.nodes import NodeState
 from holdwater.runs.open_pauses import Pause
 from holdwater.runs.view import RunView
 from holdwater.server.models.base import Instant, Page, RequestBody, to_instant
-from holdwater.server.models.execution_query import ExecutionFilter
 from holdwater.server.models.values import plain_value, plain_values
 
 ExecutionStatus = Literal["running", "paused", "completed", "failed", "cancelled"]
@@ -192,26 +190,3 @@ class AnswerBody(RequestBody):
 
     pause_id: str | None = None
     value: Any = Field(examples=[True])
-
-
-class BulkBody(RequestBody):
-    """A request for many runs: a list of `ids`, or all that match a `filter` now, 1,000 at most."""
-
-    verb: Literal["cancel", "pause", "resume", "retry"]
-    ids: list[str] | None = Field(None, max_length=1000)
-    filter: ExecutionFilter | None = None
-    reason: str = Field("", max_length=10_000)
-
-
-class BulkOutcome(BaseModel):
-    """Result of a request for many runs.  `refusals`: by id, of the first ones; `more`: more match: ask again."""
-
-    done: int
-    refused: int
-    refusals: dict[str, str]
-    more: bool
-
-    @classmethod
-    def of(cls, result: BulkResult) -> BulkOutcome:
-        """Create it from what was done."""
-        return cls(done=result.done_count, refused=result.refused_count, refusals=result.refusals, more=result.has_more)

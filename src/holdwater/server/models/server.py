@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from holdwater.model.retention import RetentionRule
+from holdwater.operations.pruning import StoredRetention
 from holdwater.operations.runners import RunnerInfo
 from holdwater.server.models.base import GivenInstant, Instant, RequestBody, to_instant
+from holdwater.server.models.execution_query import LabelTerm
 from holdwater.server.models.executions import Count
 
 
@@ -55,18 +58,70 @@ class RunnerList(BaseModel):
     total: int
 
 
-class RetentionBody(RequestBody):
-    """Runs that ended before an instant, with their children.  `keep`: ids of runs that stay."""
+Days = Annotated[float, Field(ge=0, le=36_500, examples=[30])]
 
-    ended_before: GivenInstant
+
+class RetentionRuleBody(RequestBody):
+    """Which ended runs are deleted, with their children, by the runners of the database.
+
+    `days`: age of their ends, null: they are kept.  `days_failed`: that of failed runs, null: as the others.
+    `keep_labels`: runs with any of these labels are kept: `KEY` with any value, or `KEY=VALUE`.
+    `logs_days`: age at which the logs of ended runs are deleted before the runs, null: they go with their runs.
+    """
+
+    days: Days | None = None
+    days_failed: Days | None = None
+    keep_labels: list[LabelTerm] = Field(default_factory=list, max_length=32, examples=[["audit"]])
+    logs_days: Days | None = None
+
+    def to_rule(self) -> RetentionRule:
+        """Create the rule of operations."""
+        return RetentionRule(self.days, self.days_failed, tuple(self.keep_labels), self.logs_days)
+
+
+class RetentionBody(RequestBody):
+    """Runs to delete: those that ended before an instant, but for those in `keep`; or those of a `rule`.
+
+    Without either: those of the rule of the database.
+    """
+
+    ended_before: GivenInstant | None = None
     keep: list[str] = Field(default_factory=list, max_length=1000)
+    rule: RetentionRuleBody | None = None
+
+
+class RetentionStatus(BaseModel):
+    """The rule of the database.  `changed_at`: its last change, null if there never was a rule."""
+
+    tenant_id: str
+    days: float | None
+    days_failed: float | None
+    keep_labels: list[str]
+    logs_days: float | None
+    changed_at: Instant | None
+    changed_by: str
+
+    @classmethod
+    def of(cls, tenant_id: str, stored: StoredRetention) -> RetentionStatus:
+        """Create it from what is stored."""
+        return cls(
+            tenant_id=tenant_id,
+            **stored.rule.to_data(),
+            changed_at=to_instant(stored.changed_at),
+            changed_by=stored.changed_by,
+        )
 
 
 class RetentionPreview(BaseModel):
-    """Top-level runs that would be deleted, by status; their children go with them."""
+    """Top-level runs that would be deleted, by status; their children go with them.
+
+    `bytes`: their journals and logs, children included, before compression; `estimated`: measured by some of the runs.
+    """
 
     tenant_id: str
     counts: dict[str, Count]
+    bytes: int
+    estimated: bool
 
 
 class Pruned(BaseModel):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from holdwater.server.routes import (
+    bulk,
     doctor,
     executions,
     graphs,
     installation,
     questions,
+    retention,
     steering,
     streams,
     triggers,
@@ -15,6 +17,7 @@ from holdwater.server.routes import (
 )
 
 API_ROUTERS = (
+    bulk.router,
     executions.router,
     graphs.router,
     steering.router,
@@ -23,5 +26,6 @@ API_ROUTERS = (
     questions.router,
     workflows.router,
     triggers.router,
+    retention.router,
     installation.router,
 )

@@ -7,14 +7,9 @@ from typing import Annotated, Final
 from fastapi import Header
 
 from holdwater.operations import control
-from holdwater.operations.bulk_control import control_matching_runs, control_runs
-from holdwater.operations.run_filters import check_filter
 from holdwater.server.api_routing import CHANGE_ERRORS, TAKES_VALUES, api_router
-from holdwater.server.errors import RequestError
 from holdwater.server.models.executions import (
     AnswerBody,
-    BulkBody,
-    BulkOutcome,
     ExecutionDetail,
     ForkBody,
     SteeringBody,
@@ -85,18 +80,6 @@ def answer_execution(tenant: Tenant, run_id: RunId, body: AnswerBody) -> Executi
     pause = control.find_pause(tenant.engine, run_id, body.pause_id)
     control.answer_pause(tenant.engine, run_id, pause, read_value(body.value), by=BY_API)
     return _detail(tenant, run_id)
-
-
-@router.post("/bulk", responses=CHANGE_ERRORS)
-def steer_executions(tenant: Tenant, body: BulkBody) -> BulkOutcome:
-    """Cancel, pause, resume or retry many runs; a run it does not fit is left as it is."""
-    if (body.ids is None) == (body.filter is None):
-        raise RequestError(400, "body: give either `ids` or `filter`")
-    if body.filter is not None:
-        which = body.filter.to_run_filter()
-        check_filter(which)
-        return BulkOutcome.of(control_matching_runs(tenant.engine, body.verb, which, body.reason, by=BY_API))
-    return BulkOutcome.of(control_runs(tenant.engine, body.verb, body.ids or (), body.reason, by=BY_API))
 
 
 def _reason(body: SteeringBody | None) -> str:

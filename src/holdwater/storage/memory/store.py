@@ -12,16 +12,13 @@ from typing import Any, Final
 from holdwater.errors import RunnerClosed, StoreError
 from holdwater.model.ports.store import LeaseRenewal
 from holdwater.model.records import (
-    FIRST_CURSOR,
     CappedCount,
     CommitResult,
     Committed,
     Conflict,
-    Cursor,
     Duplicate,
     JournalRow,
     Notification,
-    PruneResult,
     RunFilter,
     RunHistogram,
     RunRow,
@@ -32,16 +29,17 @@ from holdwater.model.records import (
 )
 from holdwater.model.time import MONOTONIC_UNSET, UNSET, ClockSample, Micros, MonotonicMicros
 from holdwater.storage import process_forks
+from holdwater.storage.memory.bulk_jobs import MemoryBulkJobs
 from holdwater.storage.memory.catalog import MemoryCatalog
 from holdwater.storage.memory.drawings import MemoryDrawings
 from holdwater.storage.memory.inspection import MemoryInspection
 from holdwater.storage.memory.logs import MemoryLogs
 from holdwater.storage.memory.map_items import MemoryMapItems
+from holdwater.storage.memory.pruning import MemoryPruning
 from holdwater.storage.memory.questions import MemoryQuestions
 from holdwater.storage.memory.run_index import RunIndex
 from holdwater.storage.memory.schedules import MemorySchedules
 from holdwater.storage.sql.journal_tail import slice_after
-from holdwater.storage.sql.pruning import prunable
 from holdwater.storage.sql.rows import claim_sort_key
 from holdwater.storage.sqlite.liveness import InProcessOwners
 
@@ -63,7 +61,15 @@ _IMMUTABLE_FIELDS: Final = (
 
 
 class MemoryStore(
-    MemorySchedules, MemoryCatalog, MemoryLogs, MemoryDrawings, MemoryQuestions, MemoryMapItems, MemoryInspection
+    MemoryPruning,
+    MemorySchedules,
+    MemoryCatalog,
+    MemoryLogs,
+    MemoryDrawings,
+    MemoryQuestions,
+    MemoryBulkJobs,
+    MemoryMapItems,
+    MemoryInspection,
 ):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
@@ -84,6 +90,10 @@ class MemoryStore(
         MemoryCatalog.__init__(self, self._locked, self._plans)
         MemoryLogs.__init__(self, self._locked, self._runs)
         MemoryDrawings.__init__(self, self._locked)
+        MemoryBulkJobs.__init__(self, self._locked)
+        MemoryPruning.__init__(
+            self, self._locked, self._index, self._journal, self._log_sizes, self._delete_runs, self._delete_logs
+        )
         MemoryQuestions.__init__(self, self._locked, self._runs, self._journal)
         MemoryMapItems.__init__(self, self._locked, self._runs)
         process_forks.register_fork_aware(self)
@@ -323,16 +333,6 @@ class MemoryStore(
         with self._locked():
             ids = self._index.ids_by_created_at()
         return (run for run_id in ids if (run := self.get_run(run_id)) is not None)
-
-    def prune(self, before: Micros, keep: Collection[str], limit: int, cursor: Cursor = FIRST_CURSOR) -> PruneResult:
-        """Delete top-level runs that ended before an instant, with their descendants, the first to end first."""
-        with self._locked():
-            found = [position for position in self._index.finished_after(cursor, max(0, limit)) if position[0] < before]
-            families = [(root, run_id) for _, root in found for run_id in self._index.with_descendants(root)]
-            ended = {run_id for _, run_id in families if self._runs[run_id].finished_at is not None}
-            gone = prunable(families, ended.difference(keep))
-            self._delete_runs(gone)
-        return PruneResult(len(gone), found[-1] if found and len(found) == limit else None)
 
     # -- within, under the lock
 

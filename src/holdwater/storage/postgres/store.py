@@ -18,6 +18,7 @@ from holdwater.storage.pool import ConnectionPool
 from holdwater.storage.postgres import commits as batches
 from holdwater.storage.postgres import schema
 from holdwater.storage.postgres import statements as sql
+from holdwater.storage.postgres.bulk_jobs import PostgresBulkJobs
 from holdwater.storage.postgres.catalog import PostgresCatalog
 from holdwater.storage.postgres.drawings import PostgresDrawings
 from holdwater.storage.postgres.errors import RETRYABLE_SQLSTATES, as_unreachable, translate_error
@@ -46,6 +47,7 @@ class PostgresStore(
     PostgresLogs,
     PostgresDrawings,
     PostgresMapItems,
+    PostgresBulkJobs,
     PostgresInspection,
     QuestionQueries,
     PruneQueries,
@@ -252,24 +254,20 @@ class PostgresStore(
                 [(sql.RELEASE_WORK, [*places, owner]), self._notification_call(notifications.WORK_AVAILABLE)]
             )
 
-    def _prune_with_descendants(self, root_ids: Sequence[str], keep: frozenset[str]) -> int:
-        def act(session: PostgresConnection) -> int:
-            try:
-                with session.transaction():
-                    for text in self._preamble:
-                        session.execute(text)
-                    found: list[tuple[str, str]] = session.execute(sql.LIST_DESCENDANTS, ([*root_ids],)).fetchall()
-                    members = [run_id for _, run_id in found]
-                    ended = {run_id for (run_id,) in session.execute(sql.LOCK_ENDED_RUNS, (members,))}
-                    gone = prunable(found, ended - keep)
-                    for statement in (sql.DELETE_WORK_OF_RUNS, sql.DELETE_JOURNALS, sql.DELETE_LABELS, sql.DELETE_RUNS):
-                        session.execute(statement, (gone,))
-                return len(gone)
-            except psycopg.Error:
-                session.invalidate_prepared()  # a rollback makes the driver deallocate prepared statements
-                raise
+    def _delete_families(self, root_ids: Sequence[str], keep: frozenset[str]) -> list[str]:
+        def delete(session: PostgresConnection) -> list[str]:
+            found: list[tuple[str, str]] = session.execute(sql.LIST_DESCENDANTS, ([*root_ids],)).fetchall()
+            members = [run_id for _, run_id in found]
+            ended = {run_id for (run_id,) in session.execute(sql.LOCK_ENDED_RUNS, (members,))}
+            gone = prunable(found, ended - keep)
+            for statement in (sql.DELETE_WORK_OF_RUNS, sql.DELETE_JOURNALS, sql.DELETE_LABELS, sql.DELETE_RUNS):
+                session.execute(statement, (gone,))
+            return gone
 
-        return self._with_connection(act, retry=True)
+        return self._with_transaction(delete)
+
+    def _delete_logs(self, run_ids: Sequence[str]) -> None:
+        self._execute_update(sql.DELETE_LOGS, ([*run_ids],))
 
     # -- within
 
@@ -286,6 +284,22 @@ class PostgresStore(
             return execute_pipeline(session, self._preamble, calls)
 
         self._with_connection(act, retry=False)
+
+    def _with_transaction(self, function: Callable[[PostgresConnection], T]) -> T:
+        """Call `function` with a connection in a transaction; again if the connection was lost or met a deadlock."""
+
+        def act(session: PostgresConnection) -> T:
+            try:
+                with session.transaction():
+                    for text in self._preamble:
+                        session.execute(text)
+                    return function(session)
+            except psycopg.Error:
+                session.invalidate_prepared()  # a rollback makes the driver deallocate prepared statements
+                raise
+
+        self._require_writable()
+        return self._with_connection(act, retry=True)
 
     def _execute_update(self, statement: str, parameters: tuple[Any, ...]) -> int:
         """Execute a statement; returns the number of rows it changed."""

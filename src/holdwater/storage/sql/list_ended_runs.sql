@@ -1,4 +1,4 @@
-SELECT finished_at, id
+SELECT finished_at, id, status, labels_json
 FROM runs
 WHERE
     parent_id IS NULL AND finished_at IS NOT NULL

@@ -23,6 +23,7 @@ from holdwater.storage.sql.run_lists import RunLists
 from holdwater.storage.sqlite import commits as batches
 from holdwater.storage.sqlite import connections, schema, writer
 from holdwater.storage.sqlite import statements as sql
+from holdwater.storage.sqlite.bulk_jobs import SQLiteBulkJobs
 from holdwater.storage.sqlite.catalog import SQLiteCatalog
 from holdwater.storage.sqlite.drawings import SQLiteDrawings
 from holdwater.storage.sqlite.errors import translate_error
@@ -45,6 +46,7 @@ class SQLiteStore(
     SQLiteLogs,
     SQLiteDrawings,
     SQLiteMapItems,
+    SQLiteBulkJobs,
     SQLiteInspection,
     QuestionQueries,
     PruneQueries,
@@ -243,14 +245,19 @@ class SQLiteStore(
             connection.executemany(sql.RELEASE_WORK, [(row.run_id, row.node, row.fence, owner) for row in rows])
         self._notify(WORK_AVAILABLE)
 
-    def _prune_with_descendants(self, root_ids: Sequence[str], keep: frozenset[str]) -> int:
+    def _delete_families(self, root_ids: Sequence[str], keep: frozenset[str]) -> list[str]:
         with self._transaction() as connection:
             found = connection.execute(sql.LIST_DESCENDANTS, (self._array_parameter(root_ids),)).fetchall()
             ended = {run_id for _, run_id, finished_at in found if finished_at is not None}
             gone = prunable([(root, run_id) for root, run_id, _ in found], ended - keep)
             for statement in (sql.DELETE_WORK_OF_RUNS, sql.DELETE_JOURNALS, sql.DELETE_LABELS, sql.DELETE_RUNS):
                 connection.execute(statement, (self._array_parameter(gone),))
-        return len(gone)
+        return gone
+
+    def _delete_logs(self, run_ids: Sequence[str]) -> None:
+        with self._transaction() as connection:
+            for statement in (sql.DELETE_LOGS, sql.DELETE_LOG_SIZES):
+                connection.execute(statement, (self._array_parameter(run_ids),))
 
     # -- within
 

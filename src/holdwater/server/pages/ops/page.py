@@ -8,9 +8,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from holdwater.drawing.marks import MarkName
+from holdwater.operations.bulk_jobs import list_bulk_jobs
 from holdwater.operations.doctor import diagnose_installation
+from holdwater.operations.pruning import get_retention
 from holdwater.operations.runners import RunnerInfo, list_runners
 from holdwater.server.command_lines import command_line
+from holdwater.server.pages.ops.bulk import SHOWN_JOBS
 from holdwater.server.pages.ops.retention import DEFAULT_DAYS, MAX_DAYS, preview
 from holdwater.server.pages.ops.verification import job_of
 from holdwater.server.pages.run.doctor import show_finding
@@ -43,6 +46,10 @@ def ops_page(
         return render_fragment(request, "ops/verification.html", tenant, **values, job=job_of(request))
     if fragment == "runners":
         return render_fragment(request, "ops/runners.html", tenant, **values, runners=list_runners(database))
+    if fragment == "bulk":
+        return render_fragment(
+            request, "ops/bulk.html", tenant, **values, bulk_jobs=list_bulk_jobs(database, SHOWN_JOBS)
+        )
     if fragment == "retention":
         return render_fragment(request, "ops/retention.html", tenant, **values, preview=preview(database, days))
     return render(
@@ -53,6 +60,8 @@ def ops_page(
         findings=[show_finding(tenant, finding) for finding in diagnose_installation(database)],
         runners=list_runners(database),
         preview=preview(database, days),
+        rule=get_retention(database),
+        bulk_jobs=list_bulk_jobs(database, SHOWN_JOBS),
         job=job_of(request),
         facts=database.store.inspect(),
         url=database.store.url,

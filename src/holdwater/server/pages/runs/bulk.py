@@ -9,13 +9,15 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import QueryParams
 
 from holdwater.errors import InvalidArgument
-from holdwater.operations.bulk_control import BulkResult, BulkVerb, control_matching_runs, control_runs
-from holdwater.server.acts import act_and_redirect, page_url
+from holdwater.model.bulk_jobs import MAX_BULK_RUNS, BulkJob, BulkVerb
+from holdwater.operations.bulk_jobs import RunSelection, create_bulk_job, get_bulk_job
+from holdwater.server.acts import act_and_redirect, page_url, writable_database
 from holdwater.server.form_posts import PostedForm
 from holdwater.server.notices import Notice
 from holdwater.server.pages.runs.filters import run_filter
 from holdwater.server.pages.runs.query import RunsQuery
 from holdwater.server.presentation import pluralize
+from holdwater.server.routes.bulk import Worker
 from holdwater.server.tenant_database import Tenant
 
 router = APIRouter()
@@ -23,16 +25,19 @@ router = APIRouter()
 BY: Final = "ui"
 """author of what is done in the web UI"""
 MAX_REASON_CHARACTERS: Final = 1_000
+WAIT_SECONDS: Final = 2.0
+"""longest wait for the end of a job, whose result is told at once then"""
 _DONE: Final[dict[BulkVerb, str]] = {
     "cancel": "asked to cancel",
     "pause": "paused",
     "resume": "resumed",
     "retry": "retried",
+    "forget": "deleted",
 }
 
 
 @router.post("/runs/bulk")
-def act_on_runs(request: Request, tenant: Tenant, posted: PostedForm) -> Response:
+def act_on_runs(request: Request, tenant: Tenant, worker: Worker, posted: PostedForm) -> Response:
     """Do something to the selected runs, or to all that match the query the form was shown with."""
     query = RunsQuery.of(QueryParams(parse_qsl(str(posted.get("query", "")))))
     verb = str(posted.get("verb", ""))  # each act has a dialog, with a scope and a reason of its own
@@ -41,23 +46,29 @@ def act_on_runs(request: Request, tenant: Tenant, posted: PostedForm) -> Respons
     def act() -> Notice:
         if verb not in get_args(BulkVerb):
             raise InvalidArgument(f"{verb!r} cannot be done to runs")
-        chosen = cast(BulkVerb, verb)
         if posted.get(f"scope-{verb}") == "matching":
-            which = run_filter(query, tenant.database.clock.now())
-            return _notice(chosen, control_matching_runs(tenant.engine, chosen, which, reason, by=BY))
-        ids = [one for one in posted.getlist("run") if isinstance(one, str)]
-        if not ids:
-            return Notice("No run was selected: nothing was changed.", "warn")
-        return _notice(chosen, control_runs(tenant.engine, chosen, ids, reason, by=BY))
+            selection = RunSelection(which=run_filter(query, tenant.database.clock.now()))
+        else:
+            selection = RunSelection(tuple([one for one in posted.getlist("run") if isinstance(one, str)]))
+            if not selection.run_ids:
+                return Notice("No run was selected: nothing was changed.", "warn")
+        database = writable_database(tenant)
+        job = create_bulk_job(database, cast(BulkVerb, verb), selection, reason, by=BY)
+        worker.start()
+        worker.wait_idle(WAIT_SECONDS)
+        return _notice(get_bulk_job(database, job.id))
 
     return act_and_redirect(request, page_url(request, tenant, f"/runs{query.url()}"), act)
 
 
-def _notice(verb: BulkVerb, result: BulkResult) -> Notice:
-    parts = [f"{pluralize(result.done_count, 'run')} {_DONE[verb]}."]
-    if result.refused_count:
-        first = next(iter(result.refusals.values()))
-        parts.append(f"{pluralize(result.refused_count, 'run')} left as they were, the first because: {first}.")
-    hint = "More runs match than one request takes: repeat it for the rest." if result.has_more else ""
-    kind = "ok" if not result.refused_count else "warn" if result.done_count else "bad"
+def _notice(job: BulkJob) -> Notice:
+    parts = [f"{pluralize(job.done_count, 'run')} {_DONE[job.verb]}."]
+    if job.refused_count:
+        first = next(iter(job.refusals.values()))
+        parts.append(f"{pluralize(job.refused_count, 'run')} left as they were, the first because: {first}.")
+    if job.state == "running":
+        parts.append(f"{pluralize(job.left_count, 'run')} to go.")
+        return Notice(" ".join(parts), "ok", link="/ops#bulk", link_text="See how far it is")
+    hint = f"More than {MAX_BULK_RUNS:,} runs match: repeat it for the rest." if job.has_more else ""
+    kind = "ok" if not job.refused_count else "warn" if job.done_count else "bad"
     return Notice(" ".join(parts), kind, hint)  # type: ignore[arg-type]

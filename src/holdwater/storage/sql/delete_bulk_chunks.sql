@@ -1,0 +1,1 @@
+DELETE FROM bulk_chunks WHERE job_id = :job_id

@@ -1,0 +1,1 @@
+DELETE FROM bulk_jobs WHERE ended_at < :ended_before

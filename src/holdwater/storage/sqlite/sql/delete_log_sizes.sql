@@ -1,0 +1,1 @@
+DELETE FROM run_log_sizes WHERE run_id IN (SELECT value FROM json_each(:ids))
