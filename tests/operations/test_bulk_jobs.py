@@ -23,7 +23,7 @@ from holdwater.model.records import CappedCount, RunFilter
 from holdwater.model.time import add_seconds
 from holdwater.operations import bulk_jobs
 from holdwater.operations.bulk_jobs import (
-    RunSelection,
+    SelectedRuns,
     create_bulk_job,
     execute_bulk_job,
     get_bulk_job,
@@ -34,7 +34,7 @@ from holdwater.operations.bulk_jobs import (
 from holdwater.operations.databases import Database, open_for_control
 from holdwater.runs.event_reader import RunEventReader
 
-FAILED = RunSelection(which=RunFilter(status="failed"))
+FAILED = SelectedRuns(which=RunFilter(status="failed"))
 WAIT_SECONDS = 30
 
 
@@ -62,7 +62,7 @@ def engine(url: str) -> Iterator[Engine]:
         yield opened
 
 
-def start(engine: Engine, verb: Any, selection: RunSelection, reason: str = "", **options: Any) -> BulkJob:
+def start(engine: Engine, verb: Any, selection: SelectedRuns, reason: str = "", **options: Any) -> BulkJob:
     return create_bulk_job(Database.of(engine), verb, selection, reason, **options)
 
 
@@ -86,7 +86,7 @@ def test_every_matching_run_is_controlled(engine: Engine) -> None:
 
 def test_a_run_it_does_not_fit_is_told_and_left(engine: Engine) -> None:
     ids = [run.id for run in engine.store.list_runs(RunFilter())]
-    done = execute_bulk_job(engine, start(engine, "retry", RunSelection((*ids, "unknown", *ids))).id)
+    done = execute_bulk_job(engine, start(engine, "retry", SelectedRuns((*ids, "unknown", *ids))).id)
     assert (done.matched_count, done.done_count, done.refused_count) == (5, 3, 2)
     assert "there is no run" in done.refusals["unknown"]
 
@@ -95,7 +95,7 @@ def test_a_run_that_cannot_be_read_does_not_hold_up_the_others(engine: Engine, u
     newest, second, *_ = [run.id for run in engine.store.list_runs(RunFilter(status="failed"))]
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
         connection.execute("UPDATE runs SET style = 'of a later version' WHERE id = ?", [newest])
-    done = execute_bulk_job(engine, start(engine, "retry", RunSelection((newest, "no\0id \ud800", second))).id)
+    done = execute_bulk_job(engine, start(engine, "retry", SelectedRuns((newest, "no\0id \ud800", second))).id)
     assert (done.done_count, done.refused_count) == (1, 2)
     assert "which this version does not know" in done.refusals[newest]
     assert "NUL" in done.refusals["no\0id \ud800"]
@@ -129,10 +129,10 @@ def test_ended_runs_are_forgotten_with_their_children(engine: Engine, url: str) 
     (child,) = engine.store.list_runs(RunFilter(parent_id=parent))
     with Client(url) as client:
         waiting = client.submit("bulk").run_id
-    database, everything = Database.of(engine), RunSelection(which=RunFilter())
+    database, everything = Database.of(engine), SelectedRuns(which=RunFilter())
     counts = preview_bulk_job(database, everything)
     assert counts == {"failed": CappedCount(3), "completed": CappedCount(3), "running": CappedCount(1)}
-    assert preview_bulk_job(database, RunSelection((parent, "unknown"))) == {"completed": CappedCount(1)}
+    assert preview_bulk_job(database, SelectedRuns((parent, "unknown"))) == {"completed": CappedCount(1)}
     done = execute_bulk_job(engine, start(engine, "forget", everything).id)
     assert (done.done_count, done.refused_count) == (5, 2)
     assert "it is running" in done.refusals[waiting]
@@ -196,7 +196,7 @@ def test_deletions_of_a_dead_process_count_as_done(engine: Engine) -> None:
 def test_a_job_that_is_left_is_gone_on_with(engine: Engine, url: str) -> None:
     with Client(url) as client:
         handles = client.submit_many("bulk", [{}] * (CHUNK_RUNS + 1))
-    job = start(engine, "cancel", RunSelection(tuple([handle.run_id for handle in handles])))
+    job = start(engine, "cancel", SelectedRuns(tuple([handle.run_id for handle in handles])))
     stopping = threading.Event()
     left = execute_bulk_job(engine, job.id, stopping=stopping, on_progress=lambda _: stopping.set())
     assert (left.state, left.done_count, left.left_count) == ("running", CHUNK_RUNS, 1)
@@ -232,7 +232,7 @@ def test_no_run_is_acted_on_twice_when_the_process_is_killed(
     with Client(url) as client:
         handles = client.submit_many("bulk", [{}] * (2 * CHUNK_RUNS + 5))
     ids = [handle.run_id for handle in handles]
-    job = start(engine, "cancel", RunSelection(tuple(ids)), by="api")
+    job = start(engine, "cancel", SelectedRuns(tuple(ids)), by="api")
     command = [sys.executable, "-c", PROGRAM, url, job.id]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -12,7 +12,7 @@ from holdwater.client import Client
 from holdwater.engine import Engine
 from holdwater.model.bulk_jobs import CHUNK_RUNS
 from holdwater.model.time import Micros
-from holdwater.operations.bulk_jobs import RunSelection, create_bulk_job, get_bulk_job
+from holdwater.operations.bulk_jobs import SelectedRuns, create_bulk_job, get_bulk_job
 from holdwater.operations.databases import Database, open_for_control
 from holdwater.server import bulk_worker
 from holdwater.server.bulk_worker import BulkWorker
@@ -37,9 +37,9 @@ def engine(url: str) -> Iterator[Engine]:
         yield opened
 
 
-def submit(url: str, count: int) -> RunSelection:
+def submit(url: str, count: int) -> SelectedRuns:
     with Client(url) as client:
-        return RunSelection(tuple([handle.run_id for handle in client.submit_many("waiting", [{}] * count)]))
+        return SelectedRuns(tuple([handle.run_id for handle in client.submit_many("waiting", [{}] * count)]))
 
 
 def test_what_an_earlier_server_has_left_is_done_at_start(url: str, engine: Engine) -> None:

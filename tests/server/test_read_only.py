@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 
 from holdwater import DefaultRunner
 from holdwater.model.time import add_seconds
-from holdwater.operations.bulk_jobs import RunSelection, create_bulk_job
+from holdwater.operations.bulk_jobs import SelectedRuns, create_bulk_job
 from holdwater.operations.databases import Database
 from holdwater.operations.schedules import register_cron
 from holdwater.server import app_for
@@ -52,7 +52,7 @@ def names(runner: DefaultRunner, define: Define) -> dict[str, str]:
     handle = runner.submit(workflow)
     handle.result()
     schedule_id = register_cron(Database.of(runner._engine), workflow, "0 0 * * *", name="nightly")
-    bulk_id = create_bulk_job(Database.of(runner._engine), "retry", RunSelection((handle.run_id,))).id
+    bulk_id = create_bulk_job(Database.of(runner._engine), "retry", SelectedRuns((handle.run_id,))).id
     now = runner._engine.clock.now()  # another process has it: the server of this database would execute it
     assert runner._engine.store.claim_bulk_job(bulk_id, "another process", now, add_seconds(now, 3600))
     return {

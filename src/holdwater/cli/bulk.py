@@ -17,7 +17,7 @@ from holdwater.model.time import to_rfc3339
 
 if TYPE_CHECKING:
     from holdwater.model.bulk_jobs import BulkJob
-    from holdwater.operations.bulk_jobs import RunSelection
+    from holdwater.operations.bulk_jobs import SelectedRuns
     from holdwater.operations.databases import Database
 
 VERBS: Final = ("cancel", "pause", "resume", "retry", "forget")
@@ -81,13 +81,13 @@ def start(
     return _show_result(job, as_json)
 
 
-def _select(opened: Database, runs: tuple[str, ...], selection: dict[str, Any]) -> RunSelection:
-    from holdwater.operations.bulk_jobs import RunSelection
+def _select(opened: Database, runs: tuple[str, ...], selection: dict[str, Any]) -> SelectedRuns:
+    from holdwater.operations.bulk_jobs import SelectedRuns
     from holdwater.operations.runs import find_run
 
     if runs:
-        return RunSelection(tuple([find_run(opened.runs, one).id for one in runs]))
-    return RunSelection(which=run_filters.RunSelection(**selection).to_filter(opened.runs))
+        return SelectedRuns(tuple([find_run(opened.runs, one).id for one in runs]))
+    return SelectedRuns(which=run_filters.RunSelection(**selection).to_filter(opened.runs))
 
 
 def _describe_counts(counts: dict[str, str]) -> str:

@@ -11,7 +11,7 @@ from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
     from holdwater.operations.bulk_jobs import (
-        RunSelection,
+        SelectedRuns,
         create_bulk_job,
         execute_bulk_job,
         get_bulk_job,
@@ -106,10 +106,10 @@ __all__ = [
     "QuestionPage",
     "RetentionPreview",
     "RunPage",
-    "RunSelection",
     "RunSituation",
     "RunnerInfo",
     "ScheduleInfo",
+    "SelectedRuns",
     "StoredRetention",
     "VerifyReport",
     "WorkflowInfo",
@@ -181,7 +181,7 @@ __all__ = [
 
 _EXPORTS = {
     ".bulk_jobs": (
-        "RunSelection",
+        "SelectedRuns",
         "create_bulk_job",
         "execute_bulk_job",
         "get_bulk_job",

@@ -57,7 +57,7 @@ _CONTROL: Final[dict[BulkVerb, Callable[..., object]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class RunSelection:
+class SelectedRuns:
     """Runs of a job: those of `run_ids`, or those that match `which`, whose page is ignored."""
 
     run_ids: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class RunSelection:
 # -- creating
 
 
-def preview_bulk_job(database: Database, selection: RunSelection) -> dict[str, CappedCount]:
+def preview_bulk_job(database: Database, selection: SelectedRuns) -> dict[str, CappedCount]:
     """Count the selected runs by status, up to 10,000 each.  Raises InvalidArgument, StoreUnavailable."""
     if selection.which is not None:
         return count_runs(database.runs, selection.which)
@@ -84,7 +84,7 @@ def preview_bulk_job(database: Database, selection: RunSelection) -> dict[str, C
 def create_bulk_job(
     database: Database,
     verb: BulkVerb,
-    selection: RunSelection,
+    selection: SelectedRuns,
     reason: str = "",
     *,
     by: str = "",
@@ -123,7 +123,7 @@ def _id_of_key(key: str) -> str:
     return f"key-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
-def _choose(database: Database, selection: RunSelection) -> tuple[list[str], bool]:
+def _choose(database: Database, selection: SelectedRuns) -> tuple[list[str], bool]:
     """List the selected runs, the newest first; True with them if there are more than one job takes."""
     if selection.which is None:
         given = _unique(selection.run_ids)

@@ -42,7 +42,7 @@ class StoredRetention:
 
 @dataclass(frozen=True, slots=True)
 class RetentionPreview:
-    """What a rule would delete now: top-level runs by status, whose children go with them.
+    """Top-level runs that a deletion would delete now, by status; their children go with them.
 
     `size_bytes`: journals and logs of the counted runs with their children, before compression;
     `is_size_estimated`: by some of them.

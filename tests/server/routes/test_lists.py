@@ -191,7 +191,7 @@ def test_the_log_of_a_task(api: httpx.Client, runs: Runs) -> None:
 
 
 def test_runners_are_listed(api: httpx.Client, runner: DefaultRunner, runs: Runs) -> None:
-    wait_for_workflow(api, "sums")
+    runner.announce()
     runners = api.get("/runners").json()["items"]
     assert [one["status"] for one in runners if "sums" in one["workflows"]] == ["running"]
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from holdwater.errors import InvalidArgument
 from holdwater.model.bulk_jobs import BulkJob
-from holdwater.operations.bulk_jobs import RunSelection
+from holdwater.operations.bulk_jobs import SelectedRuns
 from holdwater.operations.run_filters import check_filter
 from holdwater.server.models.base import Instant, RequestBody, to_instant
 from holdwater.server.models.execution_query import ExecutionFilter
@@ -24,15 +24,15 @@ class BulkSelection(RequestBody):
     ids: list[str] | None = Field(None, max_length=MAX_IDS)
     filter: ExecutionFilter | None = None
 
-    def to_selection(self) -> RunSelection:
+    def to_selection(self) -> SelectedRuns:
         """Create the selection of operations.  Raises InvalidArgument, RequestError."""
         if (self.ids is None) == (self.filter is None):
             raise InvalidArgument("body: give either `ids` or `filter`")
         if self.filter is None:
-            return RunSelection(tuple(self.ids or ()))
+            return SelectedRuns(tuple(self.ids or ()))
         which = self.filter.to_run_filter()
         check_filter(which)
-        return RunSelection(which=which)
+        return SelectedRuns(which=which)
 
 
 class BulkBody(BulkSelection):

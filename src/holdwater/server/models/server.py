@@ -112,7 +112,7 @@ class RetentionStatus(BaseModel):
         )
 
 
-class RetentionPreview(BaseModel):
+class RetentionPreviewBody(BaseModel):
     """Top-level runs that would be deleted, by status; their children go with them.
 
     `bytes`: their journals and logs, children included, before compression; `estimated`: measured by some of the runs.

@@ -13,7 +13,7 @@ from holdwater.server.models.executions import Count
 from holdwater.server.models.server import (
     Pruned,
     RetentionBody,
-    RetentionPreview,
+    RetentionPreviewBody,
     RetentionRuleBody,
     RetentionStatus,
 )
@@ -37,7 +37,7 @@ def set_retention(tenant: Tenant, body: RetentionRuleBody) -> RetentionStatus:
 
 
 @router.post("/preview", responses=CHANGE_ERRORS)
-def preview_retention(tenant: Tenant, body: RetentionBody | None = None) -> RetentionPreview:
+def preview_retention(tenant: Tenant, body: RetentionBody | None = None) -> RetentionPreviewBody:
     """Count what a deletion would delete now, and its bytes; 10,000 runs at most are counted."""
     asked = _checked(body)
     if asked.ended_before is not None:
@@ -45,7 +45,7 @@ def preview_retention(tenant: Tenant, body: RetentionBody | None = None) -> Rete
         found = pruning.preview_pruning(tenant.database, before, asked.keep)
     else:
         found = pruning.preview_retention(tenant.database, _rule_of(tenant, asked))
-    return RetentionPreview(
+    return RetentionPreviewBody(
         tenant_id=tenant.tenant,
         counts={status: Count(count=one.count, more=one.is_capped) for status, one in found.counts.items()},
         bytes=found.size_bytes,

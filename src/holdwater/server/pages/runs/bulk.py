@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from holdwater.errors import InvalidArgument
 from holdwater.model.bulk_jobs import MAX_BULK_RUNS, BulkJob, BulkVerb
-from holdwater.operations.bulk_jobs import RunSelection, create_bulk_job, get_bulk_job
+from holdwater.operations.bulk_jobs import SelectedRuns, create_bulk_job, get_bulk_job
 from holdwater.server.acts import act_and_redirect, page_url, writable_database
 from holdwater.server.form_posts import PostedForm
 from holdwater.server.notices import Notice
@@ -47,9 +47,9 @@ def act_on_runs(request: Request, tenant: Tenant, worker: Worker, posted: Posted
         if verb not in get_args(BulkVerb):
             raise InvalidArgument(f"{verb!r} cannot be done to runs")
         if posted.get(f"scope-{verb}") == "matching":
-            selection = RunSelection(which=run_filter(query, tenant.database.clock.now()))
+            selection = SelectedRuns(which=run_filter(query, tenant.database.clock.now()))
         else:
-            selection = RunSelection(tuple([one for one in posted.getlist("run") if isinstance(one, str)]))
+            selection = SelectedRuns(tuple([one for one in posted.getlist("run") if isinstance(one, str)]))
             if not selection.run_ids:
                 return Notice("No run was selected: nothing was changed.", "warn")
         database = writable_database(tenant)
