@@ -269,10 +269,6 @@ class SchemaTooNew(StoreError):
     """The database was written by a newer Holdwater than this one."""
 
 
-class SchemaTooOld(StoreError):
-    """The tables of the database are those of an earlier Holdwater, and it was opened only to be read."""
-
-
 # -- tenants
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from holdwater.engine import Engine
-from holdwater.errors import DatabaseNotFound, DatabaseURLError, SchemaTooOld
+from holdwater.errors import DatabaseNotFound, DatabaseURLError
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
 from holdwater.model.registry import Registry
@@ -37,9 +37,9 @@ class Database:
 def open_for_reading(url: str, schema: str | None = None) -> Iterator[Database]:
     """Open an existing database read-only: no table is created, and its schema is not migrated.
 
-    A SQLite file of an earlier version is read as it is.  `schema`: that of a tenant, in PostgreSQL.
+    A database of an earlier version is read as it is.  `schema`: that of a tenant, in PostgreSQL.
 
-    Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew, SchemaTooOld.
+    Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
     """
     check_exists(url)
     # no state in sessions: a proxy may give them to other clients
@@ -105,7 +105,7 @@ def check_exists(url: str) -> None:
 
 def _check_has_runs(url: str, schema: str | None = None) -> None:
     """Refuse a database without tables of runs, before any are made.  Raises DatabaseURLError, StoreUnavailable."""
-    with suppress(SchemaTooOld), open_for_reading(url, schema):
+    with open_for_reading(url, schema):
         pass
 
 

@@ -50,7 +50,7 @@ class TenantDatabase:
 
         `schema`: that of a tenant, in PostgreSQL.
 
-        Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew, SchemaTooOld.
+        Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
         """
         with ExitStack() as resources:
             with open_for_reading(url, schema) as database:

@@ -15,7 +15,6 @@ from holdwater.errors import (
     DatabaseURLError,
     HoldwaterError,
     RunnerClosed,
-    SchemaTooOld,
     StoreError,
     StoreReadOnly,
     StoreUnreachable,
@@ -203,15 +202,6 @@ def test_four_threads_make_one_schema(postgres: Cluster) -> None:
     assert [store.commit([new_run_update(f"r{n}")]) for n, store in enumerate(stores)] == [[Committed()]] * 4
     for store in stores:
         store.close()
-
-
-def test_a_reader_does_not_upgrade_tables_of_an_earlier_version(postgres: Cluster, admin: Admin) -> None:
-    open_store(postgres.url(), StoreOptions(schema="older")).close()
-    admin.execute("DELETE FROM older.schema_version WHERE number > 1")
-    error = open_error(postgres.url(), StoreOptions(schema="older", read_only=True))
-    assert isinstance(error, SchemaTooOld)
-    assert "holdwater migrate" in (error.hint or "")
-    assert admin.execute("SELECT count(*) FROM older.schema_version").fetchone() == (1,)
 
 
 def test_a_reader_makes_nothing_and_changes_nothing(postgres: Cluster, admin: Admin) -> None:

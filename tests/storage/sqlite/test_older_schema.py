@@ -8,36 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from holdwater import DefaultRunner, Graph, node
+from holdwater import DefaultRunner
 from holdwater.errors import DatabaseURLError, SchemaTooNew
-from holdwater.graphs import interrupt
-from holdwater.model.records import RunFilter
 from holdwater.operations import (
     list_questions,
-    list_runners,
-    list_runs,
-    list_schedules,
-    list_workflows,
     migrate_database,
     open_for_control,
     open_for_reading,
-    read_logs,
-    show_run,
-    verify_database,
 )
-from holdwater.operations.doctor import diagnose_installation, diagnose_run
 from holdwater.storage.sqlite import schema
-from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
-
-
-@node(output_name="total")
-def add(x: int) -> int:
-    return x + 1
-
-
-@interrupt(answer_name="approved", response_type=bool)
-def ask(total: int) -> str:
-    return f"spend {total}?"
+from tests.storage.older_schema import check_everything_is_read, submit_waiting_run
 
 
 def make_older(path: Path, older: Path, count: int) -> None:
@@ -59,9 +39,7 @@ def current(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A file of this version, with a run that waits for an answer; returns its path and the id of the run."""
     path = tmp_path_factory.mktemp("current") / "runs.db"
     with DefaultRunner(f"sqlite:///{path}") as runner:
-        handle = runner.submit(Graph([add, ask], name="spending"), {"x": 3}, labels={"env": "prod"})
-        handle.result(SIGNAL_TIMEOUT_SECONDS)
-        return path, handle.run_id
+        return path, submit_waiting_run(runner)
 
 
 @pytest.mark.parametrize("count", range(1, len(schema.MIGRATIONS)))
@@ -69,19 +47,7 @@ def test_everything_is_read_and_nothing_is_changed(count: int, current: tuple[Pa
     older, run_id = tmp_path / "older.db", current[1]
     make_older(current[0], older, count)
     with open_for_reading(f"sqlite:///{older}") as database:
-        assert len(database.store.inspect().pending) == len(schema.MIGRATIONS) - count
-        (run,) = list_runs(database.runs, RunFilter(), 10)
-        assert (run.id, run.status, run.workflow) == (run_id, "paused", "spending")
-        view = show_run(database.runs, run_id)
-        assert [pause.answer_name for pause in view.pauses] == ["approved"]
-        assert view.outputs_of("add") != {}
-        assert "spending" in [workflow.name for workflow in list_workflows(database)]
-        assert read_logs(database.runs, run_id).lines == ()
-        assert (list_schedules(database), list_runners(database)) == ((), ())
-        assert verify_database(database, print).violations == 0
-        assert next(finding.code for finding in diagnose_run(database, run_id)) == "waits_for_answer"
-        assert any(finding.code == "schema_outdated" for finding in diagnose_installation(database))
-        list_questions(database)
+        check_everything_is_read(database, run_id, len(schema.MIGRATIONS) - count)
     connection = sqlite3.connect(older)
     assert connection.execute("SELECT count(*) FROM schema_version").fetchone() == (count,)
     connection.close()

@@ -9,6 +9,7 @@ from psycopg import sql as compose
 
 from holdwater.errors import DatabaseURLError
 from holdwater.storage.postgres import statements as sql
+from holdwater.storage.postgres.older_schema import OlderSchema
 from holdwater.storage.postgres.pipeline import PostgresConnection
 from holdwater.storage.postgres.server import PostgresServer
 from holdwater.storage.sql.migrations import AppliedMigration, Migration, pending_migrations
@@ -34,11 +35,18 @@ def is_current(connection: PostgresConnection, server: PostgresServer, known: Se
         return not pending_migrations(_applied_migrations(connection) or (), known, server.name)
 
 
-def has_tables(connection: PostgresConnection, server: PostgresServer) -> bool:
-    """Return True if the schema is one of this package, of whatever version.  Raises psycopg.Error."""
+def older_schema(connection: PostgresConnection, server: PostgresServer) -> OlderSchema:
+    """Return what reads the schema of an earlier version.  Raises DatabaseURLError if there is none, psycopg.Error."""
     with connection.transaction():
         _apply_settings(connection, server)
-        return _applied_migrations(connection) is not None
+        applied = _applied_migrations(connection)
+        if applied is None:
+            raise DatabaseURLError(
+                f"{server.name} has no tables of Holdwater, and a reader makes none",
+                hint="name another database or schema, or start a runner on this one",
+            )
+        ((name,),) = connection.execute("SELECT current_schema()").fetchall()
+        return OlderSchema(name, pending_migrations(applied, MIGRATIONS, server.name))
 
 
 def migrate(connection: PostgresConnection, server: PostgresServer, known: Sequence[Migration] = MIGRATIONS) -> None:

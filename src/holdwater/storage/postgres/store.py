@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from holdwater.errors import DatabaseURLError, HoldwaterError, RunnerClosed, SchemaTooOld, StoreReadOnly
+from holdwater.errors import RunnerClosed, StoreReadOnly
 from holdwater.model.records import CommitResult, Notification, RunUpdate, WorkRow
 from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros, monotonic_now
 from holdwater.storage import notifications, process_forks
@@ -28,6 +28,7 @@ from holdwater.storage.postgres.listener import NotificationListener
 from holdwater.storage.postgres.liveness import LeaseObserver, owner_lock_key
 from holdwater.storage.postgres.logs import PostgresLogs
 from holdwater.storage.postgres.map_items import PostgresMapItems
+from holdwater.storage.postgres.older_schema import OlderSchema
 from holdwater.storage.postgres.pipeline import PostgresConnection, StatementCall, execute_pipeline, rows_to_columns
 from holdwater.storage.postgres.schedules import PostgresSchedules
 from holdwater.storage.postgres.server import Cursor, PostgresServer, is_usable
@@ -68,6 +69,8 @@ class PostgresStore(
         self._lease_observer: Final = LeaseObserver()
         self._origin: Final = os.urandom(4).hex()
         self._listener: NotificationListener | None = None
+        self._older: OlderSchema | None = None
+        """the schema is of an earlier version, and only read"""
         self._preamble: Sequence[str] = (
             [self._server.settings_statement(local=True).as_string()] if self._server.sets_per_transaction else []
         )
@@ -89,24 +92,14 @@ class PostgresStore(
         process_forks.register_fork_aware(self)
 
     def _prepare_schema(self) -> str:
-        """Migrate the schema; returns its NOTIFY channel."""
+        """Migrate the schema, or adapt to it what only reads; returns its NOTIFY channel.  Raises DatabaseURLError."""
         with self._pool.connection() as connection:
             if not schema.is_current(connection, self._server):
                 if self._options.read_only:
-                    raise self._unreadable_schema_error(schema.has_tables(connection, self._server))
-                schema.migrate(connection, self._server)
+                    self._older = schema.older_schema(connection, self._server)
+                else:
+                    schema.migrate(connection, self._server)
             return schema.notify_channel(connection, self._server)
-
-    def _unreadable_schema_error(self, has_tables: bool) -> HoldwaterError:
-        if has_tables:
-            return SchemaTooOld(
-                f"{self.url} has the tables of an earlier Holdwater, and a reader changes nothing",
-                hint="`holdwater migrate` upgrades them; runners of the earlier version go on beside it",
-            )
-        return DatabaseURLError(
-            f"{self.url} has no tables of Holdwater, and a reader makes none",
-            hint="name another database or schema, or start a runner on this one",
-        )
 
     def close(self) -> None:
         """Close every connection.  Calling it again does nothing."""
@@ -330,6 +323,8 @@ class PostgresStore(
     def _execute(
         self, connection: PostgresConnection, statement: str, parameters: Sequence[Any], prepare: bool | None = None
     ) -> Cursor:
+        if self._older is not None:
+            statement = self._older.adapt(statement)
         if not self._preamble:
             return connection.execute(statement, parameters, prepare=prepare)
         with connection.pipeline():
