@@ -37,6 +37,11 @@ class RunEvent:
         data = {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata.get("opaque")}
         return {"type": self.type, **{name: _plain(value) for name, value in data.items()}}
 
+    def recorded_values(self) -> dict[str, Any]:
+        """Return the fields with values of users, as they are recorded: one, a sequence, or a mapping by name."""
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("opaque")}
+        return {name: value for name, value in found.items() if value is not None}
+
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value

@@ -28,19 +28,27 @@ class RunEventReader:
         loader = StoredRunLoader(store, STYLES)
         self._style = loader.style_of(row)
         self._stream = RunEventStream(row, loader.plan_of(row), self._style)
+        self.has_more = False
+        """there was more than the limit when it was read last"""
 
     @property
     def has_ended(self) -> bool:
         """The run had ended when it was read last."""
         return self._stream.has_ended
 
-    def read(self) -> list[RunEvent]:
-        """Read the events after those read before.
+    @property
+    def seq(self) -> int:
+        """The number of journal entries that were read."""
+        return self._stream.seq
+
+    def read(self, limit: int | None = None) -> list[RunEvent]:
+        """Read the events after those read before; of about `limit` rows of the journal at most: see `has_more`.
 
         Raises RunNotFound if the run was deleted since, StoreError, StoreUnavailable.
         """
         stream, events = self._stream, list[RunEvent]()
-        rows = self._store.read_journal(self._run_id, after_seq=stream.seq)
+        rows = self._store.read_journal(self._run_id, after_seq=stream.seq, limit=limit)
+        self.has_more = limit is not None and len(rows) >= limit
         if not rows and self._store.get_run(self._run_id) is None:
             raise RunNotFound(f"run {self._run_id!r} was deleted")
         for row in rows:

@@ -315,3 +315,22 @@ def test_streams_end_with_the_runner_of_an_application(runner: DefaultRunner, mo
         assert next(iter(stream)).event == "resync"
         runner.shutdown()
         assert [one.event for one in stream][-1] == "bye"
+
+
+def test_values_are_sent_to_those_who_ask(client: httpx.Client, runner: DefaultRunner, define: Define) -> None:
+    def work(context: Any) -> None:
+        context["large"] = "x" * 20_000
+
+    run_id = runner.submit(define("values", ("one", work, {})), {"day": "2026-11-21"}).run_id
+    runner.handle(run_id).result()
+    path = f"{API}/executions/{run_id}"
+    with open_stream(client, f"{path}/stream", params={"values": "true"}) as stream:
+        sent = {one.event: one.data for one in stream}
+    listed = {one["event_type"]: one for one in client.get(f"{path}/events?values=true").json()["items"]}
+    for found in (sent, listed):
+        assert found["workflow_started"]["values"]["inputs"] == {"*": {"set": {"day": "2026-11-21"}, "del": []}}
+        (size,) = found["task_completed"]["values"]["values"]
+        assert 20_000 < size["too_large_bytes"] < 21_000
+        assert found["workflow_completed"]["values"] == {}
+    with open_stream(client, f"{path}/stream") as stream:
+        assert all(one.data["values"] is None for one in stream if one.id)

@@ -200,8 +200,8 @@ class Store(
         """The stored plan of a structure fingerprint, as data."""
         ...
 
-    def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
-        """The journal from entry `after` + 1 on."""
+    def read_journal(self, run_id: str, after_seq: int = 0, limit: int | None = None) -> list[JournalRow]:
+        """The journal from entry `after` + 1 on; about `limit` rows at most, in each of which are some entries."""
         ...
 
     def work_of_run(self, run_id: str) -> list[WorkRow]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
 from holdwater.events.run_events import RunEvent
+from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.server.models.base import Instant, to_instant
 
+MAX_VALUE_CHARS: Final = 16 * 1024
+"""of a value in an event; stored texts are ASCII"""
 _OWN_FIELDS = frozenset({"type", "run_id", "seq", "part", "at", "recorded_at", "node", "by"})
 
 
 class Event(BaseModel):
     """One event.  `id`: its place, to read on behind it; `sequence_num`: number of its journal entry.
 
-    `data`: what else the event says: names, numbers and texts, no values of users.
+    `data`: what else the event says: names, numbers and texts.  `values`: with `values=true`, the values of users in it
+    as they are recorded, of 16 KiB at most; a larger one is `{"too_large_bytes": N}`.
     """
 
     id: str = Field(examples=["7.0"])
@@ -25,9 +31,10 @@ class Event(BaseModel):
     by: str | None
     created_at: Instant
     data: dict[str, Any]
+    values: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, event: RunEvent) -> Event:
+    def of(cls, event: RunEvent, *, with_values: bool = False) -> Event:
         """Create it from an event of a run."""
         said = event.to_dict()
         return cls(
@@ -38,7 +45,18 @@ class Event(BaseModel):
             by=said.get("by") or None,
             created_at=to_instant(event.at),
             data={name: value for name, value in said.items() if name not in _OWN_FIELDS},
+            values={name: _show(value) for name, value in event.recorded_values().items()} if with_values else None,
         )
+
+
+def _show(value: Any) -> Any:
+    """Show recorded values as plain JSON."""
+    if isinstance(value, Mapping):
+        return {name: _show(inner) for name, inner in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_show(inner) for inner in value]
+    text: str = value.text
+    return {"too_large_bytes": len(text)} if len(text) > MAX_VALUE_CHARS else to_plain_json(json.loads(text))
 
 
 class EventPage(BaseModel):

@@ -24,6 +24,8 @@ from holdwater.server.tenant_database import Tenant
 
 MAX_ATTEMPT: Final = 1_000_000
 
+Values = Annotated[bool, Query(description="with values of users, up to 16 KiB each")]
+
 router = api_router("executions", "/executions")
 
 
@@ -67,12 +69,13 @@ def list_events(
         str, Query(pattern=POSITION_PATTERN, description="only events behind this one: `7`, or `7.0` as in `id`")
     ] = "0",
     limit: Limit = DEFAULT_LIMIT,
+    values: Values = False,
 ) -> EventPage:
     """List the events of a run in order."""
     position = parse_position(since)
     events = tenant.folded_runs.view(run_id).events
     after = [event for event in events if is_behind(event, position)]
-    items = [Event.of(event) for event in after[:limit]]
+    items = [Event.of(event, with_values=values) for event in after[:limit]]
     return EventPage(
         tenant_id=tenant.tenant,
         execution_id=run_id,

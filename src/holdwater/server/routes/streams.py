@@ -39,6 +39,7 @@ async def stream_execution(
     run_id: RunId,
     after: Annotated[str, Query(pattern=POSITION_PATTERN, description="only events behind this `id`")] = "0",
     logs: Annotated[bool, Query(description="with the lines of the log as `log` events, without ids")] = False,
+    values: Annotated[bool, Query(description="with values of users, up to 16 KiB each")] = False,
     last_event_id: Annotated[str | None, Header(description="as `after`, and before it")] = None,
 ) -> EventStreamResponse:
     """Stream the events of a run as they are recorded, until it has ended.
@@ -47,7 +48,7 @@ async def stream_execution(
     `beat` every 15 s; `bye` when the server ends.
     """
     place = parse_position(after if last_event_id is None else last_event_id)
-    stream = await hub.open_run(run_id, place)
+    stream = await hub.open_run(run_id, place, with_values=values)
     if logs:
         try:
             log = await hub.log_of(run_id)

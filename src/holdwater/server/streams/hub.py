@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from holdwater.errors import RunnerClosed, StoreError
@@ -30,6 +31,10 @@ NEWEST_RUNS: Final = 100
 """runs of a look at the list"""
 
 
+FeedKey = tuple[str, bool]
+"""id of a run, and whether values are sent"""
+
+
 class StreamHub:
     """Streams in one event loop: the loop of the first one."""
 
@@ -37,7 +42,7 @@ class StreamHub:
         """Prepare it; nothing listens before there is a stream.  `open_changes`: called once."""
         self._runs, self._open_changes = runs, open_changes
         self._changes: DatabaseChanges | None = None
-        self._feeds: dict[str, RunFeed] = {}
+        self._feeds: dict[FeedKey, RunFeed] = {}
         self._hints = Hints(runs)
         self._stream_count = 0
         self._opening = asyncio.Lock()
@@ -72,11 +77,12 @@ class StreamHub:
 
     # -- streams
 
-    async def open_run(self, run_id: str, after: int | EventPosition) -> OpenStream:
+    async def open_run(self, run_id: str, after: int | EventPosition, *, with_values: bool = False) -> OpenStream:
         """Open a stream of a run behind a place.  Raises RunNotFound, RequestError, StoreError."""
         await self._enter()
+        key = (run_id, with_values)
         try:
-            feed = self._feeds.get(run_id) or await self._open_feed(run_id)
+            feed = self._feeds.get(key) or await self._open_feed(key)
         except BaseException:
             self._leave()
             raise
@@ -84,8 +90,8 @@ class StreamHub:
 
         def close() -> None:
             feed.subscribers -= 1
-            if not feed.subscribers and self._feeds.get(run_id) is feed:
-                del self._feeds[run_id]
+            if not feed.subscribers and self._feeds.get(key) is feed:
+                del self._feeds[key]
                 feed.close()
             self._leave()
 
@@ -133,11 +139,13 @@ class StreamHub:
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._wake_streams)
 
-    async def _open_feed(self, run_id: str) -> RunFeed:
-        reader = await asyncio.to_thread(self._connected().read_events, run_id)
-        feed = self._feeds.get(run_id)  # another request was faster
+    async def _open_feed(self, key: FeedKey) -> RunFeed:
+        run_id, with_values = key
+        open_reader = partial(self._connected().read_events, run_id)
+        reader = await asyncio.to_thread(open_reader)
+        feed = self._feeds.get(key)  # another request was faster
         if feed is None:
-            feed = self._feeds[run_id] = RunFeed(reader, lambda: self._is_closing)
+            feed = self._feeds[key] = RunFeed(reader, open_reader, lambda: self._is_closing, with_values=with_values)
             for seconds in FIRST_LOOKS_SECONDS:
                 asyncio.get_running_loop().call_later(seconds, feed.look)
         return feed
@@ -177,7 +185,7 @@ class StreamHub:
     # -- changes, from any thread
 
     def _on_change(self, run_ids: Collection[str] | None, schedules_changed: bool) -> None:
-        if not self._hints.is_watched and run_ids is not None and self._feeds.keys().isdisjoint(run_ids):
+        if not self._hints.is_watched and run_ids is not None and self._watched_runs().isdisjoint(run_ids):
             return
         with self._guard:
             if run_ids is None:
@@ -198,7 +206,7 @@ class StreamHub:
             is_anything, self._is_anything_changed = self._is_anything_changed, False
             schedules, self._are_schedules_changed = self._are_schedules_changed, False
             self._is_delivery_due = False
-        for run_id, feed in self._feeds.items():
+        for (run_id, _), feed in self._feeds.items():
             if is_anything or run_id in changed:
                 feed.look()
         if is_anything or changed:
@@ -229,7 +237,7 @@ class StreamHub:
                 self.close_soon()
 
     async def _ask_to_be_told(self) -> None:
-        feeds = [run_id for run_id, feed in self._feeds.items() if not feed.has_ended]
+        feeds = {run_id for (run_id, _), feed in self._feeds.items() if not feed.has_ended}
         await asyncio.to_thread(self._connected().follow, feeds, all_runs=self._hints.is_watched)
 
     async def _look_at_runners(self) -> None:
@@ -243,8 +251,8 @@ class StreamHub:
         """Look at all watched runs with one question, and at the newest ones where nothing tells of them."""
         changes = self._connected()
         if self._feeds:
-            lengths = await asyncio.to_thread(changes.store.journal_lengths, [*self._feeds])
-            for run_id, feed in self._feeds.items():
+            lengths = await asyncio.to_thread(changes.store.journal_lengths, self._watched_runs())
+            for (run_id, _), feed in self._feeds.items():
                 if lengths.get(run_id) != feed.seq:
                     feed.look()
         await self._look_at_newest()
@@ -264,6 +272,10 @@ class StreamHub:
     async def _read_heads(self) -> dict[str, int]:
         rows = await asyncio.to_thread(self._connected().store.list_runs, RunFilter(limit=NEWEST_RUNS))
         return {row.id: row.seq for row in rows}
+
+    def _watched_runs(self) -> set[str]:
+        """List the runs that are read for streams; called from any thread."""
+        return {run_id for run_id, _ in list(self._feeds)}
 
     def _wake_streams(self) -> None:
         for feed in self._feeds.values():

@@ -72,9 +72,9 @@ class CheckpointedStore(MemoryStore):
     def journal_lengths(self, run_ids: Collection[str]) -> dict[str, int]:
         return {run_id: head.seq for run_id in run_ids if (head := self.get_run(run_id)) is not None}
 
-    def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
+    def read_journal(self, run_id: str, after_seq: int = 0, limit: int | None = None) -> list[JournalRow]:
         """Read the journal from entry `after` + 1 on."""
-        return MemoryStore.read_journal(self._store_with_run(run_id), run_id, after_seq)
+        return MemoryStore.read_journal(self._store_with_run(run_id), run_id, after_seq, limit)
 
     def work_of_run(self, run_id: str) -> list[WorkRow]:
         """Outstanding work of a run."""

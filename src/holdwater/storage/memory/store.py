@@ -282,8 +282,11 @@ class MemoryStore(
             text = self._plans.get(structure)
         return None if text is None else json.loads(text)
 
-    def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
-        """Read the journal from entry `after` + 1 on."""
+    def read_journal(self, run_id: str, after_seq: int = 0, limit: int | None = None) -> list[JournalRow]:
+        """Read the journal from entry `after` + 1 on; up to `limit` rows."""
+        return self._journal_behind(run_id, after_seq)[:limit]
+
+    def _journal_behind(self, run_id: str, after_seq: int) -> list[JournalRow]:
         with self._locked():
             rows = [replace(row) for row in self._journal.get(run_id, [])]
         for i, row in reversed(list(enumerate(rows))):

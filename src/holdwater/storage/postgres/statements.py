@@ -67,6 +67,7 @@ LIST_WORK_OF_OWNER = _shared("list_work_of_owner")
 LIST_OVERDUE_RUNS = _shared("list_overdue_runs")
 LIST_ORPHANED_CHILDREN = _shared("list_orphaned_children")
 READ_JOURNAL = _shared("read_journal")
+READ_JOURNAL_PAGE = _shared("read_journal_page")
 READ_JOURNAL_ROW_CONTAINING = _shared("read_journal_row_containing")
 
 LIST_ENDED_RUNS = _shared("list_ended_runs")

@@ -40,6 +40,7 @@ class RunQueryStatements(Protocol):
     LIST_WORK: str
     LIST_WORK_OF_RUNS: str
     READ_JOURNAL: str
+    READ_JOURNAL_PAGE: str
     READ_JOURNALS: str
     READ_JOURNAL_ROW_CONTAINING: str
 
@@ -97,9 +98,13 @@ class RunQueries(ABC):
             return plan
         return None
 
-    def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
-        """Read the journal from entry `after` + 1 on."""
-        found = [JournalRow(*row) for row in self._select(self._sql.READ_JOURNAL, (run_id, after_seq))]
+    def read_journal(self, run_id: str, after_seq: int = 0, limit: int | None = None) -> list[JournalRow]:
+        """Read the journal from entry `after` + 1 on; up to `limit` rows."""
+        if limit is None:
+            rows_found = self._select(self._sql.READ_JOURNAL, (run_id, after_seq))
+        else:
+            rows_found = self._select(self._sql.READ_JOURNAL_PAGE, (run_id, after_seq, max(0, limit)))
+        found = [JournalRow(*row) for row in rows_found]
         if after_seq > 0 and (not found or found[0].seq != after_seq + 1):
             found = self._row_tail(run_id, after_seq) + found
         return found
