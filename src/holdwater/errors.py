@@ -206,6 +206,10 @@ class WorkerCrashed(HoldwaterError, RuntimeError):
     """The worker process died while a body ran in it: by a signal, `os._exit`, for want of memory."""
 
 
+class BadAnswer(HoldwaterError, RuntimeError):
+    """A worker process answered with what a runner must not take: no strict JSON, too much, or not the task's."""
+
+
 class TaskNotPortable(HoldwaterError, TypeError):
     """A body cannot be sent to another process: it, or something it refers to, cannot be pickled."""
 

@@ -22,8 +22,9 @@ from holdwater import (
     task_success,
 )
 
-LOG = Path(os.devnull)
-"""set by the process that runs the shapes"""
+LOG_VARIABLE = "HOLDWATER_TEST_EFFECTS"
+LOG = Path(os.environ.get(LOG_VARIABLE, os.devnull))
+"""set by the process that runs the shapes; its worker processes find it in the environment"""
 
 
 def append_effect(name: str) -> int:

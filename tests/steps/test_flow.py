@@ -353,10 +353,3 @@ def test_structure_is_names_kinds_and_order() -> None:
     other = Workflow("w", [Step.wait("b", 1), Step.lambda_("a", handler_returning(n=1))])
     assert one.structure == same.structure != other.structure
     assert one.program().code_fingerprint != same.program().code_fingerprint
-
-
-def test_other_processes_are_refused() -> None:
-    from holdwater.errors import TaskNotPortable
-
-    with pytest.raises(TaskNotPortable, match="step 'a' of workflow 'w'"):
-        make_definition(*make_steps("a")).portable_task(0)

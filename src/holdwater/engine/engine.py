@@ -21,6 +21,7 @@ from holdwater.events.processors import EventProcessor
 from holdwater.events.run_events import EventPosition
 from holdwater.model import events as ev
 from holdwater.model import ids, input_digest, validation
+from holdwater.model.child_inputs import InputsToSelect
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import WorkflowDefinition
@@ -210,7 +211,10 @@ class Engine:
     def resolve_workflow(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any]]:
         """Resolve a workflow, and encode inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
         self.driver.raise_if_closed()
-        definition: WorkflowDefinition = self.registry.get(workflow).specialize(inputs)
+        known = self.registry.get(workflow)
+        if isinstance(inputs, InputsToSelect):
+            inputs = known.select_inputs(inputs.values)
+        definition: WorkflowDefinition = known.specialize(inputs)
         return definition, definition.encode_inputs(inputs)
 
     def _new_run_row(self, workflow: str, program: WorkflowDefinition, now: Micros) -> RunRow:

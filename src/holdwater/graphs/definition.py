@@ -9,16 +9,19 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from holdwater.errors import EncodingError, HoldwaterError, NodeFailure, TaskNotPortable
+from holdwater.errors import BadAnswer, HoldwaterError, NodeFailure, TaskNotPortable
 from holdwater.graphs.compile import CompiledGraph, compile_graph
 from holdwater.graphs.declared_inputs import convert_inputs
 from holdwater.graphs.inputs import resolve_inputs
 from holdwater.graphs.map_items import expand_items
 from holdwater.graphs.node_call import NodeCacheProtocol, call_function, call_function_async
 from holdwater.graphs.node_listener import NodeListener
+from holdwater.graphs.nodes.call_node import CallNode
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
+from holdwater.graphs.remote import PortableNode, check_decision
 from holdwater.graphs.run_data import GraphStyle, GraphView
+from holdwater.graphs.stored_outputs import NONE_VALUE, encode_labelled, encode_outputs, encode_prompt, join_list
 from holdwater.graphs.streaming_context import ParentAttempt, in_attempt
 from holdwater.graphs.workflow_description import describe_graph_workflow
 from holdwater.model.cancellation_token import is_cancellation, is_task_cancelled, to_node_failure
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_CONCURRENT_ITEMS: Final = 1000
 """upper bound of the concurrent items of one map"""
-_NONE_VALUE: Final = StoredValue.encode(None)
 
 
 class RunEnvironment(Protocol):
@@ -159,7 +161,7 @@ class GraphWorkflowDefinition:
         values = resolve_inputs(self.graph, given).values
         known = self._compiled.input_names
         return {
-            name: _to_stored(value, f"input {name!r}")
+            name: encode_labelled(value, f"input {name!r}")
             for name, value in values.items()
             if name in known and name in given
         }
@@ -185,8 +187,8 @@ class GraphWorkflowDefinition:
         return self._nodes[node].is_async and not isinstance(self._nodes[node], GraphNode)
 
     def routing_key(self, node: int) -> str:
-        """Return `graph::node`."""
-        return f"{self.plan.name}::{self._nodes[node].name}"
+        """Return the full name of a node, `public::embedded::graph::node`."""
+        return f"public::embedded::{self.plan.name}::{self._nodes[node].name}"
 
     def executor_name(self, node: int) -> str | None:
         """Return None: the runner decides."""
@@ -208,23 +210,32 @@ class GraphWorkflowDefinition:
             if isinstance(node, GraphNode)
         }
 
+    def runs_user_code(self, node: int, view: GraphView) -> bool:
+        """Return False for a nested graph, whose runs the engine starts and collects."""
+        return not isinstance(self._nodes[node], GraphNode)
+
     def portable_task(self, node: int) -> PortableTask:
-        """Not supported: nodes run in the process of the runner.  Raises TaskNotPortable."""
-        raise self._not_portable_error(node)
+        """Return the node in a form that can be pickled.  Raises TaskNotPortable for a nested graph."""
+        one = self._nodes[node]
+        if not isinstance(one, CallNode):
+            raise TaskNotPortable(
+                f"node {one.name!r} of graph {self.plan.name!r} is a graph, which is not sent as a whole",
+                hint="route the nodes inside it",
+            )
+        bound = {name: value for name, value in self.graph.bound.items() if name in one.inputs}
+        return PortableNode(one, bound, len(self.plan.nodes[node].writes) - len(one.outputs))
 
-    def serialize_inputs(self, node: int, view: GraphView) -> tuple[bytes, list[Any]]:
-        """Not supported.  Raises TaskNotPortable."""
-        raise self._not_portable_error(node)
-
-    def deserialize_result(self, node: int, view: GraphView, payload: bytes) -> NodeResult:
-        """Not supported.  Raises TaskNotPortable."""
-        raise self._not_portable_error(node)
-
-    def _not_portable_error(self, node: int) -> TaskNotPortable:
-        return TaskNotPortable(
-            f"node {self.plan.nodes[node].name!r} of graph {self.plan.name!r} runs in this process only",
-            hint="route it to a thread executor",
-        )
+    def accept_result(self, node: int, view: GraphView, result: NodeResult) -> NodeResult:
+        """Check a result of another process; a question gets the schema of its answers.  Raises BadAnswer."""
+        one = self._nodes[node]
+        if result.question is not None:
+            assert isinstance(one, InterruptNode)
+            return NodeResult(question=Question(result.question.prompt, one.answer_schema))
+        if result.wait_until is not None or (isinstance(one, InterruptNode) and result.values):
+            raise BadAnswer(f"node {one.name!r} gave or asked for what it cannot")
+        if result.child_runs is None:
+            check_decision(one, result.decision)
+        return result
 
     # -- functions of nodes
 
@@ -259,7 +270,7 @@ class GraphWorkflowDefinition:
             with in_attempt(control):
                 return call_function(call, inputs, listener, memo)
 
-        return self._to_node_result(one, body() if environment is None else environment.run_sync(body))
+        return encode_outputs(one, body() if environment is None else environment.run_sync(body))
 
     async def execute_async(self, node: int, view: GraphView, control: Any) -> NodeResult:
         """Execute as `execute` does, for a coroutine function or an async generator."""
@@ -296,9 +307,7 @@ class GraphWorkflowDefinition:
             with in_attempt(control):
                 return await call_function_async(call, inputs, listener, memo)
 
-        return self._to_node_result(
-            one, await (body() if environment is None else environment.run_in_caller_loop(body))
-        )
+        return encode_outputs(one, await (body() if environment is None else environment.run_in_caller_loop(body)))
 
     def on_failure(self, node: int, view: GraphView, error: ErrorText) -> tuple[str, ...]:
         """Return no notes: nodes have no observers."""
@@ -308,11 +317,6 @@ class GraphWorkflowDefinition:
         given = {name: stored.copy() for name, stored in view.values.items()}
         return self._compiled.calls[node].add_default_inputs(given)
 
-    def _to_node_result(self, node: Node, result: NodeResult) -> NodeResult:
-        outputs = node.data_outputs
-        values = [_to_stored(value, f"output {name!r} of {node.name!r}") for name, value in zip(outputs, result.values)]
-        return NodeResult((*values, *[_NONE_VALUE] * (len(result.values) - len(outputs))), result.decision)
-
     # -- interrupts
 
     def _request_input(self, node: int, value: Any, environment: RunEnvironment | None) -> NodeResult:
@@ -320,7 +324,7 @@ class GraphWorkflowDefinition:
         assert isinstance(one, InterruptNode)
         answer = None if environment is None else environment.handler_answer(one, value)
         if answer is None:
-            return NodeResult(question=Question(_to_stored(value, f"what {one.name!r} shows"), one.answer_schema))
+            return NodeResult(question=Question(encode_prompt(one, value), one.answer_schema))
         return NodeResult(self.encode_answer(node, answer[0]))
 
     def _use_early_answer(
@@ -335,7 +339,7 @@ class GraphWorkflowDefinition:
         assert isinstance(one, InterruptNode)
         value = one.parse_answer(value)
         signals = len(self.plan.nodes[node].writes) - 1
-        return (_to_stored(value, f"the answer {one.response_param!r}"), *[_NONE_VALUE] * signals)
+        return (encode_labelled(value, f"the answer {one.response_param!r}"), *[NONE_VALUE] * signals)
 
     def validate_answer(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
         """Convert the cells of an answer given as JSON by a process without this code; invalid ones are marked."""
@@ -360,7 +364,7 @@ class GraphWorkflowDefinition:
             items = [node.inner_inputs(item) for item in given]
         stop = config is None or config.error_handling == "raise"
         cells = tuple(
-            {name: _to_stored(value, f"input {name!r} of {node.name!r}") for name, value in item.items()}
+            {name: encode_labelled(value, f"input {name!r} of {node.name!r}") for name, value in item.items()}
             for item in items
         )
         return NodeResult(child_runs=ChildRunsRequest(cells, None if config is None else MAX_CONCURRENT_ITEMS, stop))
@@ -391,16 +395,4 @@ class GraphWorkflowDefinition:
         given = [node.outer_outputs(one.values) if one and one.status == "completed" else {} for one in child_results]
         if config is None:
             return tuple([given[0].get(name, MISSING) for name in node.outputs])
-        return tuple([_stored_list([one.get(name, _NONE_VALUE) for one in given]) for name in node.outputs])
-
-
-def _to_stored(value: Any, label: str) -> StoredValue:
-    try:
-        return StoredValue.encode(value)
-    except EncodingError as error:
-        raise EncodingError(f"{label}: {error.message}", path=error.path, hint=error.hint) from error
-
-
-def _stored_list(values: list[StoredValue]) -> StoredValue:
-    """Build the list of these values, without decoding them."""
-    return StoredValue(text="[" + ",".join([value.text for value in values]) + "]")
+        return tuple([join_list([one.get(name, NONE_VALUE) for one in given]) for name in node.outputs])

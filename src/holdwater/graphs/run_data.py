@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from holdwater.errors import WorkflowError
+from holdwater.errors import DecodingError, WorkflowError
 from holdwater.model.codec import TAG
 from holdwater.model.fanout import ChildResult
+from holdwater.model.node_inputs import NodeInputs
 from holdwater.model.rules import MISSING
 from holdwater.model.run_state import RunState
 from holdwater.model.values import StoredValue
@@ -20,6 +21,10 @@ class GraphView:
 
     values: Mapping[str, StoredValue]
     child_results: tuple[ChildResult | None, ...] | None = None
+
+
+INPUT_GROUP: Final = "inputs"
+"""the values of a view, as another process gets them"""
 
 
 class GraphRunData:
@@ -113,3 +118,21 @@ class GraphStyle:
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
         """Return None: functions of nodes cannot skip themselves."""
         return None
+
+    def pack_view(self, view: GraphView) -> NodeInputs:
+        """Convert a view: the inputs of the node."""
+        return NodeInputs({INPUT_GROUP: view.values}, child_results=view.child_results)
+
+    def unpack_view(self, inputs: NodeInputs) -> GraphView:
+        """Build a view from what `pack_view` returned."""
+        return GraphView(inputs.groups[INPUT_GROUP], inputs.child_results)
+
+    def parse_output(self, tree: Any) -> StoredValue:
+        """Build an output from the tree another process sent.  Raises DecodingError."""
+        if type(tree) is dict and tree.get(TAG) == "missing":
+            raise DecodingError("no function of a node gives a missing value")
+        return StoredValue.from_tree(tree)
+
+    def parse_input(self, tree: Any) -> StoredValue:
+        """Build an input from the tree another process sent.  Raises DecodingError."""
+        return self.parse_output(tree)

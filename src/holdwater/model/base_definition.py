@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
-from holdwater.errors import TaskNotPortable
+from holdwater.errors import BadAnswer
 from holdwater.model.error_report import ErrorText
 from holdwater.model.plan import Plan
-from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
 from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
 
 
 class BaseDefinition:
-    """A definition without variants, children, failure observers, and without execution in other processes.
+    """A definition without variants, children and failure observers.
 
     It takes any inputs, and its nodes do not request input: an answer is one cell.
     """
@@ -58,21 +58,12 @@ class BaseDefinition:
         """Return no request for resources."""
         return NO_RESOURCES
 
-    def portable_task(self, node: int) -> PortableTask:
-        """Raises TaskNotPortable."""
-        self._raise_not_portable(node)
+    def runs_user_code(self, node: int, view: Any) -> bool:
+        """Return True."""
+        return True
 
-    def serialize_inputs(self, node: int, view: Any) -> tuple[bytes, list[Any]]:
-        """Raises TaskNotPortable."""
-        self._raise_not_portable(node)
-
-    def deserialize_result(self, node: int, view: Any, payload: bytes) -> NodeResult:
-        """Raises TaskNotPortable."""
-        self._raise_not_portable(node)
-
-    def _raise_not_portable(self, node: int) -> NoReturn:
-        kind = self.plan.style.removesuffix("s")
-        raise TaskNotPortable(
-            f"{kind} {self.plan.nodes[node].name!r} of workflow {self.plan.name!r} cannot run in another process",
-            hint=f"take workflows of {self.plan.style} off that executor: route them to the default one",
-        )
+    def accept_result(self, node: int, view: Any, result: NodeResult) -> NodeResult:
+        """Return the result of a node that only gives values.  Raises BadAnswer for a decision or a request."""
+        if result.decision is not None or result.wait_until is not None:
+            raise BadAnswer(f"{self.plan.nodes[node].name!r} decided or asked for what it cannot")
+        return result

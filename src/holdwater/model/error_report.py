@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, TypeGuard, TypeVar
 
-from holdwater.errors import HoldwaterError, NodeFailure, WorkerCrashed
+from holdwater.errors import HoldwaterError, NodeFailure, TaskNotPortable, WorkerCrashed
 
 E = TypeVar("E")
 
@@ -108,6 +108,13 @@ def error_kind(error: BaseException) -> str:
     if is_a(error, WorkerCrashed):
         return "CRASHED"
     return "TIMEOUT" if is_a(error, TimeoutError) else type_name(error)
+
+
+def judged_error(error: BaseException) -> tuple[BaseException | None, bool]:
+    """The exception a retry policy judges, and True if another attempt is of no use, whatever the policy says."""
+    if is_a(error, NodeFailure):
+        return error.__cause__, error.holdwater_final
+    return error, is_a(error, TaskNotPortable)
 
 
 def error_message(error: BaseException) -> str:

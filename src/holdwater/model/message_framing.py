@@ -7,13 +7,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
-from holdwater.errors import DecodingError
+from holdwater.errors import BadAnswer, DecodingError
+from holdwater.model.strict_json import parse_untrusted_json
 
 MAX_HEADER_BYTES: Final = 1 << 28
+MAX_HEADER_DEPTH: Final = 10
+"""levels of nesting in the header of a process that is not trusted"""
 
 _to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+ReadExactly = Callable[[int], bytes]
+"""n -> the next n bytes"""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLimits:
+    """Bounds of one frame from a process that is not trusted.  `max_blob_bytes`: of all its blobs together."""
+
+    max_header_bytes: int
+    max_blobs: int
+    max_blob_bytes: int
 
 
 def frame_parts(data: Any, *blobs: bytes) -> list[bytes]:
@@ -27,8 +43,8 @@ def pack_frame(data: Any, *blobs: bytes) -> bytes:
     return b"".join(frame_parts(data, *blobs))
 
 
-def read_frame(read_exactly: Callable[[int], bytes]) -> tuple[Any, list[bytes]]:
-    """The next frame: its data and blobs.  `take(n)` gives the next n bytes.  Raises DecodingError."""
+def read_frame(read_exactly: ReadExactly) -> tuple[Any, list[bytes]]:
+    """The next frame: its data and blobs.  Raises DecodingError."""
     length = int.from_bytes(read_exactly(4), "big")
     if length > MAX_HEADER_BYTES:
         raise DecodingError("not a frame: its header would be larger than any")
@@ -39,15 +55,52 @@ def read_frame(read_exactly: Callable[[int], bytes]) -> tuple[Any, list[bytes]]:
     return data, [read_exactly(n) for n in lengths]
 
 
+def read_untrusted_frame(read_exactly: ReadExactly, limits: FrameLimits) -> tuple[Any, list[bytes]]:
+    """The next frame of a process that is not trusted.  Nothing is read before its length is known to be bearable.
+
+    Raises BadAnswer.
+    """
+    length = int.from_bytes(read_exactly(4), "big")
+    if length > limits.max_header_bytes:
+        raise BadAnswer(f"the header of a message has {length:,} bytes, more than {limits.max_header_bytes:,}")
+    header = parse_untrusted_json(read_exactly(length), "the header of a message", MAX_HEADER_DEPTH)
+    if type(header) is not list or len(header) != 2 or type(header[1]) is not list:
+        raise BadAnswer("a message has no list of the lengths of its parts")
+    data, lengths = header
+    if len(lengths) > limits.max_blobs or not all([type(n) is int and n >= 0 for n in lengths]):
+        raise BadAnswer(f"a message has parts of wrong lengths, or more than {limits.max_blobs:,} of them")
+    if sum(lengths) > limits.max_blob_bytes:
+        raise BadAnswer(f"a message has {sum(lengths):,} bytes, more than {limits.max_blob_bytes:,}")
+    return data, [read_exactly(n) for n in lengths]
+
+
 def unpack_frame(frame: bytes) -> tuple[Any, list[bytes]]:
     """Return the arguments of `pack_frame`.  Raises DecodingError."""
-    at = 0
+    return read_frame(_FrameBytes(frame).take)
 
-    def take(count: int) -> bytes:
-        nonlocal at
-        at += count
-        if at > len(frame):
-            raise DecodingError(f"not a frame: it ends after {len(frame)} bytes")
-        return frame[at - count : at]
 
-    return read_frame(take)
+def unpack_untrusted_frame(frame: bytes, limits: FrameLimits) -> tuple[Any, list[bytes]]:
+    """Return the arguments of `pack_frame`, which a process that is not trusted called.  Raises BadAnswer."""
+    source = _FrameBytes(frame)
+    try:
+        made = read_untrusted_frame(source.take, limits)
+    except DecodingError as error:
+        raise BadAnswer(error.message) from error
+    if source.position != len(frame):
+        raise BadAnswer(f"a message has {len(frame) - source.position:,} bytes behind its end")
+    return made
+
+
+class _FrameBytes:
+    """The bytes of a frame, taken in pieces."""
+
+    def __init__(self, frame: bytes) -> None:
+        self._frame = frame
+        self.position = 0
+
+    def take(self, count: int) -> bytes:
+        """Return the next bytes.  Raises DecodingError if there are fewer."""
+        start, self.position = self.position, self.position + count
+        if self.position > len(self._frame):
+            raise DecodingError(f"not a frame: it ends after {len(self._frame)} bytes")
+        return self._frame[start : self.position]

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from holdwater.errors import NodeFailure, TaskCancelled, TaskNotPortable
+from holdwater.errors import NodeFailure, TaskCancelled
 from holdwater.model.cancellation_token import is_cancellation
-from holdwater.model.error_report import ErrorReport, ErrorText, is_a, type_name
+from holdwater.model.error_report import ErrorReport, ErrorText, is_a, judged_error, type_name
 from holdwater.model.events import Cancelled, ChildRunsRequested, Deferred, Event, Failed, InputRequested, Succeeded
 from holdwater.model.journal import JournalEntry
 from holdwater.model.log_context import ORIGIN
@@ -276,11 +276,8 @@ class Attempt:
             report, retryable, cancelled = error.report, error.retryable, error.cancelled
         else:
             report, cancelled = ErrorReport.from_exception(error), is_a(error, TaskCancelled) or is_cancellation(error)
-            if is_a(error, NodeFailure):
-                cause = error.__cause__
-                retryable = False if error.holdwater_final else None
-            elif is_a(error, TaskNotPortable):
-                retryable = False  # the next time it is no more so
+            cause, is_final = judged_error(error)
+            retryable = False if is_final else None
         if self.handle.cancel_requested and (cancelled or (self.interrupted and self.handle.cancel_observed)):
             return self.cancelled_entry()
         error_text = ErrorText(report.text, report.kind, report.traceback)

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, Protocol
+from typing import Any
 
-from holdwater.errors import HoldwaterError, StepFailed, TaskCancelled
+from holdwater.errors import BadAnswer
 from holdwater.fingerprint.shallow import code_rows, json_digest
 from holdwater.model.base_definition import BaseDefinition
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
 from holdwater.model.results import NodeResult
-from holdwater.model.time import Micros
 from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.model.workflow_description import WorkflowDescription
+from holdwater.steps.attempts import catch_failure, to_node_result
 from holdwater.steps.base_workflow import BaseWorkflow
 from holdwater.steps.context import DRY_RUN_PARAM, WorkflowContext
-from holdwater.steps.delta import INPUT_CELL, RunInput, StepDelta
-from holdwater.steps.error_categories import is_non_retryable
+from holdwater.steps.delta import INPUT_CELL, RunInput
 from holdwater.steps.execute import StepEnvironment, StepSettings, execute_step, execute_step_async, find_child_workflow
 from holdwater.steps.immutable_values import encode_value, encode_values
 from holdwater.steps.jumps import JumpTable
+from holdwater.steps.remote import PortableStep, StepAttemptInfo, check_request, runs_user_code
 from holdwater.steps.result import StepResult, to_step_result
 from holdwater.steps.retry_policy import build_node_policy
 from holdwater.steps.run_data import StepsStyle, StepView
@@ -32,22 +32,10 @@ from holdwater.steps.step_branches import step_branches
 from holdwater.steps.suspension import (
     EngineRequest,
     RequestFn,
-    StepSuspended,
     SuspendedStep,
     has_response,
     make_request_fn,
 )
-
-
-class StepAttemptInfo(Protocol):
-    """The part of an attempt that steps read.  Instants are microseconds since the epoch."""
-
-    @property
-    def run_id(self) -> str: ...
-    @property
-    def attempt_started_at(self) -> Micros: ...
-    @property
-    def run_started_at(self) -> Micros: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +73,7 @@ class StepsWorkflowDefinition(BaseDefinition):
         self.plan: Plan = workflow.plan if known_as == workflow.name else replace(workflow.plan, name=known_as)
         self._lineage = (*lineage, known_as)
         self._steps = workflow.steps
-        self._jump_table = JumpTable(self._steps)
+        self._jump_table = JumpTable([step.name for step in self._steps])
         self._child_run_nodes = [
             i for i, step in enumerate(self._steps) if isinstance(step, (MapStep, RunPipelineStep))
         ]
@@ -208,26 +196,36 @@ class StepsWorkflowDefinition(BaseDefinition):
             own = step.with_own_config()
             return to_step_result(self.settings.wrapper(own, context, work), f"what is around step {step.name!r}")
 
-        try:
+        def attempted() -> EngineRequest | StepResult:
             if self.settings.wrapper is None or isinstance(step, (LambdaStep, ChoiceStep)):
-                said: EngineRequest | StepResult = conducted(make_request_fn(view))
-            else:
-                said = self._start_or_resume(node, view, control.run_id, conducted)
-        except StepSuspended as asked:
-            said = asked.request
-        except TaskCancelled:
-            raise
-        except BaseException as error:  # noqa: BLE001 - what the conduct raises, SystemExit too, fails the step
-            said = StepResult.fail(error)
-        if isinstance(said, EngineRequest):
-            return NodeResult(child_runs=said.child_runs, wait_until=said.wait_until)
-        return self._to_node_result(step, said)
+                return conducted(make_request_fn(view))
+            return self._start_or_resume(node, view, control.run_id, conducted)
+
+        return to_node_result(step, catch_failure(attempted), self._jump_table)
 
     async def execute_async(self, node: int, view: StepView, control: StepAttemptInfo) -> NodeResult:
         """Execute a step whose handler is awaited.  Raises StepFailed."""
         step = self._steps[node]
         assert isinstance(step, LambdaStep)
-        return self._to_node_result(step, await execute_step_async(step, self._make_context(view, control)))
+        outcome = await execute_step_async(step, self._make_context(view, control))
+        return to_node_result(step, outcome, self._jump_table)
+
+    def runs_user_code(self, node: int, view: StepView) -> bool:
+        """Return False for a step, or its second part, that the engine does alone, and for all inside middleware."""
+        return runs_user_code(self._steps[node], view, self.settings, node in self.child_definitions())
+
+    def portable_task(self, node: int) -> PortableStep:
+        """Return the step in a form that can be pickled."""
+        names = tuple([step.name for step in self._steps])
+        return PortableStep.from_step(self._steps[node], self.plan.name, names, self.settings)
+
+    def accept_result(self, node: int, view: StepView, result: NodeResult) -> NodeResult:
+        """Check a result of another process.  Raises BadAnswer."""
+        step = self._steps[node]
+        check_request(step, result)
+        if result.decision is not None and not self._jump_table.is_possible(step, result.decision):
+            raise BadAnswer(f"step {step.name!r} skips steps that it cannot skip")
+        return result
 
     def _make_context(self, view: StepView, control: StepAttemptInfo) -> WorkflowContext:
         return view.make_context(control.run_id, self.plan.name, control.run_started_at)
@@ -247,16 +245,6 @@ class StepsWorkflowDefinition(BaseDefinition):
             talks.add(run_id, node, conversation)
         return said
 
-    def _to_node_result(self, step: Step, result: StepResult) -> NodeResult:
-        """Convert the result of a step.  Raises StepFailed for a failed one."""
-        try:
-            if result.success:
-                return NodeResult((_build_delta(step, result),), self._jump_table.skipped_ranges(step, result))
-        except HoldwaterError as error:  # it cannot be stored, or its jump is invalid
-            result = StepResult.fail(error)
-        category = result.error_category or "INTERNAL"
-        raise StepFailed(category, result.error or "", is_non_retryable(result.cause)) from result.cause
-
 
 class _ChildDefinitions(Mapping[int, WorkflowDefinition]):
     """Definitions of children, each created on first access."""
@@ -275,17 +263,3 @@ class _ChildDefinitions(Mapping[int, WorkflowDefinition]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def _build_delta(step: Step, result: StepResult) -> StepDelta:
-    """Encode the result of a step.  Raises EncodingError with the step and the key path."""
-    who = f"step {step.name!r}"
-    quality = None if result.quality is None else encode_value(result.quality.to_dict(), f"the quality of {who}")
-    return StepDelta(
-        encode_value(dict(result.output), f"the output of {who}"),
-        encode_values(result.context_updates, f"the context_updates of {who}"),
-        quality,
-        encode_value(list(result.events), f"the events of {who}") if result.events else None,
-        result.skip_reason,
-        result.checkpoint or step.checkpoint,
-    )

@@ -130,6 +130,34 @@ class ResumeParams:
 
 Cell = RunInput | StepDelta | ParamsOverride | ResumeParams
 
+_DELTA_TYPES: Final[dict[str, type]] = {
+    "set": dict, "output": dict, "quality": dict, "events": list, "skipped": str, "checkpoint": bool,
+}  # fmt: skip
+_INPUT_TYPES: Final[dict[str, type]] = {
+    "params": dict, **dict.fromkeys(_MAP_FIELDS, dict), **dict.fromkeys(_ID_FIELDS, str),
+}  # fmt: skip
+
+
+def parse_untrusted_delta(tree: Any) -> StepDelta:
+    """Build the changes of a step from the tree another process sent.  Raises DecodingError for other fields."""
+    _check_fields(tree, _DELTA_TYPES, "set")
+    return StepDelta.from_tree(tree)
+
+
+def parse_untrusted_input(tree: Any) -> RunInput:
+    """Build the input of a run from the tree another process sent.  Raises DecodingError for other fields."""
+    _check_fields(tree, _INPUT_TYPES, "params")
+    return RunInput.from_tree(tree)
+
+
+def _check_fields(tree: Any, types: Mapping[str, type], required: str) -> None:
+    if type(tree) is not dict or required not in tree:
+        raise DecodingError(f"no cell of a run of steps: {str(tree)[:80]}")
+    for name, value in tree.items():
+        if type(value) is not types.get(name):
+            raise DecodingError(f"no cell of a run of steps: it has the field {name[:80]!r} of {type(value).__name__}")
+
+
 _CELL_TYPES: Final[dict[str, type[RunInput] | type[StepDelta] | type[ParamsOverride] | type[ResumeParams]]] = {
     "params": RunInput,
     "set": StepDelta,

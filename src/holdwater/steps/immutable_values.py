@@ -18,6 +18,29 @@ class StoredMap(Protocol):
     def names(self) -> Iterable[str]: ...
 
 
+class StoredDict:
+    """A StoredMap of a dictionary."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, StoredValue]) -> None:
+        self._values = values
+
+    def get(self, name: str) -> StoredValue | None:
+        """Return the value of a name; None if there is none."""
+        return self._values.get(name)
+
+    def names(self) -> Iterable[str]:
+        """Return the names."""
+        return self._values.keys()
+
+
+def stored_values(source: StoredMap) -> dict[str, StoredValue]:
+    """Return the values of a mapping, by name."""
+    found = {name: source.get(name) for name in source.names()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 class ReadOnlyValues(Mapping[str, Any]):
     """A read-only mapping of copies: values of its own over a shared base.
 
@@ -40,12 +63,7 @@ class ReadOnlyValues(Mapping[str, Any]):
 
     def stored_values(self) -> dict[str, StoredValue]:
         """Return all stored values."""
-        found: dict[str, StoredValue] = {}
-        if self._base is not None:
-            for name in self._base.names():
-                value = self._base.get(name)
-                if value is not None:
-                    found[name] = value
+        found = {} if self._base is None else stored_values(self._base)
         found.update(self._overlay)
         return found
 

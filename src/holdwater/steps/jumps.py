@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from holdwater.errors import ConfigurationFailure
@@ -14,10 +14,10 @@ AFTER_LAST_STEP: Final = ""
 
 
 class JumpTable:
-    """The order of the steps and their jumps."""
+    """The order of the steps and their jumps.  `names`: of all steps, in order."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self._names = [step.name for step in steps]
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
         self._index: Mapping[str, int] = {name: i for i, name in enumerate(self._names)}
 
     def skipped_ranges(self, step: Step, result: StepResult) -> tuple[str, ...] | None:
@@ -36,6 +36,14 @@ class JumpTable:
             if branch in ("then", "else"):
                 return self._to_name_pairs(*self._ranges_skipped_by_choice(here, step, branch))
         return None
+
+    def is_possible(self, step: Step, decision: tuple[str, ...]) -> bool:
+        """Return True if the step can skip these ranges: forward ones, none of which is empty."""
+        here, last = self._index[step.name], len(self._names)
+        if not decision or len(decision) % 2 or not set(decision) <= {*self._names, AFTER_LAST_STEP}:
+            return False
+        ranges = [(self._index.get(first, last), self._index.get(end, last)) for first, end in _pairs(decision)]
+        return all([here < first < end for first, end in ranges])
 
     def _jump_target(self, step: Step, target: str) -> int:
         there = self._index.get(target)
@@ -66,3 +74,7 @@ class JumpTable:
         names = [*self._names, AFTER_LAST_STEP]
         found = [name for begin, end in ranges if begin < end for name in (names[begin], names[end])]
         return tuple(found) or None
+
+
+def _pairs(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(names[::2], names[1::2], strict=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from holdwater.model.fanout import ChildResult
+from holdwater.model.node_inputs import NodeInputs
 from holdwater.model.rules import FAILED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
 from holdwater.model.run_state import RunState
 from holdwater.model.time import Micros, to_datetime
@@ -21,8 +22,10 @@ from holdwater.steps.delta import (
     RunInput,
     StepDelta,
     parse_cell,
+    parse_untrusted_delta,
+    parse_untrusted_input,
 )
-from holdwater.steps.immutable_values import encode_values
+from holdwater.steps.immutable_values import StoredDict, StoredMap, encode_values, stored_values
 from holdwater.steps.versioned_map import Snapshot, VersionedMap
 
 _SETTLED_STATES: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED})
@@ -35,9 +38,9 @@ class StepView:
     """The view of a step.  `child_results`: of its child runs.  `woken_at`: the instant it waited until, µs."""
 
     run_input: RunInput
-    params: Snapshot
-    outputs: Snapshot
-    quality: Snapshot
+    params: StoredMap
+    outputs: StoredMap
+    quality: StoredMap
     child_results: tuple[ChildResult | None, ...] | None = None
     woken_at: Micros | None = None
 
@@ -107,7 +110,7 @@ class StepsRunData:
 
     def visible_names(self, node: int) -> Collection[str]:
         """Return the names of the params the step sees."""
-        return self.view(node).params.names()
+        return list(self.view(node).params.names())
 
     def input_values(self, node: int) -> Mapping[str, StoredValue]:
         """Return the params the step sees."""
@@ -261,3 +264,36 @@ class StepsStyle:
     def skip_reason(self, values: tuple[StepDelta, ...]) -> str | None:
         """Return the reason of a step that skipped itself; None if it did not."""
         return values[0].skipped if values else None
+
+    def pack_view(self, view: StepView) -> NodeInputs:
+        """Convert a view: what its context is made of."""
+        start = view.run_input
+        groups = {
+            "params": stored_values(view.params),
+            "outputs": stored_values(view.outputs),
+            "quality": stored_values(view.quality),
+            "partition": start.partition,
+            "metadata": start.metadata,
+        }
+        ids = {"batch_id": start.batch_id, "parent_id": start.parent_id}
+        return NodeInputs(groups, ids, view.child_results, view.woken_at)
+
+    def unpack_view(self, inputs: NodeInputs) -> StepView:
+        """Build a view from what `pack_view` returned."""
+        values = {name: dict(group) for name, group in inputs.groups.items()}
+        return StepView(
+            RunInput({}, partition=values["partition"], metadata=values["metadata"], **inputs.details),
+            StoredDict(values["params"]),
+            StoredDict(values["outputs"]),
+            StoredDict(values["quality"]),
+            inputs.child_results,
+            inputs.woken_at,
+        )
+
+    def parse_output(self, tree: Any) -> StepDelta:
+        """Build the changes of a step from the tree another process sent.  Raises DecodingError."""
+        return parse_untrusted_delta(tree)
+
+    def parse_input(self, tree: Any) -> RunInput:
+        """Build the input of a run from the tree another process sent.  Raises DecodingError."""
+        return parse_untrusted_input(tree)

@@ -28,7 +28,7 @@ def step_branches(workflow: BaseWorkflow[Step]) -> dict[int, dict[str, str]]:
 
 def step_transitions(workflow: BaseWorkflow[Step]) -> dict[str, list[tuple[str, str]]]:
     """Map each step to (successor, condition); jumps by the result of a handler are unknown."""
-    course, names = JumpTable(workflow.steps), [*workflow.step_names(), END_NAME]
+    course, names = JumpTable(workflow.step_names()), [*workflow.step_names(), END_NAME]
     over: dict[str, str] = {}  # last step of a first branch -> step at which the branches join
     ways: dict[str, list[tuple[str, str]]] = {}
     for i, step in enumerate(workflow.steps):

@@ -20,7 +20,7 @@ from holdwater.model.workflow_description import ANY_OBJECT, WorkflowDescription
 from holdwater.tasks.context import MAX_CONTEXT_BYTES, Context
 from holdwater.tasks.layered_map import LayeredMap
 from holdwater.tasks.patch import Patch
-from holdwater.tasks.remote import PicklableTask, build_context_patch, deserialize_patch, serialize_context
+from holdwater.tasks.remote import PortableTask, build_context_patch, check_patch
 from holdwater.tasks.run_data import INPUT_CELL, TaskStyle
 from holdwater.tasks.task_definition import Task
 
@@ -136,17 +136,15 @@ class TaskWorkflowDefinition(BaseDefinition):
             given = await given
         return self._notify_success(task, view, build_context_patch(task, context, given))
 
-    def portable_task(self, node: int) -> PicklableTask:
-        """Return the task in a form that can be pickled.  Raises TaskNotPortable."""
-        return PicklableTask.from_task(self._tasks[node], self.max_context_bytes)
+    def portable_task(self, node: int) -> PortableTask:
+        """Return the task in a form that can be pickled."""
+        return PortableTask.from_task(self._tasks[node], self.max_context_bytes)
 
-    def serialize_inputs(self, node: int, view: LayeredMap) -> tuple[bytes, list[Any]]:
-        """Serialize the context of a task; returns bytes, and the classes and registered types they refer to."""
-        return serialize_context(view)
-
-    def deserialize_result(self, node: int, view: LayeredMap, payload: bytes) -> NodeResult:
-        """Decode the result of `PicklableTask.execute` and call the observer.  Raises DecodingError, EncodingError."""
-        return self._notify_success(self._tasks[node], view, deserialize_patch(payload))
+    def accept_result(self, node: int, view: LayeredMap, result: NodeResult) -> NodeResult:
+        """Check a patch of another process and call the observer.  Raises BadAnswer."""
+        patch: Patch = super().accept_result(node, view, result).values[0]
+        check_patch(self._tasks[node], view, patch, self.max_context_bytes)
+        return self._notify_success(self._tasks[node], view, patch)
 
     def on_failure(self, node: int, view: LayeredMap, error: ErrorText) -> tuple[str, ...]:
         """Call the task's `on_failure` observer; returns descriptions of the observer's own exceptions."""

@@ -34,6 +34,16 @@ class Patch:
         except (KeyError, TypeError, AttributeError) as error:
             raise DecodingError(f"stored value is no change of a context: {str(tree)[:80]}") from error
 
+    @classmethod
+    def from_untrusted_tree(cls, tree: Any) -> Patch:
+        """Build the patch from the tree another process sent.  Raises DecodingError for other fields or keys."""
+        if type(tree) is not dict or tree.keys() != {"set", "del"} or type(tree["set"]) is not dict:
+            raise DecodingError(f"no change of a context: {str(tree)[:80]}")
+        removed = tree["del"]
+        if type(removed) is not list or not all([type(key) is str for key in removed]):
+            raise DecodingError(f"no list of removed keys: {str(removed)[:80]}")
+        return cls.from_tree(tree)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Patch):
             return NotImplemented

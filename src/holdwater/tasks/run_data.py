@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from holdwater.kernel.states import WAITING
+from holdwater.model.node_inputs import NodeInputs
 from holdwater.model.rules import MISSING, SUCCEEDED, evaluate_predicate
 from holdwater.model.run_state import RunState
 from holdwater.model.values import StoredValue
@@ -24,6 +25,8 @@ from holdwater.tasks.patch import Patch
 
 INPUT_CELL = "*"
 """The cell of the initial context."""
+CONTEXT_GROUP = "context"
+"""The values of a view, as another process gets them."""
 
 
 class TaskRunData:
@@ -374,3 +377,19 @@ class TaskStyle:
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
         """None: no function of this style says so."""
         return None
+
+    def pack_view(self, view: LayeredMap) -> NodeInputs:
+        """Convert a view: all of the context."""
+        return NodeInputs({CONTEXT_GROUP: dict(view.items())})
+
+    def unpack_view(self, inputs: NodeInputs) -> LayeredMap:
+        """Build a view from what `pack_view` returned."""
+        return LayeredMap.from_values(inputs.groups[CONTEXT_GROUP])
+
+    def parse_output(self, tree: Any) -> Patch:
+        """Build a patch from the tree another process sent.  Raises DecodingError."""
+        return Patch.from_untrusted_tree(tree)
+
+    def parse_input(self, tree: Any) -> Patch:
+        """Build an initial context from the tree another process sent.  Raises DecodingError."""
+        return Patch.from_untrusted_tree(tree)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from holdwater.model.error_report import ErrorText
+from holdwater.model.node_inputs import NodeInputs
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.resources import Resources
@@ -77,6 +78,25 @@ class AuthoringStyle(Protocol):
         """The reason a function gave for having done nothing, from the cells of its node; None: it did its work."""
         ...
 
+    def pack_view(self, view: Any) -> NodeInputs:
+        """Convert a view to data that another process can read."""
+        ...
+
+    def unpack_view(self, inputs: NodeInputs) -> Any:
+        """Build a view from what `pack_view` returned."""
+        ...
+
+    def parse_output(self, tree: Any) -> Any:
+        """Build a cell a node has written from the tree another process sent, which is not trusted.
+
+        Raises DecodingError for data with other fields than such a cell has.
+        """
+        ...
+
+    def parse_input(self, tree: Any) -> Any:
+        """Build a cell a run starts with, in the same way.  Raises DecodingError."""
+        ...
+
 
 class TaskControl(Protocol):
     """The engine as a running task function sees it."""
@@ -96,8 +116,8 @@ class PortableTask(Protocol):
         """Return the objects the code uses, by name, for the message when it cannot be pickled."""
         ...
 
-    def execute(self, payload: bytes, control: Any) -> bytes:
-        """Run it on what `Program.send` wrote; `Program.receive` understands the answer.  What it raises comes out."""
+    def execute(self, inputs: NodeInputs, control: Any) -> NodeResult:
+        """Run it; an `async def` function gets an event loop of its own.  What it raises comes out."""
         ...
 
 
@@ -158,14 +178,22 @@ class WorkflowDefinition(Protocol):
         """The resources the node asks for, by name; none if it leaves that to the routing and the executor."""
         ...
 
-    def portable_task(self, node: int) -> PortableTask: ...
+    def runs_user_code(self, node: int, view: Any) -> bool:
+        """Return False for an execution that is the engine's own work, as the start of the runs of a nested graph.
 
-    def serialize_inputs(self, node: int, view: Any) -> tuple[bytes, list[Any]]:
-        """A view as bytes, and the classes and registered types of what is in it."""
+        It is done in the process of the runner, wherever the node is routed.
+        """
         ...
 
-    def deserialize_result(self, node: int, view: Any, payload: bytes) -> NodeResult:
-        """Decode the result of a function that ran in another process.  Raises DecodingError."""
+    def portable_task(self, node: int) -> PortableTask:
+        """The code of a node, for another process.  Raises TaskNotPortable."""
+        ...
+
+    def accept_result(self, node: int, view: Any, result: NodeResult) -> NodeResult:
+        """Check the result of an execution in another process, and complete it: call observers, add what was not sent.
+
+        Its cells have been parsed.  Raises BadAnswer for a decision or a request the node cannot make.
+        """
         ...
 
     def execute(self, node: int, view: Any, control: Any) -> NodeResult:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import PurePath
+from types import ModuleType
 from typing import Any, Final
 
 from holdwater.errors import DecodingError
@@ -20,6 +21,8 @@ from holdwater.model.value_types.tag import NotStorable
 
 _MAIN_MODULES: Final = ("__main__", "__mp_main__")
 _peer_main_name: Final[ContextVar[str | None]] = ContextVar("holdwater_classes_elsewhere", default=None)
+_peer_modules: Final[set[str]] = set()
+"""modules of which this process has got classes by value: they are those of another process"""
 
 
 @contextmanager
@@ -33,6 +36,15 @@ def resolve_on_peer(peer_main_name: str) -> Iterator[None]:
         yield
     finally:
         _peer_main_name.reset(before)
+
+
+def add_peer_class(kind: type) -> None:
+    """Make a class of another process known under its name, also over an earlier one: it was defined again."""
+    home = sys.modules.get(kind.__module__)
+    if home is None:
+        home = sys.modules[kind.__module__] = ModuleType(kind.__module__)
+        _peer_modules.add(kind.__module__)
+    setattr(home, kind.__name__, kind)
 
 
 def main_name() -> str:
@@ -66,6 +78,11 @@ def class_path(kind: type) -> str:
             return name
     name = f"{kind.__module__}:{path}"
     found = find_class(name)
+    if found is kind and _peer_main_name.get() is not None and _is_only_here(kind.__module__):
+        raise NotStorable(
+            f"is of the class {name}, whose module was made in this process, and no other process could find it",
+            "move the class to the top level of a module that can be imported",
+        )
     if found is not kind and _peer_main_name.get() is None:
         raise NotStorable(
             f"is of the class {path}, but {name.replace(':', '.')} is "
@@ -75,6 +92,11 @@ def class_path(kind: type) -> str:
             else "make the value again from the class as it is now",
         )
     return name
+
+
+def _is_only_here(module: str) -> bool:
+    """Return True for a module that no import has loaded, and that is not another process's."""
+    return getattr(sys.modules.get(module), "__spec__", None) is None and module not in _peer_modules
 
 
 def find_class(name: str) -> type | None:

@@ -25,9 +25,12 @@ class BackendCalls:
 
     def run(self, attempt: Attempt) -> NodeResult:
         """Run the attempt, and wait for it in this thread.  Raises the error that its function has raised."""
+        definition, node = attempt.definition, attempt.node
+        if not definition.runs_user_code(node, attempt.view):
+            return definition.execute(node, attempt.view, attempt.handle)
         routed = NO_RESOURCES
         if self._routed_resources is not None:
-            routed = self._routed_resources(attempt.definition.routing_key(attempt.node))
+            routed = self._routed_resources(definition.routing_key(node))
         invocation = TaskInvocation(attempt, self._slot_owner, routed)
         # giving the attempt up kills it from now on; if that was before, the backend sees that it is over
         self._invocations[attempt] = invocation

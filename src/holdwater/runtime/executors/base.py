@@ -12,18 +12,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from holdwater.errors import TaskNotPortable
-from holdwater.model import message_framing, validation
-from holdwater.model.error_report import ErrorReport, describe_error, restore_source_lines
+from holdwater.errors import BadAnswer, TaskNotPortable
+from holdwater.model import message_framing, node_messages, validation
+from holdwater.model.error_report import (
+    MAX_KIND_CHARS,
+    MAX_TEXT_CHARS,
+    MAX_TRACEBACK_CHARS,
+    ErrorReport,
+    describe_error,
+    restore_source_lines,
+    sanitize_text,
+)
 from holdwater.model.log_context import OutputStream
+from holdwater.model.message_framing import FrameLimits
 from holdwater.model.ports.definition import PortableTask
+from holdwater.model.required_types import required_types
 from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
+from holdwater.model.value_types import class_names
 from holdwater.runtime.attempt import Attempt, RemoteTaskError
-from holdwater.runtime.handle_protocols import SlotOwner
+from holdwater.runtime.executors import child_calls
+from holdwater.runtime.executors.child_calls import ChildRequest
+from holdwater.runtime.future import Future
+from holdwater.runtime.handle_protocols import ChildRunResult, SlotOwner
 
 DEFAULT_EXECUTOR: Final = "default"
 """the executor that is always there"""
+_FAILURE_FIELDS: Final = {"kind": str, "text": str, "traceback": str, "retryable": bool, "cancelled": bool}
+_ANSWER_LIMITS: Final = FrameLimits(
+    max_header_bytes=16 * MAX_TEXT_CHARS,  # each character may be written as two escapes
+    max_blobs=1,
+    max_blob_bytes=2 * node_messages.MAX_ANSWER_BYTES,
+)
 
 
 class ExecutorBackend(Protocol):
@@ -109,7 +129,7 @@ class ExecutorMetrics:
 
 
 class TaskInvocation:
-    """One call of one task function.
+    """One call of one function: of a task, a step or a node of a graph.
 
     `name`: its full name.  `code_blobs`: (key, bytes) of the code it needs, the same key for the same bytes, so that a
     backend may send each of them once.  `payload`: the rest.  `resources`: what its task asks for; for what it does not
@@ -121,13 +141,21 @@ class TaskInvocation:
         self._attempt, self._executor = attempt, executor
         self.name = definition.routing_key(node)
         self.resources: Resources = {**routed_resources, **definition.resources(node)}
-        sent, classes = definition.serialize_inputs(node, attempt.view)
+        inputs = definition.style.pack_view(attempt.view)
         function = definition.portable_task(node)
-        things: list[Any] = [(function, attempt.policy.retry), *classes]
+        needed = required_types([value.text for value in inputs.stored_values()])
+        things: list[Any] = [(function, attempt.policy.retry), *needed]
         self.code_blobs: tuple[tuple[str, bytes], ...] = tuple(
-            [_pickle_by_value(thing, attempt.name, function) for thing in things]
+            [pickle_by_value(thing, attempt.name, function) for thing in things]
         )
-        self.payload: bytes = message_framing.pack_frame([attempt.run_id, attempt.name, attempt.number], sent)
+        self.payload: bytes = message_framing.pack_frame(
+            [
+                [attempt.run_id, attempt.name, attempt.number, attempt.started_at, attempt.run_started_at],
+                class_names.main_name(),
+                node_messages.MAX_ANSWER_BYTES,
+            ],
+            node_messages.pack_inputs(inputs),
+        )
 
     def to_bytes(self) -> bytes:
         """All of it, for `run_invocation`."""
@@ -173,15 +201,53 @@ class TaskInvocation:
         """It is to go on: `on_slot` is called when it has a slot again; None: it takes one at once."""
         self._executor.reacquire_slot(self._attempt, on_slot)
 
+    def take_slot_now(self) -> None:
+        """It waits no more for the slot it has asked for: it takes one at once."""
+        self._executor.take_slot_now(self._attempt)
+
+    def start_child_run(self, request: ChildRequest) -> Future[ChildRunResult]:
+        """Start a child run, or find it, as for a function in this process; the future is set when it has ended."""
+        failed: Future[ChildRunResult] = Future()
+        try:
+            starter = self._attempt.child_starter
+            assert starter is not None
+            return starter.start_child_run(self._attempt, request.workflow, request.inputs, request.key)
+        except Exception as error:  # noqa: BLE001 - whatever the call raises is raised by it in the other process
+            failed.set_exception(error)
+        return failed
+
+    def pack_child_answer(self, future: Future[ChildRunResult]) -> list[bytes]:
+        """The result or the error of a child run, for `child_calls.unpack_answer`, and behind it the code it needs."""
+        try:
+            packed, needed = child_calls.pack_result(future.result())
+            function = self._attempt.definition.portable_task(self._attempt.node)
+            return [packed, *[pickle_by_value(thing, self._attempt.name, function)[1] for thing in needed]]
+        except Exception as error:  # noqa: BLE001 - as above
+            return [child_calls.pack_error(error)]
+
 
 def to_result(attempt: Attempt, answer: bytes) -> NodeResult:
-    """The result of a task function that ran on a backend.  Raises RemoteTaskError in place of its exception."""
-    failure, blobs = message_framing.unpack_frame(answer)
-    if failure is None:
-        return attempt.definition.deserialize_result(attempt.node, attempt.view, blobs[0])
-    traceback = restore_source_lines(failure["traceback"], attempt.definition.portable_task(attempt.node).source_file())
-    report = ErrorReport(failure["kind"], failure["text"], traceback)
-    raise RemoteTaskError(report, failure["retryable"], failure["cancelled"])
+    """The result of a function that ran on a backend.  Raises RemoteTaskError in place of its exception, BadAnswer."""
+    definition, node = attempt.definition, attempt.node
+    failure, blobs = message_framing.unpack_untrusted_frame(answer, _ANSWER_LIMITS)
+    if failure is not None:
+        raise RemoteTaskError(*_read_failure(failure, definition.portable_task(node).source_file()))
+    if len(blobs) != 1:
+        raise BadAnswer(f"the answer for {attempt.name!r} has {len(blobs)} parts, and not one")
+    return definition.accept_result(node, attempt.view, node_messages.unpack_result(blobs[0], definition, node))
+
+
+def _read_failure(failure: Any, source_file: str) -> tuple[ErrorReport, bool, bool]:
+    """The report of an exception of another process, and the answers to: retryable, cancelled.  Raises BadAnswer."""
+    if type(failure) is not dict or {name: type(value) for name, value in failure.items()} != _FAILURE_FIELDS:
+        raise BadAnswer("an answer reports an exception in other fields than a report has")
+    traceback = sanitize_text(failure["traceback"], MAX_TRACEBACK_CHARS + MAX_KIND_CHARS)
+    report = ErrorReport(
+        sanitize_text(failure["kind"], MAX_KIND_CHARS),
+        sanitize_text(failure["text"], MAX_TEXT_CHARS),
+        restore_source_lines(traceback, source_file),
+    )
+    return report, failure["retryable"], failure["cancelled"]
 
 
 def check_count(name: str, value: Any, low: int = 1) -> None:
@@ -189,7 +255,7 @@ def check_count(name: str, value: Any, low: int = 1) -> None:
     validation.check_count(name, value, minimum=low)
 
 
-def _pickle_by_value(thing: Any, task: str, function: PortableTask) -> tuple[str, bytes]:
+def pickle_by_value(thing: Any, task: str, function: PortableTask) -> tuple[str, bytes]:
     import cloudpickle  # type: ignore[import-untyped, unused-ignore]
 
     try:

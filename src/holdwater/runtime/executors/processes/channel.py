@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import Any, Final, TypeVar
 
-from holdwater.errors import TaskCancelled, TaskNotPortable
-from holdwater.model import message_framing
+from holdwater.errors import EncodingError, TaskCancelled, TaskNotPortable
+from holdwater.model import message_framing, node_messages
 from holdwater.model.context_isolation import run_in_fresh_context
 from holdwater.model.coroutines import run_awaitable
-from holdwater.model.error_report import ErrorReport, describe_error, is_a
+from holdwater.model.error_report import ErrorReport, describe_error, is_a, judged_error
 from holdwater.model.log_context import ORIGIN, LogSink, install_record_factory
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.ports.definition import PortableTask
 from holdwater.model.time import UNSET, Micros
+from holdwater.model.value_types.class_names import add_peer_class, resolve_on_peer
 from holdwater.model.value_types.custom_types import TypeRegistration, add_registration
 from holdwater.runtime.handle import TaskHandle
+from holdwater.runtime.handle_protocols import ChildStarter
 
 T = TypeVar("T")
 
@@ -49,6 +49,13 @@ class WorkerChannel:
         """The task function waits no more for the slot it has requested."""
         self.reacquire_slot(call, None)
 
+    def child_starter(self, main_module: str) -> ChildStarter | None:
+        """The starter of child runs of the next call; None: there are none from here.
+
+        `main_module`: `main_name()` of the runner, under which it knows the classes of its script.
+        """
+        return None
+
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine for a task function that is no coroutine."""
         return run_awaitable(coroutine)
@@ -56,14 +63,15 @@ class WorkerChannel:
 
 @dataclass(frozen=True, slots=True)
 class InvocationInfo:
-    """The attempt a task function belongs to."""
+    """The attempt a function belongs to."""
 
     run_id: str
     name: str
     number: int
-    run_started_at: Micros = UNSET
     started_at: Micros = UNSET
+    run_started_at: Micros = UNSET
     log_sink: LogSink | None = None
+    child_starter: ChildStarter | None = None
 
     def enter_context(self) -> None:
         """Nothing: observers are in the process of the runner."""
@@ -90,34 +98,46 @@ def run_invocation(invocation: bytes, channel: WorkerChannel = _NO_CHANNEL) -> b
 
 def run_call(call: bytes, loaded: Callable[[], LoadedTask], channel: WorkerChannel) -> bytes:
     """The same with code that may be there already."""
-    row, (sent,) = message_framing.unpack_frame(call)
-    run_id, name, number = row
-    call_info = InvocationInfo(run_id, name, number, log_sink=channel.open_log())
-    handle = TaskHandle(call_info, channel)
+    (attempt, main_module, max_bytes), (sent,) = message_framing.unpack_frame(call)
+    run_id, name, number, started_at, run_started_at = attempt
+    log, children = channel.open_log(), channel.child_starter(main_module)
+    info = InvocationInfo(run_id, name, number, started_at, run_started_at, log, children)
+    handle = TaskHandle(info, channel)
     channel.on_start(handle)
     retry: RetryPolicy | None = None
     try:
         function, retry = loaded()
-        return message_framing.pack_frame(None, run_in_fresh_context(_run_task, function, sent, handle, call_info))
+        packed = run_in_fresh_context(_run_task, function, sent, handle, info, main_module)
+        if len(packed) > max_bytes:
+            raise EncodingError(
+                f"the result of {info.name!r} has {len(packed):,} bytes; at most {max_bytes:,} are sent to its runner",
+                hint="keep large data in a file or a table and return its address",
+            )
+        return message_framing.pack_frame(None, packed)
     except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the attempt, not the worker
         if retry is None:
             error = TaskNotPortable(
-                f"task {handle.task_id!r} cannot be brought into this process: {describe_error(error)}"
+                f"task {handle.task_id!r} cannot be brought into this process: {describe_error(error)}",
+                hint="its modules must be importable there, too",
             )
         return message_framing.pack_frame(_encode_error(error, retry))
+    finally:
+        handle.mark_ended()
 
 
-def _run_task(function: PortableTask, sent: bytes, handle: TaskHandle, call: InvocationInfo) -> bytes:
+def _run_task(function: PortableTask, sent: bytes, handle: TaskHandle, call: InvocationInfo, main_module: str) -> bytes:
     install_record_factory()
     ORIGIN.set(call)
-    return function.execute(sent, handle)
+    with resolve_on_peer(main_module):
+        return node_messages.pack_result(function.execute(node_messages.unpack_inputs(sent), handle))
 
 
 def _encode_error(error: BaseException, retry: RetryPolicy | None) -> dict[str, Any]:
     """The report of an exception for the runner; the exception itself stays here, as it need not be picklable."""
     report = ErrorReport.from_exception(error)
+    cause, is_final = judged_error(error)
     try:
-        retryable = retry is not None and retry.is_retryable(error, report.kind, report.text)
+        retryable = retry is not None and not is_final and retry.is_retryable(cause, report.kind, report.text)
     except BaseException as mishap:  # noqa: BLE001 - a class in `retry_on` has code of its own
         retryable = False
         report = replace(report, text=f"{report.text}\nthe retry policy raised {describe_error(mishap)}")
@@ -136,8 +156,7 @@ def unpickle_code(blob: bytes) -> Any:
 
     thing = pickle.loads(blob)
     if isinstance(thing, type):
-        home = sys.modules.setdefault(thing.__module__, ModuleType(thing.__module__))
-        setattr(home, thing.__name__, thing)  # also over an earlier one: it was defined again
+        add_peer_class(thing)
     elif isinstance(thing, TypeRegistration):
         add_registration(thing)
     return thing

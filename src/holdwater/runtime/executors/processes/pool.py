@@ -6,35 +6,17 @@ one takes along what its body started.  They are no forks of this process and im
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Final
-from weakref import WeakSet
 
-from holdwater.errors import DecodingError, WorkerCrashed
-from holdwater.model import message_framing, validation
+from holdwater.errors import BadAnswer, WorkerCrashed
+from holdwater.model import validation
 from holdwater.runtime.executors.base import TaskInvocation, check_count
-from holdwater.runtime.executors.processes.output import CapturedOutput, WorkerOutput
-from holdwater.runtime.executors.processes.worker import read_exactly, write_all
-
-CODE_BLOBS_KEPT: Final = 256
-"""of code that a worker remembers"""
-SHUTDOWN_SECONDS: Final = 2.0
-"""time a worker may take to end by itself"""
-MAX_REASON_CHARS: Final = 500
-"""messages to a worker beside its calls have to fit into a pipe at once"""
-_WORKER_MAIN: Final = (
-    "import sys, json; fds = map(int, sys.argv[2:]); sys.path[:], sys.argv[:] = json.loads(sys.argv[1]); "
-    "from holdwater.runtime.executors.processes.worker import main; main(*fds)"
-)
+from holdwater.runtime.executors.processes.worker_process import WorkerProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,38 +62,41 @@ class WorkerPool:
         self._closed = False
 
     def run_invocation(self, invocation: TaskInvocation) -> bytes:
-        """Raises WorkerCrashed; OSError if no process can be started."""
+        """Raises WorkerCrashed, BadAnswer; OSError if no process can be started."""
         while True:
             worker = self._acquire_worker(invocation)
             if invocation.is_abandoned or self._closed:  # given up before it was known here, so it could not be killed
                 worker.kill()
             try:
                 answer = worker.run_invocation(invocation)
-            except (EOFError, OSError, DecodingError) as error:
-                with self._lock:
-                    del self._busy[invocation]
-                if isinstance(error, DecodingError):
+            except (EOFError, OSError, BadAnswer) as error:
+                if isinstance(error, BadAnswer):
                     worker.kill()
-                code = worker.reap()
-                if (
-                    not worker.is_call_sent
-                    and worker.call_count > 1
-                    and not invocation.is_abandoned
-                    and not self._closed
-                ):
-                    continue  # it died while it had nothing to do: that is not this task's fault
+                code = self._bury_worker(invocation, worker)
+                if self._died_idle(worker) and not invocation.is_abandoned:
+                    continue
+                if isinstance(error, BadAnswer):
+                    raise _bad_answer_error(worker, invocation, error) from error
                 raise WorkerCrashed(
                     f"the worker process {worker.pid} of task {invocation.name!r} {_describe_exit(code)} while it ran",
                     hint="see what it wrote to stderr; SIGKILL may mean that the machine ran out of memory",
                 ) from error
             except BaseException:
                 worker.kill()
-                with self._lock:
-                    del self._busy[invocation]
-                worker.reap()
+                self._bury_worker(invocation, worker)
                 raise
             self._release_worker(invocation, worker)
             return answer
+
+    def _died_idle(self, worker: WorkerProcess) -> bool:
+        """Return True if it died, or said what it must not, while it had nothing to do: no fault of the next task."""
+        return not worker.is_call_sent and worker.call_count > 1 and not self._closed
+
+    def _bury_worker(self, invocation: TaskInvocation, worker: WorkerProcess) -> int:
+        """Wait for the end of the worker of a call; returns its exit code."""
+        with self._lock:
+            del self._busy[invocation]
+        return worker.reap()
 
     def kill(self, invocation: TaskInvocation) -> None:
         """Kill the worker, with everything the task function started in its process group."""
@@ -175,160 +160,19 @@ class WorkerPool:
         _shut_down_workers(old)
 
 
-class WorkerProcess:
-    """One worker, as its parent sees it.  `call_count`: calls it was given; `is_call_sent`: it has all of the last one.
-
-    Raises OSError if it cannot be started.
-    """
-
-    def __init__(self, *, captures_output: bool = True) -> None:
-        self.call_count = 0
-        self.is_call_sent = False
-        self.idle_since = 0.0
-        self._cached_keys: dict[str, None] = {}  # keys it has, the last used last
-        self._sys_path = list(sys.path)
-        self._lock = threading.Lock()
-        self._active_call = 0  # the call that may be sent something
-        self._is_reaped = False
-        self._kill_timer: threading.Timer | None = None
-        inbox, self._write_fd = os.pipe()
-        self._read_fd, outbox = os.pipe()
-        life, self._liveness_fd = os.pipe()
-        self._output = CapturedOutput() if captures_output else WorkerOutput()
-        unrecorded_fd = self._output.unrecorded_fd
-        theirs = (inbox, outbox, life, *([] if unrecorded_fd is None else [unrecorded_fd]))
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _WORKER_MAIN, json.dumps([self._sys_path, sys.argv]), *map(str, theirs)],
-                stdin=subprocess.DEVNULL,
-                stdout=self._output.stdout,
-                stderr=self._output.stderr,
-                pass_fds=theirs,
-                process_group=0,  # not reached by Ctrl-C, and killed as a whole
-            )
-        except BaseException:
-            self._close_pipes()
-            raise
-        finally:
-            for fd in (inbox, outbox, life):
-                os.close(fd)
-            self._output.close_worker_fds()
-        self._output.start()
-        self.pid = self._process.pid
-        _live_workers.add(self)
-
-    def run_invocation(self, invocation: TaskInvocation) -> bytes:
-        """Blocks until the answer is there.  Raises EOFError or OSError when the worker dies, DecodingError."""
-        self.call_count += 1
-        self.is_call_sent = False
-        serial = self.call_count
-        self._output.begin(invocation)
-        needed = [key for key, _ in invocation.code_blobs]
-        new = {key: data for key, data in invocation.code_blobs if key not in self._cached_keys}
-        for key in needed:
-            self._cached_keys.pop(key, None)
-            self._cached_keys[key] = None
-        gone = list(self._cached_keys)[: max(0, len(self._cached_keys) - max(CODE_BLOBS_KEPT, len(needed)))]
-        for key in gone:
-            del self._cached_keys[key]
-        path = None if self._sys_path == sys.path else list(sys.path)
-        row = ["call", serial, needed, list(new), gone, path]
-        for part in message_framing.frame_parts(row, invocation.payload, *new.values()):
-            write_all(self._write_fd, part)
-        self._sys_path = path or self._sys_path
-        self.is_call_sent = True
-        self._active_call = serial
-        invocation.on_cancel(lambda why: self._send("halt", serial, why[:MAX_REASON_CHARS]))
-        try:
-            return self._read_answer(invocation, serial)
-        finally:
-            with self._lock:
-                self._active_call = 0
-
-    def _read_answer(self, invocation: TaskInvocation, call_number: int) -> bytes:
-        while True:
-            said, blobs = message_framing.read_frame(partial(read_exactly, self._read_fd))
-            match said:
-                case ["done", _]:
-                    self._output.end()
-                    return blobs[0]
-                case ["log", number, level, logger]:
-                    if number == call_number:
-                        self._output.catch_up()  # what was printed before comes before it
-                        invocation.add_record(str(level), str(logger), blobs[0].decode("utf-8", "replace"))
-                case ["defer", number] if number == call_number:
-                    invocation.release_slot()
-                case ["resume", number, waits] if number == call_number:
-                    invocation.reacquire_slot((lambda: self._send("slot", call_number)) if waits else None)
-                case ["defer" | "resume", *_]:
-                    pass  # a thread that a task function left behind still has its handle
-                case _:
-                    raise DecodingError(f"a worker said {str(said)[:80]}")
-
-    def _send(self, *message: object) -> None:
-        # Short, and the worker listens all the time: the pipe has room, so the caller is not held up.
-        with self._lock, suppress(OSError):
-            if self._active_call == message[1]:
-                write_all(self._write_fd, message_framing.pack_frame(message))
-
-    def kill(self) -> None:
-        """At once, with its process group.  Does not block."""
-        with self._lock:
-            self._kill_group()
-
-    def send_goodbye(self) -> None:
-        """Have it end by itself: it has no call."""
-        with suppress(OSError):
-            write_all(self._write_fd, message_framing.pack_frame(["bye"]))
-        self._start_kill_timer()
-
-    def reap(self) -> int:
-        """Wait for its end, kill what it left, release everything; the exit code, negative for a signal."""
-        self._start_kill_timer()
-        with suppress(ChildProcessError):  # other code collects the children of this process
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        with self._lock:  # its number is its own as long as it is not collected, so that no stranger is killed
-            self._kill_group()
-            code = self._process.wait()
-            self._is_reaped = True
-            self._output.end()
-            self._close_pipes()
-        if self._kill_timer is not None:
-            self._kill_timer.cancel()
-        _live_workers.discard(self)
-        return code
-
-    def _start_kill_timer(self) -> None:
-        """It may have closed its pipes, or said good-bye, and live on."""
-        if self._kill_timer is None:
-            self._kill_timer = threading.Timer(SHUTDOWN_SECONDS, self.kill)
-            self._kill_timer.daemon = True
-            self._kill_timer.start()
-
-    def _kill_group(self) -> None:
-        if not self._is_reaped:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-
-    def _close_pipes(self) -> None:
-        for fd in (self._read_fd, self._write_fd, self._liveness_fd):
-            os.close(fd)
-        self._output.close()
-
-    def release(self) -> None:
-        """In a fork of the parent: close its pipes, which must not keep the worker alive."""
-        if not self._is_reaped:
-            self._is_reaped = True
-            for fd in (self._read_fd, self._write_fd, self._liveness_fd):
-                os.close(fd)
-            self._output.release()
-
-
 def _shut_down_workers(workers: list[WorkerProcess]) -> None:
     for worker in workers:
         worker.send_goodbye()
     for worker in workers:
         worker.reap()
+
+
+def _bad_answer_error(worker: WorkerProcess, invocation: TaskInvocation, error: BadAnswer) -> BadAnswer:
+    return BadAnswer(
+        f"the worker process {worker.pid} of task {invocation.name!r} sent what its runner does not take, and was "
+        f"killed: {error.message}",
+        hint="code in the worker writes to the pipe of the runner: see what closes or reuses file descriptors",
+    )
 
 
 def _describe_exit(exit_code: int) -> str:
@@ -338,14 +182,3 @@ def _describe_exit(exit_code: int) -> str:
         return f"was killed by {signal.Signals(-exit_code).name} (signal {-exit_code})"
     except ValueError:
         return f"was killed by signal {-exit_code}"
-
-
-_live_workers: Final[WeakSet[WorkerProcess]] = WeakSet()
-
-
-def _after_fork() -> None:
-    for worker in list(_live_workers):
-        worker.release()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import io
+import itertools
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 from holdwater.model import message_framing
 from holdwater.model.log_context import LogSink
 from holdwater.runtime.executors.processes.channel import WorkerChannel, run_call, unpickle_code
+from holdwater.runtime.executors.processes.worker_children import WorkerChildren
 from holdwater.runtime.executors.processes.worker_log import RecordedElsewhere, WorkerLog
 from holdwater.runtime.handle import TaskHandle
 from holdwater.runtime.logs.capture import log_info_records
@@ -33,7 +35,9 @@ class Worker(WorkerChannel):
         self._call_number = 0
         self._handle: TaskHandle | None = None
         self._cancel_request: tuple[int, str] = (0, "")
-        self._on_slot: Callable[[], None] | None = None
+        self._slot_numbers = itertools.count(1)
+        self._slot_requests: dict[int, Callable[[], None]] = {}
+        self._children: WorkerChildren | None = None
         self._code_blobs: dict[str, bytes] = {}
         self._loaded_code: dict[str, Any] = {}
 
@@ -67,7 +71,8 @@ class Worker(WorkerChannel):
             self._code_blobs.pop(key, None)
             self._loaded_code.pop(key, None)
         self._code_blobs.update(zip(new_keys, code_blobs, strict=True))
-        self._call_number, self._handle = call_number, None
+        self._call_number, self._handle, self._children = call_number, None, None
+        self._slot_requests.clear()
         return run_call(call, lambda: self._load_task(needed_keys), self)
 
     def _load_task(self, keys: list[str]) -> Any:
@@ -99,12 +104,25 @@ class Worker(WorkerChannel):
             )
         )
 
+    def child_starter(self, main_module: str) -> WorkerChildren:
+        call_id = self._call_number
+        self._children = WorkerChildren(
+            lambda number, request: self._send(["child", call_id, number], request), main_module
+        )
+        return self._children
+
     def release_slot(self, call: Any) -> None:
         self._send(["defer", self._call_number])
 
     def reacquire_slot(self, call: Any, on_slot: Callable[[], None] | None) -> None:
-        self._on_slot = on_slot
-        self._send(["resume", self._call_number, on_slot is not None])
+        number = None
+        if on_slot is not None:
+            number = next(self._slot_numbers)
+            self._slot_requests[number] = on_slot
+        self._send(["resume", self._call_number, number])
+
+    def take_slot_now(self, call: Any) -> None:
+        self._send(["take", self._call_number])
 
     # -- frames
 
@@ -131,8 +149,12 @@ class Worker(WorkerChannel):
                     if self._call_number == data[1] and self._handle is not None:
                         self._handle.request_cancel(data[2])
                 elif data[0] == "slot":
-                    if self._call_number == data[1] and self._on_slot is not None:
-                        self._on_slot()
+                    on_slot = self._slot_requests.pop(data[2], None)
+                    if on_slot is not None:
+                        on_slot()
+                elif data[0] == "child":
+                    if self._call_number == data[1] and self._children is not None:
+                        self._children.deliver(data[2], blobs)
                 else:
                     self._requests.put((data, blobs))
         except (EOFError, OSError):

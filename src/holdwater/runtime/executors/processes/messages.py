@@ -1,0 +1,56 @@
+"""Messages of a worker to its runner, which trusts none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from holdwater.errors import BadAnswer
+from holdwater.model.message_framing import FrameLimits, ReadExactly, read_untrusted_frame
+from holdwater.model.node_messages import MAX_ANSWER_BYTES, MAX_RESULT_HEADER_BYTES
+
+MAX_MESSAGE_HEADER_BYTES: Final = 64 * 1024
+MAX_LEVEL_CHARS: Final = 100
+"""of the name of a level of logging"""
+_LIMITS: Final = FrameLimits(MAX_MESSAGE_HEADER_BYTES, 1, MAX_ANSWER_BYTES + 2 * MAX_RESULT_HEADER_BYTES)
+_NONE: Final = type(None)
+_SHAPES: Final[dict[str, tuple[int, tuple[tuple[type, ...], ...]]]] = {
+    "done": (1, ()),
+    "log": (1, ((str,), (str,))),
+    "defer": (0, ()),
+    "resume": (0, ((int, _NONE),)),
+    "take": (0, ()),
+    "child": (1, ((int,),)),
+}
+"""kind -> number of its parts, and the types of its fields after the number of the call"""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerMessage:
+    """`done`: the answer of a call; `log`: a record; `defer`, `resume`, `take`: of its slot; `child`: a child run.
+
+    `call_id`: the call it belongs to.
+    """
+
+    kind: str
+    call_id: int
+    fields: tuple[Any, ...]
+    part: bytes
+
+
+def read_message(read_exactly: ReadExactly) -> WorkerMessage:
+    """Read the next message.  Raises BadAnswer for anything else; what `read_exactly` raises comes out."""
+    data, parts = read_untrusted_frame(read_exactly, _LIMITS)
+    kind: Any
+    call_id: Any
+    kind, call_id, *fields = data if type(data) is list and len(data) > 1 else (None, None)
+    count, types = _SHAPES.get(kind, (0, ())) if type(kind) is str else (0, ())
+    allowed = (str,), (int,), *types
+    if (
+        kind not in _SHAPES
+        or len(parts) != count
+        or len(fields) != len(types)
+        or not all([type(field) in kinds for field, kinds in zip((kind, call_id, *fields), allowed)])
+    ):
+        raise BadAnswer(f"no worker says {str(data)[:80]} with {len(parts)} parts")
+    return WorkerMessage(kind, call_id, tuple(fields), parts[0] if parts else b"")
