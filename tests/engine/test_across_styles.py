@@ -238,12 +238,14 @@ def test_a_task_that_invokes_is_known_by_its_function(runner: DefaultRunner) -> 
     assert read(Context()) == {"n": 4}
 
 
-def test_no_worker_process_invokes(open_runner: Open) -> None:
+def test_a_worker_process_invokes(open_runner: Open) -> None:
     with WorkflowBuilder("parent"):
         task(id="call", invokes=etl(), executor="cpu")(lambda context: None)
-    result = open_runner(executors={"cpu": ProcessExecutor(1)}).execute("parent")
-    assert "TaskNotPortable" in str(result.error_message)
-    assert "invokes a workflow" in str(result.error_message)
+    runner = open_runner(executors={"cpu": ProcessExecutor(1)})
+    result = runner.execute("parent")
+    assert result.status == "Completed", result.error_message
+    (child,) = [run for run in runner.list_runs() if run.parent_run_id == result.run_id]
+    assert (child.workflow_name, child.status) == (etl().name, "Completed")
 
 
 def test_nobody_is_invoked(runner: DefaultRunner) -> None:

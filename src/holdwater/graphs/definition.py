@@ -19,7 +19,7 @@ from holdwater.graphs.node_listener import NodeListener
 from holdwater.graphs.nodes.call_node import CallNode
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
-from holdwater.graphs.remote import PortableNode, check_decision
+from holdwater.graphs.remote import PicklableNode, check_decision
 from holdwater.graphs.run_data import GraphStyle, GraphView
 from holdwater.graphs.stored_outputs import NONE_VALUE, encode_labelled, encode_outputs, encode_prompt, join_list
 from holdwater.graphs.streaming_context import ParentAttempt, in_attempt
@@ -223,7 +223,7 @@ class GraphWorkflowDefinition:
                 hint="route the nodes inside it",
             )
         bound = {name: value for name, value in self.graph.bound.items() if name in one.inputs}
-        return PortableNode(one, bound, len(self.plan.nodes[node].writes) - len(one.outputs))
+        return PicklableNode(one, bound, len(self.plan.nodes[node].writes) - len(one.outputs))
 
     def accept_result(self, node: int, view: GraphView, result: NodeResult) -> NodeResult:
         """Check a result of another process; a question gets the schema of its answers.  Raises BadAnswer."""

@@ -23,7 +23,7 @@ from holdwater.model.results import NodeResult
 
 
 @dataclass(frozen=True, slots=True)
-class PortableNode:
+class PicklableNode:
     """A node to be pickled, without its graph.
 
     `bound`: bound values of its inputs.  `signal_count`: number of signals after its outputs.

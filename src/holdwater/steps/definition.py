@@ -23,7 +23,7 @@ from holdwater.steps.delta import INPUT_CELL, RunInput
 from holdwater.steps.execute import StepEnvironment, StepSettings, execute_step, execute_step_async, find_child_workflow
 from holdwater.steps.immutable_values import encode_value, encode_values
 from holdwater.steps.jumps import JumpTable
-from holdwater.steps.remote import PortableStep, StepAttemptInfo, check_request, runs_user_code
+from holdwater.steps.remote import PicklableStep, StepAttemptInfo, check_request, runs_user_code
 from holdwater.steps.result import StepResult, to_step_result
 from holdwater.steps.retry_policy import build_node_policy
 from holdwater.steps.run_data import StepsStyle, StepView
@@ -214,10 +214,10 @@ class StepsWorkflowDefinition(BaseDefinition):
         """Return False for a step, or its second part, that the engine does alone, and for all inside middleware."""
         return runs_user_code(self._steps[node], view, self.settings, node in self.child_definitions())
 
-    def portable_task(self, node: int) -> PortableStep:
+    def portable_task(self, node: int) -> PicklableStep:
         """Return the step in a form that can be pickled."""
         names = tuple([step.name for step in self._steps])
-        return PortableStep.from_step(self._steps[node], self.plan.name, names, self.settings)
+        return PicklableStep.from_step(self._steps[node], self.plan.name, names, self.settings)
 
     def accept_result(self, node: int, view: StepView, result: NodeResult) -> NodeResult:
         """Check a result of another process.  Raises BadAnswer."""

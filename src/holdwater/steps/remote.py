@@ -41,7 +41,7 @@ class IteratorDefaults:
 
 
 @dataclass(frozen=True, slots=True)
-class PortableStep:
+class PicklableStep:
     """A step to be pickled, without its neighbours and the workflows it runs.
 
     `step_names`: of all steps of its workflow, for jumps.  `pipeline`: what is registered under the name that a step
@@ -59,7 +59,7 @@ class PortableStep:
     @classmethod
     def from_step(
         cls, step: Step, workflow_name: str, step_names: tuple[str, ...], settings: StepSettings
-    ) -> PortableStep:
+    ) -> PicklableStep:
         """Convert a step."""
         dispatcher, source = None, None
         if isinstance(step, MapStep):

@@ -20,7 +20,7 @@ from holdwater.model.workflow_description import ANY_OBJECT, WorkflowDescription
 from holdwater.tasks.context import MAX_CONTEXT_BYTES, Context
 from holdwater.tasks.layered_map import LayeredMap
 from holdwater.tasks.patch import Patch
-from holdwater.tasks.remote import PortableTask, build_context_patch, check_patch
+from holdwater.tasks.remote import PicklableTask, build_context_patch, check_patch
 from holdwater.tasks.run_data import INPUT_CELL, TaskStyle
 from holdwater.tasks.task_definition import Task
 
@@ -136,9 +136,9 @@ class TaskWorkflowDefinition(BaseDefinition):
             given = await given
         return self._notify_success(task, view, build_context_patch(task, context, given))
 
-    def portable_task(self, node: int) -> PortableTask:
+    def portable_task(self, node: int) -> PicklableTask:
         """Return the task in a form that can be pickled."""
-        return PortableTask.from_task(self._tasks[node], self.max_context_bytes)
+        return PicklableTask.from_task(self._tasks[node], self.max_context_bytes)
 
     def accept_result(self, node: int, view: LayeredMap, result: NodeResult) -> NodeResult:
         """Check a patch of another process and call the observer.  Raises BadAnswer."""

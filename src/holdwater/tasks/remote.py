@@ -20,14 +20,14 @@ from holdwater.tasks.task_definition import Task
 
 
 @dataclass(frozen=True, slots=True)
-class PortableTask:
+class PicklableTask:
     """A task to be pickled, without observers, dependencies and rule, which need not be picklable."""
 
     task: Task
     max_context_bytes: int
 
     @classmethod
-    def from_task(cls, task: Task, max_context_bytes: int) -> PortableTask:
+    def from_task(cls, task: Task, max_context_bytes: int) -> PicklableTask:
         """Convert a task."""
         return cls(replace(task, dependencies=(), rule=None, on_success=None, on_failure=None), max_context_bytes)
 

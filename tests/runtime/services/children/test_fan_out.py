@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from holdwater import Context, DefaultRunner, TaskHandle
-from holdwater.errors import TaskCancelled, WorkflowError, WorkflowNotFound
-from holdwater.executors import ProcessExecutor
+from holdwater.errors import TaskCancelled, WorkflowNotFound
 from holdwater.model.time import Micros
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
@@ -158,10 +157,3 @@ def test_a_parent_that_is_taken_over_finds_its_child_again(open_runner: Open, de
     result = second.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert (result.status, result.final_context["done"]) == ("Completed", True)
     assert [run.run_id for run in second.list_runs(workflow_name="child")] == [result.final_context["child"]]
-
-
-def test_a_worker_process_cannot_start_runs(open_runner: Open, define: Define) -> None:
-    define("child", ("double", double, {}))
-    define("parent", ("a", lambda context, handle: handle.execute("child"), {"executor": "cpu"}))
-    result = open_runner(executors={"cpu": ProcessExecutor(1)}).execute("parent")
-    assert WorkflowError.__name__ in str(result.error_message)

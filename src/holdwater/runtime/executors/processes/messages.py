@@ -27,9 +27,9 @@ _SHAPES: Final[dict[str, tuple[int, tuple[tuple[type, ...], ...]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class WorkerMessage:
-    """`done`: the answer of a call; `log`: a record; `defer`, `resume`, `take`: of its slot; `child`: a child run.
+    """A message: the answer of a call (done), a log record (log), its slot (defer, resume, take), a child run (child).
 
-    `call_id`: the call it belongs to.
+    `call_id`: the call it belongs to.  `part`: its bytes beside the fields.
     """
 
     kind: str

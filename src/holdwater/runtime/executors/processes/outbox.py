@@ -1,4 +1,4 @@
-"""What a runner writes to one worker.  No thread of the runner but those made for it ever waits for the worker."""
+"""Messages of a runner to one worker.  No thread of the runner but those made for it ever waits for the worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 MAX_WAITING_MESSAGES: Final = 10_000
 """messages that a worker does not read; with one more it is given up"""
 RECHECK_SECONDS: Final = 0.5
-"""how often a write that the worker holds up sees whether it is still wanted"""
+"""interval in which a write that the worker holds up looks if it is still wanted"""
 CLOSE_SECONDS: Final = 1.0
 
 MakeParts = Callable[[], Iterable[bytes]]
