@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from holdwater.errors import BadAnswer
+from holdwater.errors import BadAnswer, TaskNotPortable
 from holdwater.model.error_report import ErrorText
 from holdwater.model.plan import Plan
-from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
+from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
 from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
 
 
 class BaseDefinition:
-    """A definition without variants, children and failure observers.
+    """A definition without variants, children and failure observers, with functions that stay in this process.
 
     It takes any inputs, and its nodes do not request input: an answer is one cell.
     """
@@ -61,6 +61,13 @@ class BaseDefinition:
     def runs_user_code(self, node: int, view: Any) -> bool:
         """Return True."""
         return True
+
+    def portable_task(self, node: int) -> PortableTask:
+        """Raises TaskNotPortable."""
+        raise TaskNotPortable(
+            f"{self.plan.nodes[node].name!r} of {self.plan.name!r} needs what is in this process",
+            hint="route it to an executor of threads",
+        )
 
     def accept_result(self, node: int, view: Any, result: NodeResult) -> NodeResult:
         """Return the result of a node that only gives values.  Raises BadAnswer for a decision or a request."""
