@@ -7,13 +7,11 @@ nodes have run after an error.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from holdwater.errors import GraphConfigError, NodeReturnError
+from holdwater.errors import NodeReturnError
 from holdwater.graphs.node_call import UNEVALUATED_TYPES, call_function
 from holdwater.graphs.nodes.function import FunctionNode
 from holdwater.graphs.nodes.nested import GraphNode
@@ -21,13 +19,14 @@ from holdwater.model.cancellation_token import to_node_failure
 from holdwater.model.context_isolation import context_copier
 from holdwater.model.error_report import raw_attribute
 from holdwater.runners.graphs.local import nesting
+from holdwater.runners.graphs.local.call_lines import CallLines, compile_function, is_positional
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
+from holdwater.runners.graphs.local.straight_graph import StraightGraph, find_straight_graph
 
 if TYPE_CHECKING:
     from holdwater.graphs.compile import CompiledGraph
     from holdwater.graphs.map_items import MapItems
     from holdwater.graphs.nodes.base import Node
-    from holdwater.kernel import CompiledPlan
     from holdwater.runners.graphs.local.run_context import RunContext
 
 T = TypeVar("T")
@@ -56,64 +55,25 @@ class _CallRow(NamedTuple):
 
 def compile_fast_path(compiled: CompiledGraph, input_names: frozenset[str]) -> FastPath | None:
     """Compile a graph; None if it has gates, loops or interrupts, or runs only in part with these inputs."""
-    compiled_plan = compiled.compiled_plan
-    if any(loop is not None for loop in compiled_plan.loop_of) or not input_names.isdisjoint(
-        compiled_plan.plan.aliases
-    ):
-        return None
-    there = {compiled_plan.cell_index[name] for name in input_names if name in compiled.input_names}
-    for node, reads, needed, rule in zip(
-        compiled.nodes, compiled_plan.read_cells, compiled_plan.required_reads, compiled_plan.rule_tests, strict=True
-    ):
-        if rule is not None or not _is_supported(node) or any(len(cells) != 1 for cells in reads):
-            return None
-        if any(cells[0] not in there and cells[0] not in compiled_plan.written_cells for cells in needed):
-            return None
-    if any(len(cells) != 1 for _, cells in (*compiled.outputs, *compiled.partial_outputs)):
-        return None
-    return FastPath(compiled, input_names)
+    straight = find_straight_graph(compiled, input_names, _is_supported)
+    return None if straight is None else FastPath(straight)
 
 
-def _is_supported(node: object) -> bool:
-    if isinstance(node, GraphNode):
-        return _always_makes_outputs(node)
-    return isinstance(node, FunctionNode) and not node.is_async and node.retry is None and node.timeout is None
-
-
-def _always_makes_outputs(node: GraphNode) -> bool:
-    """Return True if the nested graph writes all its outputs for any inputs and with any runner."""
-    todo = [node]
-    while todo:
-        node = todo.pop()
-        if node.map_config is None:
-            inner = node.graph
-            if node.explicit_runner is not None or inner.has_gates or inner.has_cycles or inner.has_interrupts:
-                return False
-            todo += [one for one in inner.nodes.values() if isinstance(one, GraphNode)]
-    return True
+def _is_supported(node: FunctionNode[..., Any]) -> bool:
+    return not node.is_async and node.retry is None and node.timeout is None
 
 
 class FastPath:
     """A graph as a list of calls, for inputs of certain names."""
 
-    def __init__(self, compiled: CompiledGraph, input_names: frozenset[str]) -> None:
-        self.compiled = compiled
-        compiled_plan = compiled.compiled_plan
-        self._input_cells = tuple(
-            (compiled_plan.cell_index[name], name) for name in compiled_plan.plan.inputs if name in input_names
-        )
-        self._scratch_cell = len(compiled_plan.cell_index)
-        self._output_cells = tuple((name, cells[0]) for name, cells in compiled.outputs)
-        self._partial_output_cells = tuple((name, cells[0]) for name, cells in compiled.partial_outputs)
-        bound = compiled.graph.bound
-        self._bound_values = compiled.graph.bound_values
-        self._available_cells = compiled_plan.written_cells | {c for c, _ in self._input_cells}
-        self._initial_cells: _Cells = [_UNSET] * (len(compiled_plan.cell_index) + 1)
-        for name, value in bound.items():
-            if name in compiled.input_names and compiled_plan.cell_index[name] not in compiled_plan.written_cells:
-                self._initial_cells[compiled_plan.cell_index[name]] = value
-                self._available_cells |= {compiled_plan.cell_index[name]}
-        self._node_order = tuple(_issue_order(compiled_plan))
+    def __init__(self, straight: StraightGraph) -> None:
+        self.straight, self.compiled = straight, straight.compiled
+        self._input_cells, self._output_cells = straight.input_cells, straight.output_cells
+        self._partial_output_cells, self._node_order = straight.partial_output_cells, straight.node_order
+        self._scratch_cell = len(self.compiled.compiled_plan.cell_index)
+        self._initial_cells: _Cells = [_UNSET] * (self._scratch_cell + 1)
+        for c, value in straight.bound_cells.items():
+            self._initial_cells[c] = value
         self._rows = tuple(map(self._make_row, self._node_order))
         self._returns_checked = False
         self._cached_generate = lru_cache(maxsize=8)(self._generate)
@@ -225,22 +185,11 @@ class FastPath:
 
     # -- the table
 
-    def _split_arguments(self, i: int) -> tuple[list[tuple[str, int]], list[tuple[str, Callable[[], Any]]]]:
-        """Split the arguments of a node: (input, cell), and (input, function that creates its value)."""
-        call, reads = self.compiled.calls[i], self.compiled.compiled_plan.read_cells[i]
-        cells = [(name, c) for name, (c,) in zip(call.node.inputs, reads) if c in self._available_cells]
-        known = {name for name, _ in cells}
-        return cells, [
-            (name, value)
-            for name, value in call.default_inputs
-            if name not in known and (name in self._bound_values or not _can_use_own_default(call.node, name))
-        ]
-
     def _make_row(self, i: int) -> _CallRow:
         compiled = self.compiled
         call, node, out = compiled.calls[i], compiled.nodes[i], compiled.compiled_plan.write_cells[i]
-        wired, fresh = self._split_arguments(i)
-        if isinstance(node, FunctionNode) and _is_positional(node, wired, fresh) and len(node.data_outputs) < 2:
+        wired, fresh = self.straight.split_arguments(i)
+        if isinstance(node, FunctionNode) and is_positional(node, wired, fresh) and len(node.data_outputs) < 2:
             cells = [c for _, c in wired]
             target = out[0] if node.data_outputs else self._scratch_cell
             kind = len(cells) if 0 < len(cells) < 3 else 3
@@ -259,52 +208,25 @@ class FastPath:
     # -- the generated function
 
     def _generate(self, params: tuple[str, ...]) -> Callable[..., Callable[..., Any]]:
-        """Generate `make(make_result, run_context, new, *shared)`, which returns `one(*row)`.
-
-        Names in it: v cells, f functions, m factories of values; `new` copies the current context.
-        """
-        env: dict[str, Any] = {}
-        cell = self.compiled.compiled_plan.cell_index
-        for c, value in enumerate(self._initial_cells):
-            if value is not _UNSET:
-                env[f"v{c}"] = value
+        """Generate `make(make_result, run_context, new, *shared)`, which returns `one(*row)`."""
+        writer, cell = _FastPathLines(self.straight), self.compiled.compiled_plan.cell_index
         shared = [f"v{c}" for c, name in self._input_cells if name not in params]
         lines = [f"def make({', '.join(['make_result', 'run_context', 'new', *shared])}):"]
         # A mapped input that no node reads has no cell.
         mapped = [f"v{cell[name]}" if name in self.compiled.input_names else f"x{k}" for k, name in enumerate(params)]
         lines.append(f"  def one({', '.join(mapped)}):")
-        lines += [f"    {self._generate_line(i, env)}" for i in self._node_order]
+        lines += [f"    {writer.write(i)}" for i in self._node_order]
         outputs = ", ".join(f"{name!r}: v{c}" for name, c in self._output_cells)
         lines += [f"    return make_result({{{outputs}}})", "  return one"]
-        name = f"<map over graph {self.compiled.graph.name or ''}>"
-        exec(compile("\n".join(lines), name, "exec"), env)
-        make: Callable[..., Callable[..., Any]] = env["make"]
+        make: Callable[..., Callable[..., Any]] = compile_function(lines, self.compiled.graph.name, writer.namespace)
         return make
 
-    def _generate_line(self, i: int, namespace: dict[str, Any]) -> str:
-        compiled = self.compiled
-        call, node, out = compiled.calls[i], compiled.nodes[i], compiled.compiled_plan.write_cells[i]
-        wired, fresh = self._split_arguments(i)
-        for name, value in fresh:
-            namespace[f"m{i}_{node.inputs.index(name)}"] = value
-        values = [(name, f"v{c}") for name, c in wired]
-        values += [(name, f"m{i}_{node.inputs.index(name)}()") for name, _ in fresh]
-        if isinstance(node, FunctionNode) and node.context_param is None and not hasattr(node.func, "__wrapped__"):
-            namespace[f"f{i}"] = _collect_into_list(node.func) if node.is_generator else node.func
-            if _is_positional(node, wired, fresh):
-                given = [value for _, value in values]
-            else:
-                given = [f"{node.param(name)}={value}" for name, value in values]
-            text = f"new().run({', '.join([f'f{i}', *given])})"
-            if len(node.data_outputs) < 2:
-                return f"v{out[0]} = {text}" if node.data_outputs else text
-            namespace[f"s{i}"] = call.output_values
-            text = f"s{i}({text})"
-        else:
-            namespace[f"f{i}"] = _make_caller(compiled, i)
-            text = f"f{i}({{{', '.join(f'{name!r}: {value}' for name, value in values)}}}, run_context)"
-        targets = ", ".join(f"v{c}" for c in out)
-        return f"{targets}, = {text}" if out else text
+
+class _FastPathLines(CallLines):
+    """Lines that call nested graphs by the runner of the run."""
+
+    def make_caller(self, i: int) -> Callable[[dict[str, Any], RunContext], tuple[Any, ...]]:
+        return _make_caller(self.straight.compiled, i)
 
 
 def _make_nested_row(
@@ -330,43 +252,3 @@ def _make_caller(compiled: CompiledGraph, i: int) -> Callable[[dict[str, Any], R
     if isinstance(node, GraphNode):
         return lambda inputs, setting: nesting.call_nested_graph(node, i, inputs, setting).values
     return lambda inputs, setting: call_function(call, inputs, None, None).values
-
-
-def _collect_into_list(func: Callable[..., Any]) -> Callable[..., list[Any]]:
-    """Wrap a generator function as one that returns the list of its values."""
-    return lambda *args, **kwargs: [*func(*args, **kwargs)]
-
-
-def _can_use_own_default(node: Node, name: str) -> bool:
-    """Return True if the function's own default can be used, because its copy is the same object."""
-    try:
-        return isinstance(node, FunctionNode) and node.fresh_default_for(name) is node.get_default_for(name)
-    except GraphConfigError:  # raised by the call that needs it
-        return False
-
-
-def _is_positional(
-    node: FunctionNode[..., Any],
-    wired_cells: Sequence[tuple[str, int]],
-    default_factories: Iterable[tuple[str, object]],
-) -> bool:
-    """Return True if a positional call with the cells in their order equals the call by keyword."""
-    func = node.func
-    if type(func) is not FunctionType or hasattr(func, "__wrapped__") or node.is_generator or node.context_param:
-        return False
-    code = func.__code__
-    names = code.co_varnames[: code.co_argcount]
-    return not [*default_factories] and [node.param(name) for name, _ in wired_cells] == list(names[: len(wired_cells)])
-
-
-def _issue_order(compiled_plan: CompiledPlan) -> Iterator[int]:
-    """Iterate over nodes in the order a machine issues them if each ends at once."""
-    need = list(compiled_plan.indegree)
-    queue = deque(compiled_plan.root_units)
-    while queue:
-        u = queue.popleft()
-        yield compiled_plan.unit_members[u][0]
-        for v in compiled_plan.successors[u]:
-            need[v] -= 1
-            if not need[v]:
-                queue.append(v)
