@@ -23,7 +23,7 @@ ROOT_NAMES: Final = """
     ErrorCategory ErrorPolicy QualityMetrics Step StepResult Workflow WorkflowContext WorkflowResult WorkflowRunner
     WorkflowRunnerConfig register_workflow
 
-    AsyncRunner END Graph MapResult PauseInfo RunResult SyncRunner ifelse interrupt node register_graph route
+    AsyncRunner DaftRunner END Graph MapResult PauseInfo RunResult SyncRunner ifelse interrupt node register_graph route
 
     __version__
 """

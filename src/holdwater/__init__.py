@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from holdwater.model.statuses import RunStatus
     from holdwater.model.triggers import TriggerResult
     from holdwater.model.value_types.custom_types import register_type
-    from holdwater.runners.graphs import AsyncRunner, MapResult, PauseInfo, RunResult, SyncRunner
+    from holdwater.runners.graphs import AsyncRunner, DaftRunner, MapResult, PauseInfo, RunResult, SyncRunner
     from holdwater.runners.steps import WorkflowResult, WorkflowRunner, WorkflowRunnerConfig
     from holdwater.runners.tasks.config import DefaultRunnerConfig
     from holdwater.runners.tasks.default_runner import DefaultRunner
@@ -57,6 +57,7 @@ __all__ = [
     "AsyncRunner",
     "Client",
     "Context",
+    "DaftRunner",
     "DefaultRunner",
     "DefaultRunnerConfig",
     "ErrorCategory",
@@ -122,6 +123,7 @@ _EXPORTS = {
     "holdwater.model.value_types.custom_types": ("register_type",),
     "holdwater.runners.graphs": (
         "AsyncRunner",
+        "DaftRunner",
         "MapResult",
         "PauseInfo",
         "RunResult",

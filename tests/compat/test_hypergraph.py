@@ -47,8 +47,8 @@ MemoryCache DiskCache Checkpointer Event GraphConfigError ConflictError MissingI
 IncompatibleRunnerError
 """.split()  # noqa: SIM905
 TRANSLATED = {
-    "AsyncRunner", "DiskCache", "Graph", "InterruptNode", "MapResult", "RetryPolicy", "RunResult", "SqliteCheckpointer",
-    "SyncRunner", "node", "MemoryCheckpointer",
+    "AsyncRunner", "DaftRunner", "DiskCache", "Graph", "InterruptNode", "MapResult", "RetryPolicy", "RunResult",
+    "SqliteCheckpointer", "SyncRunner", "node", "MemoryCheckpointer",
 }  # fmt: skip
 STUBS = [
     name

@@ -21,7 +21,19 @@ from typing import Any, TypeVar
 
 import pytest
 
-from holdwater import END, AsyncRunner, Graph, PauseInfo, RunResult, RunStatus, SyncRunner, events, node, route
+from holdwater import (
+    END,
+    AsyncRunner,
+    DaftRunner,
+    Graph,
+    PauseInfo,
+    RunResult,
+    RunStatus,
+    SyncRunner,
+    events,
+    node,
+    route,
+)
 from holdwater.caching import MemoryCache
 from holdwater.checkpointers import Checkpointer, MemoryCheckpointer, SqliteCheckpointer
 from holdwater.errors import (
@@ -33,7 +45,6 @@ from holdwater.errors import (
 )
 from holdwater.events import EventProcessor, InterruptEvent
 from holdwater.graphs import InterruptNode, validate_map_compatible, validate_runner_compatibility
-from holdwater.runners import graphs as runners_of_graphs
 from holdwater.runners.graphs import (
     BaseRunner,
     ExecutionStrategy,
@@ -44,10 +55,10 @@ from holdwater.runners.graphs import (
 )
 from tests.seeds.agreement import assert_callable_as, execute_block, fields_of, rows_of_table
 from tests.seeds.documents import DOCS, blocks
+from tests.suite.daft_library import native_daft
 
 T = TypeVar("T")
 CONTEXT = "runner.map() was called"
-NO_DAFT = "needs DaftRunner, which this version does not have"
 
 
 def definitions_of_block(number: int, **scope: Any) -> Any:
@@ -254,6 +265,7 @@ def test_003_02_the_table() -> None:
     assert set(table) == {"SyncRunner", "AsyncRunner", "DaftRunner"}
     assert SyncRunner().capabilities == RunnerCapabilities(**table["SyncRunner"])
     assert AsyncRunner().capabilities == RunnerCapabilities(**table["AsyncRunner"])
+    assert daft_runner()().capabilities == RunnerCapabilities(**table["DaftRunner"])
 
 
 @pytest.mark.parametrize(
@@ -651,22 +663,35 @@ def test_003_10_all_items_at_once_without_a_limit() -> None:
 # -- 003-11 and 12: DaftRunner
 
 
-def daft_runner() -> Any:
-    found = getattr(runners_of_graphs, "DaftRunner", None)
-    return found or pytest.skip(NO_DAFT)
+def daft_runner() -> type[DaftRunner]:
+    native_daft()
+    return DaftRunner
 
 
 def test_003_11_daft_constructor() -> None:
-    assert_callable_as(definitions_of_block(11).DaftRunner.__init__, daft_runner().__init__)
+    ours = daft_runner()
+    assert_callable_as(definitions_of_block(11).DaftRunner.__init__, ours.__init__)
+    assert isinstance(ours(cache=MemoryCache()), BaseRunner)
 
 
 def test_003_12_daft_map() -> None:
     ours = daft_runner()
     assert_callable_as(definitions_of_block(12).map, ours.map)
     table = ours().map(chain(), {"x": [1, 2], "more": 5}, map_over="x")
-    assert table.to_pydict()["total"] == [7, 9]
-    with pytest.raises(IncompatibleRunnerError):
-        ours().map(countdown(), {"right": [1, 2]}, map_over="right")
+    assert type(table).__name__ == "DataFrame"
+    assert table.to_pydict() == {"x": [1, 2], "total": [7, 9], "_error": [None, None]}
+    zipped = ours().map(chain(), {"x": [1, 2], "more": [10, 20]}, map_over=["x", "more"], select=["y"])
+    assert zipped.to_pydict() == {"x": [1, 2], "more": [10, 20], "y": [2, 4], "_error": [None, None]}
+    product = ours().map(chain(), {"x": [1, 2], "more": [10, 20]}, map_over=["x", "more"], map_mode="product")
+    assert product.to_pydict()["total"] == [12, 22, 14, 24]
+    for graph, name in ((countdown(), "right"), (nested(countdown()), "right")):
+        with pytest.raises(IncompatibleRunnerError):
+            ours().map(graph, {name: [1, 2]}, map_over=name)
+    for graph in (reviewed(), nested(reviewed())):
+        with pytest.raises(GraphConfigError, match="interrupts"):
+            ours().map(graph, {"topic": ["a"]}, map_over="topic")
+        with pytest.raises(IncompatibleRunnerError, match="interrupts"):
+            ours().run(graph, {"topic": "a"})
 
 
 def test_003_11_holdwater_does_not_need_daft() -> None:
@@ -901,7 +926,7 @@ def test_003_25_validate_runner_compatibility(name: str, runner: str) -> None:
 
 
 def test_003_25_explicit_runners() -> None:
-    distributed = RunnerWithCapabilities(RunnerCapabilities(**table_of_capabilities()["DaftRunner"]))
+    distributed = daft_runner()()
     for inner in (reviewed(), nested(reviewed())):
         with pytest.raises(IncompatibleRunnerError, match="interrupts"):  # when it is built
             inner.as_node(runner=distributed)
@@ -935,6 +960,18 @@ def test_003_26_strategies() -> None:
     for parent, child, words in rows:
         found = get_execution_strategy(runner[parent], runner[child])
         assert found is ORIGINAL_TERMS[words] is theirs(runner[parent], runner[child])
+
+
+def test_003_26_strategies_with_a_daft_runner() -> None:
+    rows, daft = daft_runner()(), {"sync": SyncRunner(), "async": AsyncRunner()}
+    for other, above, below in (("sync", "DIRECT", "DIRECT"), ("async", "THREAD_POOL", "ASYNCIO_RUN")):
+        assert get_execution_strategy(daft[other], rows).name == above
+        assert get_execution_strategy(rows, daft[other]).name == below
+    # explicit before the parent's, at the boundary of a nested graph
+    graph = nested(chain(), runner=rows)
+    assert SyncRunner().run(graph, {"x": 3}) == wait(AsyncRunner().run(graph, {"x": 3})) == {"y": 6, "total": 7}
+    for child in (SyncRunner(), AsyncRunner()):
+        assert rows.run(nested(chain(), runner=child), {"x": 3}) == {"y": 6, "total": 7}
 
 
 class ThreadRecorder:

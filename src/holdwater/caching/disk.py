@@ -60,6 +60,10 @@ class DiskCache:
         self._key_lock: Final = threading.Lock()
         self._key = load_or_create_key(self.directory)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Support pickle: another process opens the same directory."""
+        return DiskCache, (self.directory, self.max_bytes, self.max_entries)
+
     # -- values
 
     def get(self, key: str) -> tuple[bool, Any]:

@@ -95,6 +95,10 @@ class MemoryCache:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Support pickle: another process gets an empty cache with the same bounds."""
+        return MemoryCache, (self.max_entries, self.max_bytes)
+
     def __repr__(self) -> str:
         return f"<MemoryCache {len(self)} entries, {self._bytes} bytes>"
 

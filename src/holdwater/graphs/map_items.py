@@ -36,7 +36,7 @@ class MapItems:
         """Build the inputs of one item.  Raises GraphConfigError for a value to clone that cannot be copied."""
         given = dict(self.shared)
         for name in self.cloned:
-            given[name] = _clone_value(name, given[name])
+            given[name] = clone_value(name, given[name])
         given.update(zip(self.params, row, strict=True))
         return given
 
@@ -177,7 +177,8 @@ def _resolve_clone(clone: bool | Iterable[str], params: tuple[str, ...], shared:
     return names
 
 
-def _clone_value(name: str, value: Any) -> Any:
+def clone_value(name: str, value: Any) -> Any:
+    """Copy a shared input for one item.  Raises GraphConfigError for a value that cannot be copied."""
     try:
         return copy.deepcopy(value)
     except Exception as error:

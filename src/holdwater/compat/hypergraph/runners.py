@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from holdwater.compat.hypergraph.results import MapResult, RunResult
-from holdwater.compat.hypergraph.unsupported import DaftRunner, UnsupportedRunnerMethods, reject_unsupported_options
+from holdwater.compat.hypergraph.unsupported import UnsupportedRunnerMethods, reject_unsupported_options
 from holdwater.compat.stubs import stub_function
 from holdwater.events import RichProgressProcessor, RunLogProcessor
 from holdwater.runners import graphs as runners
 from holdwater.runners.graphs import BaseRunner, PauseInfo, RunnerCapabilities, RunStatus
 from holdwater.runners.graphs.arguments import ErrorHandling, check_options
 from holdwater.runners.graphs.local.nesting import ExecutionStrategy, get_execution_strategy
+
+if TYPE_CHECKING:
+    import daft
 
 InputValues = Mapping[str, Any] | None
 
@@ -87,6 +91,34 @@ class AsyncRunner(runners.AsyncRunner, UnsupportedRunnerMethods):
     async def _run_graph(self, *arguments: Any, **options: Any) -> RunResult:
         log = _add_run_log_processor(options)
         return RunResult.from_result(await super()._run_graph(*arguments, **options), log.log)
+
+
+class DaftRunner(runners.DaftRunner, UnsupportedRunnerMethods):
+    """Holdwater's, with the original's options: `map` returns results, and `map_dataframe` a lazy DataFrame."""
+
+    def run(self, graph: Any, values: InputValues = None, **options: Any) -> RunResult:  # type: ignore[override]
+        """Run as Holdwater does.  Raises NotInThisVersion for `fork_from` and other options of forks."""
+        _drop_listeners(options)
+        return RunResult.from_result(super().run(graph, values=values, **options), None)
+
+    def map(self, graph: Any, values: InputValues = None, **options: Any) -> MapResult:  # type: ignore[override]
+        """Map now, and return the results.  Raises NotInThisVersion for `workflow_id`: maps are not recorded."""
+        _drop_listeners(options)
+        if options.pop("workflow_id", None) is not None:
+            _unsupported_recorded_map()
+        return MapResult.from_results(self.collect_map(graph, values=values, **options), None)
+
+    def map_dataframe(self, graph: Any, df: daft.DataFrame, **options: Any) -> daft.DataFrame:
+        """Add the outputs of a graph to a DataFrame, as Holdwater does; failed rows have a text in `_error`."""
+        _drop_listeners(options)
+        return super().map_dataframe(graph, df, **options)
+
+
+def _drop_listeners(options: dict[str, Any]) -> None:
+    """Remove event processors and progress bars in place, with a warning.  Raises NotInThisVersion."""
+    reject_unsupported_options(options)
+    if options.pop("event_processors", None) or options.pop("show_progress", False):
+        warnings.warn("DaftRunner sends no events: event_processors and show_progress have no effect", stacklevel=3)
 
 
 def _translate_options(graph: Any, options: dict[str, Any], show_progress: bool) -> None:

@@ -18,7 +18,6 @@ _BACKGROUND_RUN_HINT: Final = (
     "use asyncio.create_task(runner.run(...)), or DefaultRunner.submit(...), whose runs can be steered"
 )
 
-DaftRunner = stub_class("DaftRunner", "use AsyncRunner().map(..., max_concurrency=...)")
 SyncHandle = stub_class("SyncHandle", _BACKGROUND_RUN_HINT)
 AsyncHandle = stub_class("AsyncHandle", _BACKGROUND_RUN_HINT)
 FailureEvidence = stub_class("FailureEvidence", _EVENTS_HINT)

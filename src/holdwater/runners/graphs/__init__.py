@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from holdwater.runners.graphs.async_runner import AsyncRunner
     from holdwater.runners.graphs.base import BaseRunner
     from holdwater.runners.graphs.capabilities import RunnerCapabilities
+    from holdwater.runners.graphs.daft.stateful import stateful
+    from holdwater.runners.graphs.daft_runner import DaftRunner
     from holdwater.runners.graphs.event_stream import RunHandle
     from holdwater.runners.graphs.local.nesting import ExecutionStrategy, get_execution_strategy
     from holdwater.runners.graphs.local.pending_inputs import PauseInfo, PauseReason
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncRunner",
     "BaseRunner",
+    "DaftRunner",
     "ExecutionStrategy",
     "MapResult",
     "PauseInfo",
@@ -33,6 +36,7 @@ __all__ = [
     "RunnerCapabilities",
     "SyncRunner",
     "get_execution_strategy",
+    "stateful",
 ]
 
 _EXPORTS = {
@@ -40,6 +44,8 @@ _EXPORTS = {
     "holdwater.runners.graphs.async_runner": ("AsyncRunner",),
     "holdwater.runners.graphs.base": ("BaseRunner",),
     "holdwater.runners.graphs.capabilities": ("RunnerCapabilities",),
+    "holdwater.runners.graphs.daft.stateful": ("stateful",),
+    "holdwater.runners.graphs.daft_runner": ("DaftRunner",),
     "holdwater.runners.graphs.event_stream": ("RunHandle",),
     "holdwater.runners.graphs.local.nesting": (
         "ExecutionStrategy",

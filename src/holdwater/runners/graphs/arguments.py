@@ -75,7 +75,7 @@ class CompatibilityCache:
         while todo:
             graph, runner = todo.pop()
             for name, node in graph.nodes.items():
-                if node.timeout is not None and not (node.is_async and runner.capabilities.returns_coroutine):
+                if node.timeout is not None and not (node.is_async and runner.capabilities.supports_async_nodes):
                     raise IncompatibleRunnerError(
                         f"node {name!r} has a timeout, but {type(runner).__name__} cannot stop a plain function",
                         node_name=name,

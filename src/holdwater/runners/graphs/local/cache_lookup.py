@@ -20,6 +20,10 @@ class NodeCacheAdapter:
     def __init__(self, backend: CacheBackend) -> None:
         self.cache = NodeCache(backend)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Support pickle, with the backend as it supports it."""
+        return NodeCacheAdapter, (self.cache.backend,)
+
     def lookup(self, node: Node, inputs: Mapping[str, Any]) -> CacheLookup:
         found = self.cache.lookup(node, inputs)
         if isinstance(found, Hit):

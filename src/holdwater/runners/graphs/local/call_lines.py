@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from holdwater.graphs.nodes.function import FunctionNode
+from holdwater.runners.graphs.local.context_free import is_context_free
 
 if TYPE_CHECKING:
     from holdwater.runners.graphs.local.straight_graph import StraightGraph
@@ -57,6 +58,8 @@ class CallLines:
 
     def write_plain_call(self, i: int, node: FunctionNode[..., Any], parts: Sequence[str]) -> str:
         """Write the call of a function, given the texts of function and arguments."""
+        if is_context_free(node.func):
+            return f"{parts[0]}({', '.join(parts[1:])})"
         return f"new().run({', '.join(parts)})"
 
     def write_other_call(self, i: int, values: Sequence[tuple[str, str]]) -> str:

@@ -26,11 +26,20 @@ def failed_event(node: Node, c: Execute, error: BaseException) -> ev.Failed:
     policy = node.retry
     if policy is None or c.attempt >= policy.max_attempts:
         return ev.Failed(c.node, c.fence, kind, "")
-    text = describe_error(error)
-    if not policy.is_retryable(error, kind, text):
+    text, delay_seconds = describe_error(error), retry_delay_seconds(node, c.attempt, error)
+    if delay_seconds is None:
         return ev.Failed(c.node, c.fence, kind, text)
-    delay_seconds = policy.delay_seconds(c.attempt, jitter_fraction=random.random())
     return ev.Failed(c.node, c.fence, kind, text, retry_time(delay_seconds))
+
+
+def retry_delay_seconds(node: Node, attempt: int, error: BaseException) -> float | None:
+    """Return the delay after a failed attempt, counted from 1; None if it was the last one."""
+    policy = node.retry
+    if policy is None or attempt >= policy.max_attempts:
+        return None
+    if not policy.is_retryable(error, type_name(error), describe_error(error)):
+        return None
+    return policy.delay_seconds(attempt, jitter_fraction=random.random())
 
 
 def outcome_of(

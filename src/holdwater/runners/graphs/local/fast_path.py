@@ -209,11 +209,11 @@ class FastPath:
 
     def _generate(self, params: tuple[str, ...]) -> Callable[..., Callable[..., Any]]:
         """Generate `make(make_result, run_context, new, *shared)`, which returns `one(*row)`."""
-        writer, cell = _FastPathLines(self.straight), self.compiled.compiled_plan.cell_index
+        writer, straight = _FastPathLines(self.straight), self.straight
         shared = [f"v{c}" for c, name in self._input_cells if name not in params]
         lines = [f"def make({', '.join(['make_result', 'run_context', 'new', *shared])}):"]
-        # A mapped input that no node reads has no cell.
-        mapped = [f"v{cell[name]}" if name in self.compiled.input_names else f"x{k}" for k, name in enumerate(params)]
+        cells = [straight.find_cell(name) for name in params]
+        mapped = [f"x{k}" if c is None else f"v{c}" for k, c in enumerate(cells)]
         lines.append(f"  def one({', '.join(mapped)}):")
         lines += [f"    {writer.write(i)}" for i in self._node_order]
         outputs = ", ".join(f"{name!r}: v{c}" for name, c in self._output_cells)

@@ -68,6 +68,10 @@ class StraightGraph:
         self.node_order = tuple(_issue_order(compiled_plan))
         """indexes of the nodes"""
 
+    def find_cell(self, name: str) -> int | None:
+        """Return the cell of an input; None if no node reads it."""
+        return self.compiled.compiled_plan.cell_index.get(name) if name in self.compiled.input_names else None
+
     def split_arguments(self, i: int) -> tuple[list[tuple[str, int]], list[tuple[str, Callable[[], Any]]]]:
         """Split the arguments of a node: (input, cell), and (input, function that creates its value)."""
         call, reads = self.compiled.calls[i], self.compiled.compiled_plan.read_cells[i]

@@ -1,0 +1,166 @@
+"""DataFrames of graphs: the stage of a graph as an expression of their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from holdwater.errors import GraphFailed
+from holdwater.model.error_report import describe_error
+from holdwater.runners.graphs.daft import columns as kinds
+from holdwater.runners.graphs.daft.library import import_daft, runs_on_ray
+from holdwater.runners.graphs.daft.stage import Rows, Stage
+from holdwater.runners.graphs.local.error_location import find_location
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
+
+if TYPE_CHECKING:
+    import daft
+
+    from holdwater.graphs.graph_protocol import GraphProtocol
+    from holdwater.graphs.map_items import MapItems
+
+ERROR_COLUMN: Final = "_error"
+"""text of the error of a row, with the node that raised it; null for rows without one"""
+_OUTCOME_COLUMN: Final = "_outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """Options of the batch function.  `batch_size`: maximum of rows.  `num_cpus`, `num_gpus`: per call of it."""
+
+    batch_size: int | None = None
+    num_cpus: float | None = None
+    num_gpus: float = 0
+
+
+def frame_of_items(items: MapItems) -> daft.DataFrame:
+    """Make a DataFrame of the mapped inputs."""
+    values = zip(*items.rows) if items.rows else [() for _ in items.params]
+    return import_daft().from_pydict(
+        {name: kinds.make_input_series(column) for name, column in zip(items.params, values, strict=True)}
+    )
+
+
+def with_outputs(
+    frame: daft.DataFrame, stage: Stage, sources: Mapping[str, str], options: BatchOptions
+) -> daft.DataFrame:
+    """Add the outputs of the stage and a column of errors, lazily.  `sources`: input -> column.
+
+    Raises TaskNotPortable where the stage runs on other machines and cannot be sent there.
+    """
+    outputs = [(name, _kind_of_output(stage.prepared.compiled.graph, name)) for name in stage.outputs]
+    outputs = [(name, kind) for name, kind in outputs if name not in frame.column_names]
+
+    def evaluate(*series: Any) -> Any:
+        rows = _run_series(stage, series)
+        made = dict(zip(stage.outputs, rows.columns))
+        return _pack_struct(
+            {
+                **{name: kinds.make_output_series(kind, made[name], name, rows.errors) for name, kind in outputs},
+                ERROR_COLUMN: _error_series(rows, len(series[0])),
+            }
+        )
+
+    struct = {**{name: kinds.daft_type(kind) for name, kind in outputs}, ERROR_COLUMN: kinds.daft_type(kinds.STRING)}
+    library = import_daft()
+    call = _batch_function(stage, evaluate, library.DataType.struct(struct), options, unnest=True)
+    kept = [library.col(name) for name in frame.column_names]
+    return frame.select(*kept, call(*_arguments(frame, stage, sources)))
+
+
+def collect_outcomes(items: MapItems, stage: Stage, options: BatchOptions) -> list[RunOutcome]:
+    """Run the stage for items now; returns their outcomes in order, with the exceptions themselves."""
+    library = import_daft()
+    frame = frame_of_items(items) if items.params else library.from_pydict({"row": [0]})
+    on_ray = runs_on_ray()
+
+    def evaluate(*series: Any) -> Any:
+        rows = _run_series(stage, series)
+        made: list[Any] = []
+        for index, values in enumerate(zip(*rows.columns, strict=True)):
+            error = rows.errors.get(index)
+            made.append((None, _portable_error(error) if on_ray else error) if error is not None else (values, None))
+        return kinds.make_python_series(made)
+
+    call = _batch_function(stage, evaluate, library.DataType.python(), options, unnest=False)
+    sources = {name: name for name in items.params}
+    done = frame.select(call(*_arguments(frame, stage, sources)).alias(_OUTCOME_COLUMN)).to_pydict()[_OUTCOME_COLUMN]
+    return [
+        RunOutcome({} if values is None else dict(zip(stage.outputs, values)), error).for_item(index)
+        if items.params
+        else RunOutcome({} if values is None else dict(zip(stage.outputs, values)), error)
+        for index, (values, error) in enumerate(done)
+    ]
+
+
+def _arguments(frame: daft.DataFrame, stage: Stage, sources: Mapping[str, str]) -> Sequence[Any]:
+    """Return the columns that the batch function is called with; without inputs one that tells the number of rows."""
+    names = [sources[name] for name in stage.items.params] or [frame.column_names[0]]
+    return [import_daft().col(name) for name in names]
+
+
+def _batch_function(stage: Stage, evaluate: Any, dtype: Any, options: BatchOptions, *, unnest: bool) -> Any:
+    if runs_on_ray():
+        stage.pack()  # an error names the node
+    evaluate.__qualname__ = evaluate.__name__ = stage.prepared.compiled.graph.name or "graph"
+    evaluate.__module__ = "graphs"
+    return import_daft().func.batch(
+        return_dtype=dtype,
+        unnest=unnest,
+        batch_size=options.batch_size,
+        cpus=options.num_cpus,
+        gpus=options.num_gpus,
+        use_process=False,  # by default Daft may move the function to another process while it runs
+    )(evaluate)
+
+
+def _run_series(stage: Stage, series: Sequence[Any]) -> Rows:
+    inputs = [one.to_pylist() for one in series[: len(stage.items.params)]]
+    return stage.run_rows(inputs, len(series[0]))
+
+
+def _pack_struct(series: Mapping[str, Any]) -> Any:
+    """Make one column of several, without a look at their values."""
+    from daft.functions import to_struct
+    from daft.recordbatch import RecordBatch
+
+    column = import_daft().col
+    packed = RecordBatch.from_pydict(dict(series)).eval_expression_list([to_struct(*[column(name) for name in series])])
+    return packed.get_column(0)
+
+
+def _error_series(rows: Rows, count: int) -> Any:
+    import pyarrow
+
+    if not rows.errors:
+        return import_daft().Series.from_arrow(pyarrow.nulls(count, type=pyarrow.large_string()))
+    texts: list[str | None] = [None] * count
+    for index, error in rows.errors.items():
+        texts[index] = error_text(error)
+    return import_daft().Series.from_arrow(pyarrow.array(texts, type=pyarrow.large_string()))
+
+
+def error_text(error: BaseException) -> str:
+    """`Type: message (in node 'name', inputs: x, y)`."""
+    location = find_location(error)
+    return describe_error(error) + (f" ({location})" if location is not None else "")
+
+
+def _portable_error(error: BaseException) -> BaseException:
+    """Return the exception, or one that tells its text if it cannot be pickled."""
+    import pickle
+
+    import cloudpickle  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        pickle.loads(cloudpickle.dumps(error))
+    except Exception:  # noqa: BLE001 - whatever its class does
+        return GraphFailed(error_text(error), hint="its exception cannot be pickled, so only its text is known here")
+    return error
+
+
+def _kind_of_output(graph: GraphProtocol, name: str) -> str:
+    makers = [graph.nodes[one] for one in graph.wiring.writers.get(name, ())]
+    found = {kinds.kind_of_annotation(maker.get_output_type(name)) for maker in makers}
+    return found.pop() if len(found) == 1 else kinds.PYTHON

@@ -1,0 +1,44 @@
+"""Functions that cannot set context variables, by their bytecode: they need no context of their own."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Callable
+from functools import lru_cache
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from types import CodeType, FunctionType
+from typing import Any, Final
+
+_HARMLESS: Final = frozenset(
+    """
+    RESUME NOP CACHE EXTENDED_ARG COPY SWAP POP_TOP
+    LOAD_FAST LOAD_FAST_LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW LOAD_FAST_BORROW_LOAD_FAST_BORROW
+    STORE_FAST STORE_FAST_STORE_FAST STORE_FAST_LOAD_FAST DELETE_FAST
+    LOAD_CONST LOAD_SMALL_INT RETURN_VALUE RETURN_CONST
+    UNARY_POSITIVE UNARY_NEGATIVE UNARY_NOT UNARY_INVERT TO_BOOL BINARY_OP BINARY_SUBSCR BINARY_SLICE BUILD_SLICE
+    COMPARE_OP CONTAINS_OP IS_OP
+    BUILD_TUPLE BUILD_LIST BUILD_SET BUILD_MAP BUILD_CONST_KEY_MAP BUILD_STRING LIST_EXTEND LIST_TO_TUPLE
+    FORMAT_VALUE FORMAT_SIMPLE FORMAT_WITH_SPEC CONVERT_VALUE UNPACK_SEQUENCE
+    JUMP_FORWARD JUMP_BACKWARD POP_JUMP_IF_TRUE POP_JUMP_IF_FALSE POP_JUMP_IF_NONE POP_JUMP_IF_NOT_NONE
+    POP_JUMP_FORWARD_IF_TRUE POP_JUMP_FORWARD_IF_FALSE POP_JUMP_FORWARD_IF_NONE POP_JUMP_FORWARD_IF_NOT_NONE
+    POP_JUMP_BACKWARD_IF_TRUE POP_JUMP_BACKWARD_IF_FALSE JUMP_IF_TRUE_OR_POP JUMP_IF_FALSE_OR_POP NOT_TAKEN
+    """.split()  # noqa: SIM905 - a line each would be a page
+)
+"""instructions that call nothing but operators, of Python 3.11 to 3.14; of names there are those of parameters"""
+_MAX_CODE_BYTES: Final = 2_000
+"""of larger functions the context is a small part of the cost"""
+
+
+def is_context_free(function: Callable[..., Any]) -> bool:
+    """Return True if a function only computes with its arguments: no calls, attributes, globals or imports.
+
+    An operator of a class that sets a context variable is overlooked.  False if in doubt.
+    """
+    return type(function) is FunctionType and _has_only_operators(function.__code__)
+
+
+@lru_cache(maxsize=1024)
+def _has_only_operators(code: CodeType) -> bool:
+    if len(code.co_code) > _MAX_CODE_BYTES or code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+        return False
+    return all([instruction.opname in _HARMLESS for instruction in dis.get_instructions(code)])
