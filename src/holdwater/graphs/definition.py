@@ -21,7 +21,7 @@ from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.graphs.remote import PicklableNode, check_decision
 from holdwater.graphs.run_data import GraphStyle, GraphView
-from holdwater.graphs.stored_outputs import NONE_VALUE, encode_labelled, encode_outputs, encode_prompt, join_list
+from holdwater.graphs.stored_outputs import NONE_VALUE, encode_labelled, encode_outputs, encode_prompt
 from holdwater.graphs.streaming_context import ParentAttempt, in_attempt
 from holdwater.graphs.workflow_description import describe_graph_workflow
 from holdwater.model.cancellation_token import is_cancellation, is_task_cancelled, to_node_failure
@@ -34,7 +34,7 @@ from holdwater.model.ports.definition import AuthoringStyle, PortableTask, Workf
 from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
 from holdwater.model.rules import MISSING
-from holdwater.model.values import StoredValue
+from holdwater.model.values import StoredValue, stored_list
 from holdwater.model.workflow_description import WorkflowDescription
 
 if TYPE_CHECKING:
@@ -395,4 +395,4 @@ class GraphWorkflowDefinition:
         given = [node.outer_outputs(one.values) if one and one.status == "completed" else {} for one in child_results]
         if config is None:
             return tuple([given[0].get(name, MISSING) for name in node.outputs])
-        return tuple([join_list([one.get(name, NONE_VALUE) for one in given]) for name in node.outputs])
+        return tuple([stored_list([one.get(name, NONE_VALUE) for one in given]) for name in node.outputs])

@@ -31,8 +31,3 @@ def encode_outputs(node: Node, result: NodeResult) -> NodeResult:
 def encode_prompt(node: Node, value: Any) -> StoredValue:
     """Encode what an interrupt shows.  Raises EncodingError."""
     return encode_labelled(value, f"what {node.name!r} shows")
-
-
-def join_list(values: list[StoredValue]) -> StoredValue:
-    """Build the list of these values, without decoding them."""
-    return StoredValue(text="[" + ",".join([value.text for value in values]) + "]")

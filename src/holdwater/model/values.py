@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 from holdwater.model import codec
@@ -134,6 +135,11 @@ class StoredValue:
 
     def __repr__(self) -> str:
         return f"Stored({self.text[:60]})"
+
+
+def stored_list(values: Iterable[StoredValue]) -> StoredValue:
+    """Build the list of these values, without decoding them."""
+    return StoredValue(text="[" + ",".join([value.text for value in values]) + "]")
 
 
 def _is_same_scalar(a: Any, b: Any) -> bool:

@@ -83,6 +83,7 @@ def build_plan(name: str, tasks: Mapping[str, Task], namespace: WorkflowNamespac
         nodes.append(
             PlanNode(
                 task.id,
+                kind="call" if task.task_map is None else "fan_out",
                 after=after,
                 ready=ready,
                 outcome_if_not_run=UPSTREAM_FAILED if task.rule is None else SKIPPED,

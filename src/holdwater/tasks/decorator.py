@@ -13,6 +13,7 @@ from holdwater.model.resources import Resources, check_resources
 from holdwater.model.signatures import signature_of
 from holdwater.tasks.builder import current_builder
 from holdwater.tasks.task_definition import OnError, OnFailure, OnSuccess, Task
+from holdwater.tasks.task_map import ErrorHandling, make_task_map
 from holdwater.tasks.trigger_rules import parse_rule
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,6 +46,10 @@ def task(
     on_error: OnError = "fail",
     invokes: Any = None,
     post_invocation: Any = None,
+    map_over: str | None = None,
+    map_result: str | None = None,
+    map_concurrency: int | None = None,
+    map_error_handling: ErrorHandling = "raise",
 ) -> Callable[[F], F]: ...
 
 
@@ -70,6 +75,10 @@ def task(
     on_error: OnError = "fail",
     invokes: Any = None,
     post_invocation: Any = None,
+    map_over: str | None = None,
+    map_result: str | None = None,
+    map_concurrency: int | None = None,
+    map_error_handling: ErrorHandling = "raise",
 ) -> Any:
     """Register a function as a task of the open `with WorkflowBuilder(...)`; the function is returned unchanged.
 
@@ -92,11 +101,24 @@ def task(
     - `trigger_rules`: the condition to run, instead of "every dependency succeeded or was skipped by its own rule".
     - `on_error`: "fail" (default): a failure of this task fails the run.  "handled": it is shown and does not fail the
       run; a rule of another task must react to it (`task_failed(...)`).
+    - `map_over`: a key of the context with a list: the function is called for each item, in a child run of its own
+      that is retried, timed out and executed as said above.  It takes `item`, and what it needs of `context` (a copy,
+      without the list) and `handle`; its return value, of any kind, is the result of the item.
+      `map_result`: the key the list of results gets, in the order of the items; by default the id of the task.
+      `map_concurrency`: items that run at once, 1,000 at most.  `map_error_handling`: "raise" (default), after the
+      failure of an item no more are started, and the task fails; "continue", failed items have None among the results,
+      and the key with `_errors` behind it gets a list of `{"index", "error"}`.
 
     Raises WorkflowError or ConfigError (both ValueErrors) for invalid arguments, and outside of a builder.
     """
     if post_invocation is not None and invokes is None:
         raise WorkflowError("post_invocation requires invokes=", hint="it is called after what the task invokes")
+    if map_over is None and (map_result is not None or map_concurrency is not None or map_error_handling != "raise"):
+        raise WorkflowError("map_result, map_concurrency and map_error_handling need map_over=")
+    if map_over is not None and invokes is not None:
+        raise WorkflowError(
+            "a task is mapped over a list or invokes a workflow, not both", hint="call handle.execute(...) for an item"
+        )
     spelled = {
         "retry_attempts": retry_attempts,
         "retry_backoff": retry_backoff,
@@ -127,7 +149,13 @@ def task(
         task_id = getattr(body, "__name__", None) if id is None else id
         if not isinstance(task_id, str):
             raise WorkflowError(f"task {body!r} has no name", hint="give it an id=")
-        takes_handle, is_async, invoking = _takes_handle(task_id, body), _is_async(body), None
+        mapped = (
+            None
+            if map_over is None
+            else make_task_map(task_id, body, map_over, map_result, map_concurrency, map_error_handling)
+        )
+        takes_handle = mapped.takes_handle if mapped is not None else _takes_handle(task_id, body)
+        is_async, invoking = _is_async(body), None
         if invokes is not None:
             from holdwater.tasks.child_workflow import wrap_with_child_run
 
@@ -146,6 +174,7 @@ def task(
                 executor=executor,
                 invoking_function=invoking,
                 on_error=on_error,
+                task_map=mapped,
                 resources=requested,
             )
         )

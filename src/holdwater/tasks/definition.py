@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from holdwater.model.base_definition import BaseDefinition
 from holdwater.model.error_report import ErrorText, describe_error
 from holdwater.model.input_declaration import InputDeclaration
 from holdwater.model.input_requests import convert_or_mark
-from holdwater.model.plan import Plan
+from holdwater.model.plan import Plan, PlanNode
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports.definition import AuthoringStyle
+from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
 from holdwater.model.resources import Resources
 from holdwater.model.results import NodeResult
+from holdwater.model.rules import UPSTREAM_FAILED
 from holdwater.model.workflow_description import ANY_OBJECT, WorkflowDescription
 from holdwater.tasks.context import MAX_CONTEXT_BYTES, Context
 from holdwater.tasks.layered_map import LayeredMap
@@ -23,9 +25,14 @@ from holdwater.tasks.patch import Patch
 from holdwater.tasks.remote import PicklableTask, build_context_patch, check_patch
 from holdwater.tasks.run_data import INPUT_CELL, TaskStyle
 from holdwater.tasks.task_definition import Task
+from holdwater.tasks.task_map import FinishedItems, ItemFunction, ItemWorkflow, TaskMap, collect_items, request_items
 
 if TYPE_CHECKING:
     from holdwater.tasks.namespaces import WorkflowNamespace
+
+_ONE_ATTEMPT: Final = NodePolicy()
+DEFAULT_EXECUTOR: Final = "default"
+"""the one that every runner has, in its own process"""
 
 
 class CheckedWorkflow(Protocol):
@@ -98,24 +105,31 @@ class TaskWorkflowDefinition(BaseDefinition):
         )
 
     def policy(self, node: int) -> NodePolicy:
-        """Return retries and time-out of a task."""
-        return self._tasks[node].policy
+        """Return retries and time-out of a task; those of a mapped one are of its items."""
+        task = self._tasks[node]
+        return task.policy if task.task_map is None else _ONE_ATTEMPT
 
     def is_async(self, node: int) -> bool:
-        """Return True if the task function must be awaited."""
-        return self._tasks[node].is_async
+        """Return True if the task function must be awaited; that of a mapped one is, in the runs of its items."""
+        task = self._tasks[node]
+        return task.is_async and task.task_map is None
 
     def routing_key(self, node: int) -> str:
         """Return the full name of a task, `tenant::package::workflow::task`."""
         return str(self.workflow.namespace.task_namespace(self._tasks[node].id))
 
     def executor_name(self, node: int) -> str | None:
-        """Return the name of the executor the task requests; None if it requests none."""
-        return self._tasks[node].executor
+        """Return the name of the executor the task requests; None if it requests none.
+
+        A mapped task starts its items in the process of the runner; they are executed where it requests.
+        """
+        task = self._tasks[node]
+        return task.executor if task.task_map is None else DEFAULT_EXECUTOR
 
     def resources(self, node: int) -> Resources:
         """Return the resources the task requests."""
-        return self._tasks[node].resources
+        task = self._tasks[node]
+        return task.resources if task.task_map is None else {}
 
     def execute(self, node: int, view: LayeredMap, control: Any) -> NodeResult:
         """Call the task function with a context of its own.  Its exceptions propagate.
@@ -123,9 +137,50 @@ class TaskWorkflowDefinition(BaseDefinition):
         Raises TaskReturnError, EncodingError, ContextTooLarge for an invalid return value or context.
         """
         task = self._tasks[node]
+        if task.task_map is not None:
+            return self._execute_map(task, task.task_map, view)
         context = self._make_context(view)
         given = task.run_function(context, control)
         return self._notify_success(task, view, build_context_patch(task, context, given))
+
+    def _execute_map(self, task: Task, task_map: TaskMap, view: LayeredMap) -> NodeResult:
+        """Request the runs of the items, or collect their results."""
+        if isinstance(view, FinishedItems):
+            return self._notify_success(task, view, collect_items(task_map, view.child_results))
+        return NodeResult(child_runs=request_items(task.id, task_map, view, INPUT_CELL))
+
+    def child_definitions(self) -> Mapping[int, WorkflowDefinition]:
+        """Return the definitions of the items of mapped tasks, by node."""
+        for child in self._item_definitions.values():
+            child.max_context_bytes = self.max_context_bytes
+        return self._item_definitions
+
+    @cached_property
+    def _item_definitions(self) -> dict[int, TaskWorkflowDefinition]:
+        return {
+            node: self._item_definition(task, task.task_map)
+            for node, task in enumerate(self._tasks)
+            if task.task_map is not None
+        }
+
+    def _item_definition(self, task: Task, task_map: TaskMap) -> TaskWorkflowDefinition:
+        name = f"{self.plan.name}/{task.id}"
+        plan = Plan(
+            name,
+            (PlanNode(task.id, outcome_if_not_run=UPSTREAM_FAILED, writes=(task.id,), on_error="fail"),),
+            inputs=(INPUT_CELL,),
+        )
+        one = replace(
+            task,
+            function=ItemFunction(task.function, task_map, task.is_async),
+            takes_handle=task_map.takes_handle,
+            dependencies=(),
+            rule=None,
+            on_success=None,
+            on_error="fail",
+            task_map=None,
+        )
+        return TaskWorkflowDefinition(ItemWorkflow(name, plan, (one,), self.workflow.namespace, self.code_fingerprint))
 
     async def execute_async(self, node: int, view: LayeredMap, control: Any) -> NodeResult:
         """Execute as `execute` does, for a task function that must be awaited."""

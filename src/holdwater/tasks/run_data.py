@@ -22,6 +22,7 @@ from holdwater.tasks.context import Context
 from holdwater.tasks.layered_map import EMPTY, INITIAL_RANK, Entry, Layer, LayeredMap
 from holdwater.tasks.merge import ABSENT, parse_tree, three_way_merge
 from holdwater.tasks.patch import Patch
+from holdwater.tasks.task_map import FinishedItems
 
 INPUT_CELL = "*"
 """The cell of the initial context."""
@@ -51,7 +52,11 @@ class TaskRunData:
 
     def view(self, node: int) -> LayeredMap:
         """Return the view of a node: the initial context, or the joined results of its dependencies.  Immutable."""
-        return self._compute_views([node], {})[0]
+        seen = self._compute_views([node], {})[0]
+        if not self._machine.fan_outs:
+            return seen
+        fan = self._machine.fan_outs.get(node)
+        return seen if fan is None or not fan.is_finished else FinishedItems(seen, fan.results())
 
     def visible_names(self, node: int) -> Collection[str]:
         """Return the keys of the context the task sees."""

@@ -11,6 +11,7 @@ from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.definition import TaskControl
 from holdwater.model.resources import Resources
 from holdwater.tasks.context import Context
+from holdwater.tasks.task_map import TaskMap
 from holdwater.tasks.trigger_rules import Condition
 
 
@@ -43,7 +44,8 @@ class Task:
     succeeded or was skipped by a rule of its own.  `executor`: name of the executor; None: the runner's routing
     decides.  `invoking_function`: the function wrapped with a child run (`invokes`), called in its place.
     `on_error`: "fail", a final failure fails the run, or "handled", the rule of another task reacts to it.
-    `resources`: what the function asks of an executor that places work by resources.
+    `resources`: what the function asks of an executor that places work by resources.  `task_map`: the list it is
+    mapped over; None: it is called once.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Task:
     invoking_function: Callable[[Context, Any], Any] | None = None
     on_error: OnError = "fail"
     resources: Resources = field(default_factory=dict)
+    task_map: TaskMap | None = None
 
     def run_function(self, context: Context, handle: Any) -> Any:
         """Call the function; the return value may have to be awaited."""
