@@ -43,6 +43,9 @@ def test_killed_and_called_again(shell: Shell, task: str, attempt: int) -> None:
     states = {name: state for name, state in recorded_task_states(shell).items() if state in ("Completed", "Skipped")}
     settled = [name for name, state in states.items() if state == "Completed"]
 
+    found = json.loads(shell("doctor", "@last", "--database", "sqlite:///demo/demo.db", "--json").stdout)
+    commands = [one["command"] for one in found if one["severity"] == "problem"]
+    assert commands in ([], [["demo", "--dir", str(shell.home / "demo")]])  # it may have been killed at its end
     done = shell("demo", "--dir", "demo", "--pace", "0")  # another pace is no reason to start another run
     assert done.returncode == 0, done.stderr
     assert "Resuming run" in done.stdout

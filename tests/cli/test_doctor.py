@@ -35,6 +35,18 @@ def test_a_run_that_completed_and_the_database(shell: Shell) -> None:
     assert {"schema", "writable", "clock", "size", "queue", "versions", "no_runners"} <= codes
 
 
+def test_a_killed_run_is_continued_by_its_own_command(shell: Shell) -> None:
+    process = shell.start("run", "flows.py:waits")
+    shell.wait_until((shell.home / "blocked").exists, process)
+    process.kill()
+    process.communicate()
+    findings = {one["code"]: one for one in json.loads(shell("doctor", "@last", "--json").stdout)}
+    lost = findings["orphaned"]
+    assert lost["command"] == ["run", str(shell.home / "flows.py"), "--resume", lost["run_id"]]
+    shell.release_tasks()
+    assert shell(*lost["command"]).returncode == 0
+
+
 def test_what_there_is_not(shell: Shell) -> None:
     assert shell("doctor").returncode == 3, "no database"
     assert shell("run", "flows:sums").returncode == 0

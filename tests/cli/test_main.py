@@ -24,13 +24,23 @@ HEAVY_MODULES = (
 )
 
 
-def test_help_lists_every_command_and_exit_code(shell: Shell) -> None:
+def test_help_lists_every_command(shell: Shell) -> None:
     done = shell.run_fresh("--help")
     assert done.returncode == 0
     for name, (_, line) in COMMANDS.items():
         assert name in done.stdout
         assert line in done.stdout
-    assert "130  interrupted" in done.stdout
+    assert "holdwater help exit-codes" in done.stdout
+
+
+def test_the_help_of_commands_and_exit_codes(shell: Shell) -> None:
+    assert "130  interrupted" in shell("help", "exit-codes").stdout
+    assert shell("help", "runs", "list").stdout == shell("runs", "list", "--help").stdout
+    assert shell("help").stdout == shell("--help").stdout
+    assert "exit code" not in shell("runs", "list", "--help").stdout.lower()
+    unknown = shell("help", "runs", "lists")
+    assert unknown.returncode == 2
+    assert "there is no command `holdwater runs lists`" in unknown.stderr
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))

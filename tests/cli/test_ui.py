@@ -130,5 +130,26 @@ def test_it_opens_the_browser_with_the_link(start: Start, tmp_path: Path) -> Non
     end(process)
 
 
+@pytest.mark.parametrize("place", ["holdwater.db", "holdwater-demo/demo.db"])
+def test_a_database_that_is_here_is_found(tmp_path: Path, place: str) -> None:
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    DefaultRunner(f"sqlite:///{tmp_path}/{place}").shutdown()
+    command = [sys.executable, "-m", "holdwater", "ui", "--port", "0"]
+    environment = {key: value for key, value in os.environ.items() if key != "HOLDWATER_DATABASE"}
+    environment["PYTHONUNBUFFERED"] = "1"
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert LINK.match(process.stdout.readline())
+        assert process.stdout.readline() == f"Database: sqlite:///{place}\n"
+        process.kill()
+    (tmp_path / "elsewhere").mkdir()
+    done = subprocess.run(
+        command, cwd=tmp_path / "elsewhere", env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 3
+    assert "has no holdwater.db and no holdwater-demo/demo.db" in done.stderr
+    assert "--database sqlite:///FILE, or HOLDWATER_DATABASE" in done.stderr
+
+
 def test_what_is_no_database_is_said(tmp_path: Path) -> None:
     assert "there is no database" in run("--database", f"sqlite:///{tmp_path}/none.db")

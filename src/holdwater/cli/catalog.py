@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from holdwater.cli import exit_codes, options
+from holdwater.cli import options
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import align_columns, escape_unsafe, first_line, format_instant, pluralize, truncate
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_SCHEMA_CHARS: Final = 120
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @click.argument("name", required=False)
 @options.database_option
 @options.json_option("the workflows, or the one with its nodes and plan,")
@@ -39,7 +39,7 @@ def workflows(name: str | None, database: str, as_json: bool) -> None:
         click.echo("\n".join(_table_lines(found, database)))
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @options.database_option
 @options.json_option("the runners")
 def runners(database: str, as_json: bool) -> None:

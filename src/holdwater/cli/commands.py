@@ -19,6 +19,8 @@ def format_command(*words: str, database: str) -> str:
     """`holdwater WORDS... --database URL`, quoted for a shell, without the password; no URL where it is the default."""
     from holdwater.storage.urls import mask_password
 
+    if words[:1] == ("demo",):  # its directory is its database
+        return escape_unsafe(shlex.join(["holdwater", *words]))
     is_default = database == DEFAULT_DATABASE and not os.environ.get(DATABASE_VARIABLE)
     where = [] if is_default else ["--database", mask_password(database)]
     return escape_unsafe(shlex.join(["holdwater", *words, *where]))

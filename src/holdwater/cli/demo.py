@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _KEY_PATTERN: Final = re.compile(r"demo-(\d+)")
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default="holdwater-demo", show_default=True,
               help="Where its database and its files go.")  # fmt: skip
 @click.option("--pace", type=click.FloatRange(min=0), default=0.4, show_default=True,

@@ -23,7 +23,7 @@ _MARKS: Final = {"problem": ("✗", "red"), "warning": ("!", "yellow"), "info": 
 _WIDTH: Final = 110
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @click.argument("run", required=False)
 @options.database_option
 @options.json_option("the findings")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from holdwater.cli import exit_codes, options
+from holdwater.cli import options
 from holdwater.cli.formatting import escape_unsafe, first_line, format_instant
 from holdwater.cli.idle_notice import CHECK_SECONDS, IdleNotice
 
@@ -20,7 +20,7 @@ _DETAILS: Final = ("error", "reason", "targets", "status", "child_run_id", "unti
 _INSTANTS: Final = ("until", "retry_at")
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @click.argument("run")
 @options.database_option
 @click.option(

@@ -15,7 +15,7 @@ INTERRUPTED: Final = 130
 OUTPUT_CLOSED: Final = 141
 TERMINATED: Final = 143
 
-EXIT_CODES_HELP: Final = """\b
+EXIT_CODES_HELP: Final = """\
 Exit codes:
   0    completed; for verify: no violation; for runs cancel, pause, ...: done
   1    the run failed; for verify: violations; for doctor: something that needs a person

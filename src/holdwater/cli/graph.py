@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdwater.cli import exit_codes, load_workflow, options
+from holdwater.cli import load_workflow, options
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe
 
@@ -25,7 +25,7 @@ _theme_option = click.option(
 )
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @click.argument("target", metavar="MODULE[:WORKFLOW]")
 @click.option("--format", "form", type=click.Choice(["text", "mermaid"]), default="text", show_default=True)
 @_svg_option
@@ -39,7 +39,7 @@ def graph(target: str, form: str, svg_file: str | None, theme: Theme) -> None:
         _print(str(found.to_text() if form == "text" else found.to_mermaid()))
 
 
-@click.command("graph", epilog=exit_codes.EXIT_CODES_HELP)
+@click.command("graph")
 @click.argument("run")
 @options.database_option
 @_svg_option

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from holdwater.cli import exit_codes, options
+from holdwater.cli import options
 from holdwater.cli.formatting import escape_unsafe, format_instant
 from holdwater.cli.idle_notice import CHECK_SECONDS, IdleNotice
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LEVEL_COLOURS: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @click.argument("run")
 @options.database_option
 @click.option("--node", metavar="NAME", help="Only lines of this task, step or node.")

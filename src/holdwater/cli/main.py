@@ -35,8 +35,11 @@ COMMANDS: Final = {
     "migrate": ("holdwater.cli.migrate", "Upgrade the tables of a database to those of this version."),
     "verify": ("holdwater.cli.verify", "Check that a database keeps its invariants."),
     "graph": ("holdwater.cli.graph", "Draw a workflow or a graph."),
+    "help": ("holdwater.cli.help_command", "Show the help of a command, or what exit codes mean."),
 }
 """name -> (module of the command, its line in `--help`, for which the module is not imported)"""
+_ATTRIBUTES: Final = {"help": "help_"}
+"""name of a command -> that of its function, where it differs"""
 
 
 class LazyGroup(click.Group):
@@ -50,7 +53,7 @@ class LazyGroup(click.Group):
             return None
         from importlib import import_module
 
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), _ATTRIBUTES.get(cmd_name, cmd_name))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -72,7 +75,11 @@ def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     ctx.find_object(options.CliState).debug = value  # type: ignore[union-attr]
 
 
-@click.group(cls=LazyGroup, epilog=exit_codes.EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    epilog="Exit codes: holdwater help exit-codes",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="holdwater")
 @click.option(
     "--debug",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from holdwater.cli import exit_codes, options
+from holdwater.cli import options
 from holdwater.cli.formatting import pluralize
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @options.database_option
 @click.option("--create", is_flag=True, help="Make the tables if there are none.")
 def migrate(database: str, create: bool) -> None:

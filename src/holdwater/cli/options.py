@@ -29,7 +29,8 @@ DEFAULT_DATABASE: Final = "sqlite:///holdwater.db"
 DATABASE_VARIABLE: Final = "HOLDWATER_DATABASE"
 
 
-def _note_database(ctx: click.Context, option: click.Parameter, url: str) -> str:
+def note_database(ctx: click.Context, option: click.Parameter | None, url: str) -> str:
+    """Keep the database of the sub-command for the hints of errors."""
     state = ctx.find_object(CliState)
     if state is not None:
         state.database = url
@@ -43,7 +44,7 @@ database_option = click.option(
     envvar=DATABASE_VARIABLE,
     show_default=True,
     show_envvar=True,
-    callback=_note_database,
+    callback=note_database,
     help="Where runs are recorded: sqlite:///relative.db or sqlite:////absolute.db.",
 )
 

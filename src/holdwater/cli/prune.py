@@ -6,12 +6,12 @@ import json
 
 import click
 
-from holdwater.cli import exit_codes, options, time_arguments
+from holdwater.cli import options, time_arguments
 from holdwater.cli.formatting import pluralize
 from holdwater.model.time import Micros
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @click.option(
     "--older-than", metavar="DURATION", required=True, help="How long ago a run must have ended: 30d, 12h, 90m."
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdwater.cli import exit_codes, options
+from holdwater.cli import options
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_duration, pluralize, short_id, truncate
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from holdwater.operations.questions import OpenQuestion
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @options.database_option
 @click.option("--oldest", is_flag=True, help="The question that waits longest first.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many questions.")

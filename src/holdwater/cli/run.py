@@ -32,7 +32,7 @@ _MAX_TIMEOUT_SECONDS: Final = 3_155_760_000
 """of all times that are given to a runner"""
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @click.argument("target", metavar="MODULE[:WORKFLOW]")
 @click.option("--context", metavar="JSON|FILE|-", help="The initial context: a JSON object, a file, or stdin.")
 @options.database_option

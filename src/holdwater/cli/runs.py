@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from holdwater.cli import events, exit_codes, follow, graph, listing, logs, options, prune, run_filters, steer
+from holdwater.cli import events, follow, graph, listing, logs, options, prune, run_filters, steer
 from holdwater.cli import pauses as pause_texts
 from holdwater.cli.formatting import (
     align_columns,
@@ -40,7 +40,7 @@ for command in (
     runs.add_command(command)
 
 
-@runs.command("list", epilog=exit_codes.EXIT_CODES_HELP)
+@runs.command("list")
 @options.database_option
 @run_filters.filter_options
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
@@ -70,7 +70,7 @@ def list_(
             click.echo("\n".join(listing.table_lines(opened.runs, which, limit)))
 
 
-@runs.command(epilog=exit_codes.EXIT_CODES_HELP)
+@runs.command()
 @click.argument("run")
 @options.database_option
 @options.json_option("the run with its final context")

@@ -86,12 +86,14 @@ def _print_schedule(schedule: ScheduleInfo, action: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(data, indent=2))
         return
-    click.echo(f"schedule {schedule.id} of {escape_unsafe(schedule.workflow)} {action}")
+    click.echo(f"schedule {escape_unsafe(schedule.name or schedule.id)} of {escape_unsafe(schedule.workflow)} {action}")
     if data.get("next_run_at"):
         click.echo(f"  next: {format_instant(data['next_run_at'])}")
+    if schedule.name:
+        click.echo(f"  id: {schedule.id}")
 
 
-@schedules.command("list", epilog=exit_codes.EXIT_CODES_HELP)
+@schedules.command("list")
 @options.database_option
 @click.option("--enabled", is_flag=True, help="Only those that are not paused.")
 @options.json_option("the schedules")
@@ -110,20 +112,20 @@ def list_(database: str, enabled: bool, as_json: bool) -> None:
     if not found:
         click.echo("no schedules")
         return
-    rows = [("SCHEDULE", "NAME", "WORKFLOW", "WHEN", "STATE", "NEXT", "LAST")]
+    rows = [("NAME", "WORKFLOW", "WHEN", "STATE", "NEXT", "LAST", "ID")]
     for row in found:
         name = truncate(row.get("name") or row.get("trigger_name") or "", 30)
         state = _describe_state(row)
         last = row["last_run_at"] if "last_run_at" in row else row["last_poll_at"]
         workflow, when = truncate(row["workflow_name"], 40), truncate(_describe_timing(row), 60)
         rows.append(
-            (row["id"], name, workflow, when, state, format_instant(row.get("next_run_at")), format_instant(last))
+            (name, workflow, when, state, format_instant(row.get("next_run_at")), format_instant(last), row["id"])
         )
     for line in align_columns(rows):
         click.echo(line)
 
 
-@schedules.command(epilog=exit_codes.EXIT_CODES_HELP)
+@schedules.command()
 @_schedule_argument
 @options.database_option
 @click.option("--limit", type=click.IntRange(min=0), default=10, show_default=True, help="At most so many fires.")
@@ -159,7 +161,7 @@ def show(schedule: str, database: str, limit: int, as_json: bool) -> None:
         click.echo(f"  {line}")
 
 
-@schedules.command(epilog=exit_codes.EXIT_CODES_HELP)
+@schedules.command()
 @click.argument("workflow")
 @click.argument("expression")
 @click.option("--timezone", metavar="ZONE", default="UTC", show_default=True, help="An IANA name: Europe/Berlin.")
@@ -223,7 +225,7 @@ def _unknown_workflow_hint() -> Iterator[None]:
         ) from error
 
 
-@schedules.command(epilog=exit_codes.EXIT_CODES_HELP)
+@schedules.command()
 @_schedule_argument
 @options.database_option
 @_json_option
@@ -232,7 +234,7 @@ def pause(schedule: str, database: str, as_json: bool) -> None:
     _set_enabled(schedule, database, False, "is paused", as_json)
 
 
-@schedules.command(epilog=exit_codes.EXIT_CODES_HELP)
+@schedules.command()
 @_schedule_argument
 @options.database_option
 @_json_option
@@ -256,7 +258,7 @@ def _set_enabled(schedule: str, database: str, enabled: bool, action: str, as_js
     _print_schedule(changed, action, as_json)
 
 
-@schedules.command(epilog=exit_codes.EXIT_CODES_HELP)
+@schedules.command()
 @_schedule_argument
 @options.database_option
 @_json_option
@@ -276,7 +278,7 @@ def remove(schedule: str, database: str, as_json: bool) -> None:
         click.echo(f"schedule {found.id} of {escape_unsafe(found.workflow)} is deleted")
 
 
-@schedules.command("run-now", epilog=exit_codes.EXIT_CODES_HELP)
+@schedules.command("run-now")
 @_schedule_argument
 @options.database_option
 @options.json_option("what became of it")
@@ -301,7 +303,7 @@ def run_now(schedule: str, database: str, as_json: bool) -> None:
         click.echo(f"a run of {escape_unsafe(found.workflow)} is asked for; it begins when a runner knows the workflow")
 
 
-@schedules.command("next", epilog=exit_codes.EXIT_CODES_HELP)
+@schedules.command("next")
 @click.argument("schedule", required=False)
 @click.option("--cron", metavar="EXPRESSION", help="Of this expression, instead of a schedule.")
 @click.option("--timezone", metavar="ZONE", default="UTC", show_default=True, help="The zone of --cron.")

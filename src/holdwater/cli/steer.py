@@ -81,7 +81,7 @@ _json_option = options.json_option("the run and who is at work on it")
 _reason_option: Callable[[Any], Any] = click.option("--reason", metavar="TEXT", default="", help="Recorded with it.")
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @_run_argument
 @_reason_option
 @options.database_option
@@ -105,7 +105,7 @@ def cancel(run: str, reason: str, database: str, wait: float | None, as_json: bo
     return exit_codes.STOPPED if wait is not None and not ended else exit_codes.COMPLETED
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @_run_argument
 @_reason_option
 @options.database_option
@@ -124,7 +124,7 @@ def pause(run: str, reason: str, database: str, as_json: bool) -> None:
     _print_result("is paused", now, as_json, lines)
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @_run_argument
 @_reason_option
 @options.database_option
@@ -138,7 +138,7 @@ def resume(run: str, reason: str, database: str, as_json: bool) -> None:
     _print_result("goes on", now, as_json, _next_step_lines(now, database))
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @_run_argument
 @click.argument("value", metavar="ANSWER")
 @click.option("--pause", metavar="ID", help="Which of several open questions; `holdwater runs show` lists them.")
@@ -160,7 +160,7 @@ def answer(run: str, value: str, pause: str | None, database: str, as_json: bool
     _print_result(f"was given {asked.answer_name}", now, as_json, _next_step_lines(now, database))
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @_run_argument
 @_reason_option
 @options.database_option
@@ -177,7 +177,7 @@ def retry(run: str, reason: str, database: str, as_json: bool) -> None:
     _print_result("is tried again", now, as_json, _next_step_lines(now, database))
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @_run_argument
 @click.option("--from", "from_task", metavar="TASK", required=True, help="The first task to run again.")
 @click.option("--set", "sets", metavar="KEY=JSON", multiple=True, help="A value as TASK will see it; may be repeated.")

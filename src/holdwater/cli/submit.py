@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MAX_TIMEOUT_SECONDS: Final = 3_155_760_000
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @click.argument("workflow", metavar="NAME")
 @click.option("--input", "given", metavar="NAME=VALUE", multiple=True, help="One input, JSON or text; may be repeated.")
 @click.option("--inputs", "context", metavar="JSON|FILE|-", help="All inputs: a JSON object, a file, or stdin.")

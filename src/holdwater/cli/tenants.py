@@ -32,7 +32,7 @@ def tenants() -> None:
     """Make and remove tenants of a PostgreSQL database."""
 
 
-@tenants.command("list", epilog=exit_codes.EXIT_CODES_HELP)
+@tenants.command("list")
 @_database_option
 @options.json_option("the tenants")
 def list_(database: str, as_json: bool) -> None:
@@ -55,7 +55,7 @@ def list_(database: str, as_json: bool) -> None:
         click.echo(line)
 
 
-@tenants.command(epilog=exit_codes.EXIT_CODES_HELP)
+@tenants.command()
 @click.argument("schema")
 @_database_option
 @click.option("--user", metavar="NAME", help="The tenant's role.  [default: as the schema]")
@@ -81,7 +81,7 @@ def create(
     _print_credentials(made, as_json, generated=given is None)
 
 
-@tenants.command(epilog=exit_codes.EXIT_CODES_HELP)
+@tenants.command()
 @click.argument("schema")
 @_database_option
 @click.option("--user", metavar="NAME", help="The tenant's role.  [default: as the schema]")
@@ -100,7 +100,7 @@ def remove(schema: str, database: str, user: str | None, force: bool, yes: bool)
     click.echo(f"tenant {schema} is removed")
 
 
-@tenants.command(epilog=exit_codes.EXIT_CODES_HELP)
+@tenants.command()
 @_database_option
 @options.json_option("the schemas that were behind")
 def upgrade(database: str, as_json: bool) -> None:

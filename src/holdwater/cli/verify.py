@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from holdwater.runs.verify.checker import Violation
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @options.database_option
 @options.json_option("counts and violations")
 def verify(database: str, as_json: bool) -> int:

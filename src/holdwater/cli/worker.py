@@ -31,7 +31,7 @@ FORCED: Final = 1
 """exit code after a second signal"""
 
 
-@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@click.command()
 @click.argument("modules", metavar="MODULE...", nargs=-1, required=True)
 @options.database_option
 @click.option("--name", metavar="NAME", default="", help="Name of this worker in logs and lists (default: HOST:PID).")

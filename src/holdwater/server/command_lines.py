@@ -16,5 +16,6 @@ def command_line(tenant: TenantDatabase, *arguments: str) -> str:
     The URL of a server is left out, since it may have a password: HOLDWATER_DATABASE stands for it.
     """
     url = tenant.database.store.url
-    where = ("--database", url) if url.startswith(_SQLITE) else ()
+    has_database = url.startswith(_SQLITE) and arguments[:1] != ("demo",)  # the directory of the demo is its database
+    where = ("--database", url) if has_database else ()
     return shlex.join(("holdwater", *arguments, *where))

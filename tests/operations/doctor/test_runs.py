@@ -94,7 +94,7 @@ def test_no_runner_has_the_workflow(url: str, open_runner: Callable[..., Default
         assert "it was last announced" in alone.sentence
         assert alone.sentence.endswith("none is up.")
         assert alone.facts["tasks"] == ["load"]
-        assert alone.command == ("worker", "MODULE")
+        assert alone.command == ("worker", __name__), "the file of its functions, as a module of its package"
         other = open_runner(runner_name="other worker")
         wait_listed(database_of(other), "order")
         found = findings(database, run.run_id)
@@ -201,7 +201,11 @@ def test_the_process_was_killed(
             assert "others take this over when its lease has ended" in silent.sentence
             database = later(database, 400)
         lost = findings(database, run_id)["orphaned"]
-        assert (lost.severity, lost.facts["pid"], lost.command) == ("problem", process.pid, ("worker", "MODULE"))
+        assert (lost.severity, lost.facts["pid"], lost.command) == (
+            "problem",
+            process.pid,
+            ("worker", process.args[1]),  # type: ignore[index]
+        )
         assert "no live runner has the workflow" in lost.sentence
 
         if engine.store.tracks_liveness:  # otherwise it takes until the end of the lease
@@ -269,7 +273,7 @@ def test_a_retry_is_waited_for(runner: DefaultRunner, define: Define) -> None:
     runner.shutdown()
     with open_for_reading(database.store.url) as reopened:
         alone = findings(reopened, handle.run_id)["retry_waiting"]
-        assert (alone.severity, alone.command) == ("problem", ("worker", "MODULE"))
+        assert (alone.severity, alone.command) == ("problem", ("worker", __name__))
         assert "nothing will happen then" in alone.sentence
 
 
@@ -311,6 +315,21 @@ def test_answers_are_waited_for_also_those_of_child_runs(runner: DefaultRunner) 
     finally:
         registry.unregister("low")
         registry.unregister("outer")
+
+
+def test_after_the_answer_nothing_goes_on_without_a_runner(url: str, open_runner: Callable[..., DefaultRunner]) -> None:
+    register_graph(Graph([InterruptNode("ask", "draft", "verdict", bool)], name="low"))
+    try:
+        first = open_runner()
+        run_id = run_to_rest(first, "low", draft="rain").run_id
+        first.shutdown()
+        with open_for_reading(url) as database:
+            found = diagnose_run(database, run_id)
+            assert [one.code for one in found][:2] == ["waits_for_answer", "no_runner"]
+            assert found[1].command == ("worker", "MODULE"), "a question has no function, and no file"
+            assert "after the answer the run waits until one is up" in found[1].sentence
+    finally:
+        registry.unregister("low")
 
 
 def test_a_child_that_a_task_waits_for_is_followed_down(runner: DefaultRunner, define: Define) -> None:

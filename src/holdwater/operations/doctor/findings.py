@@ -19,7 +19,8 @@ class Finding:
 
     `code`: a word for programs.  `sentence`: for people.  `facts`: plain JSON values; instants are RFC 3339 texts, and
     durations seconds.  `command`: the words after `holdwater` of the command that helps, empty if none does; `MODULE`
-    and `ANSWER` in it stand for those of the user.  `run_id`: the run it is about; None: the database.
+    and `ANSWER` in it stand for those of the user, and all but `demo` take `--database`.  `run_id`: the run it is
+    about; None: the database.
     """
 
     code: str

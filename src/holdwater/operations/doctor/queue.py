@@ -9,6 +9,7 @@ from holdwater.errors import did_you_mean
 from holdwater.model.duration_text import format_duration
 from holdwater.model.records import WorkRow
 from holdwater.model.time import seconds_between, to_rfc3339
+from holdwater.operations.doctor.commands import continue_command
 from holdwater.operations.doctor.findings import Finding
 from holdwater.operations.doctor.state import MAX_NAMES, DatabaseState, name_list
 from holdwater.operations.runners import RunnerInfo
@@ -21,9 +22,12 @@ MAX_COUNTED: Final = 1000
 
 
 def queue_findings(
-    state: DatabaseState, view: RunView, rows: Sequence[WorkRow], names: Sequence[str]
+    state: DatabaseState, view: RunView, rows: Sequence[WorkRow], names: Sequence[str], owners: Sequence[str]
 ) -> Iterator[Finding]:
-    """Find out why work that is due is not taken.  `names`: of the tasks of `rows`."""
+    """Find out why work that is due is not taken.
+
+    `names`: of the tasks of `rows`.  `owners`: live runners that have other work of the run.
+    """
     workflow = view.info.workflow
     takers = state.takers(workflow)
     wanted = {name: state.node_facts(workflow, name).get("executor") for name in names}
@@ -34,7 +38,9 @@ def queue_findings(
     for executor in missing:
         yield _no_executor_finding(state, view, executor, [name for name in names if wanted[name] == executor])
     if not takers:
-        if not (missing and served):
+        if owners:
+            yield _own_runner_finding(state, view, owners[0], rows, names)
+        elif not (missing and served):
             yield _no_runner_finding(state, view, rows, names)
         return
     rest = [(row, name) for row, name in zip(rows, names, strict=True) if wanted[name] not in missing]
@@ -68,8 +74,24 @@ def _no_runner_finding(state: DatabaseState, view: RunView, rows: Sequence[WorkR
             "announced_at": None if row is None else to_rfc3339(row.seen_at),
             "runners": state.runner_facts(),
         },
-        ("worker", "MODULE"),
+        continue_command(state, view),
         view.id,
+    )
+
+
+def _own_runner_finding(
+    state: DatabaseState, view: RunView, owner: str, rows: Sequence[WorkRow], names: Sequence[str]
+) -> Finding:
+    """Tell of work behind that of a runner that has the run: one of its own, or too young to be listed."""
+    waited = max(0.0, seconds_between(min([row.due_at for row in rows]), state.now))
+    return Finding(
+        "queued",
+        _severity(waited),
+        f"{'Task' if len(names) == 1 else 'Tasks'} {name_list(list(names))} {'has' if len(names) == 1 else 'have'} been"
+        f" queued for {format_duration(waited)}; {state.describe_owner(owner)} executes the run and should take"
+        f" {'it' if len(names) == 1 else 'them'}.",
+        {"tasks": list(names[:MAX_NAMES]), **state.owner_facts(owner)},
+        run_id=view.id,
     )
 
 

@@ -57,6 +57,10 @@ class DatabaseState:
         found = [one for one in self.runners if one.is_alive and one.own_runs_only and workflow in one.workflows]
         return tuple(found)
 
+    def may_have_registered_since(self, at: Micros) -> bool:
+        """Return True if a live runner may have more workflows than are listed: it was last heard of before `at`."""
+        return any(runner.is_alive and runner.seen_at <= at for runner in self.runners)
+
     def find_runner(self, owner: str) -> RunnerInfo | None:
         """Find the runner that has leases under this name; None if it is not listed."""
         return next((runner for runner in self.runners if runner.owner == owner), None)

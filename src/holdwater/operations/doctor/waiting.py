@@ -7,7 +7,9 @@ from typing import Final
 
 from holdwater.model.events import InputRequested
 from holdwater.model.schema_validation import describe_schema
+from holdwater.model.statuses import RunStatus
 from holdwater.model.time import to_rfc3339
+from holdwater.operations.doctor.commands import continue_command
 from holdwater.operations.doctor.findings import Finding
 from holdwater.operations.doctor.state import DatabaseState
 from holdwater.operations.questions import question_text
@@ -32,6 +34,8 @@ def question_findings(state: DatabaseState, view: RunView) -> Iterator[Finding]:
             ("runs", "show", view.id),
             view.id,
         )
+    if own:
+        yield from _no_runner_findings(state, view)
 
 
 def _question_finding(state: DatabaseState, view: RunView, pause: Pause, *, is_only: bool) -> Finding:
@@ -57,6 +61,23 @@ def _question_finding(state: DatabaseState, view: RunView, pause: Pause, *, is_o
             "answer_schema": pause.answer_schema,
         },
         ("runs", "answer", view.id, *which, "ANSWER"),
+        view.id,
+    )
+
+
+def _no_runner_findings(state: DatabaseState, view: RunView) -> Iterator[Finding]:
+    """Tell that nothing goes on with the answer; work that is queued already has a finding of its own."""
+    workflow = view.info.workflow
+    if view.status == RunStatus.RUNNING or state.takers(workflow) or state.possible_takers(workflow):
+        return
+    if state.may_have_registered_since(view.journal[-1].recorded_at):
+        return
+    yield Finding(
+        "no_runner",
+        "problem",
+        f"No live runner takes runs of workflow {workflow!r}: after the answer the run waits until one is up.",
+        {"workflow": workflow, "runners": state.runner_facts()},
+        continue_command(state, view),
         view.id,
     )
 

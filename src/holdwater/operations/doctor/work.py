@@ -9,6 +9,7 @@ from typing import Any, Final
 from holdwater.model.events import CancelRequested, Resumed
 from holdwater.model.records import WorkRow
 from holdwater.model.time import Micros, seconds_between, to_rfc3339
+from holdwater.operations.doctor.commands import continue_command
 from holdwater.operations.doctor.findings import Finding
 from holdwater.operations.doctor.queue import queue_findings
 from holdwater.operations.doctor.state import MAX_NAMES, DatabaseState, name_list
@@ -40,7 +41,8 @@ def work_findings(state: DatabaseState, view: RunView) -> Iterator[Finding]:
         yield _orphaned_finding(state, view, lost, None)
     due = [one for one in free if not one.row.reclaimed and (one.row.kind == "execute" or one.row.due_at <= state.now)]
     if due:
-        yield from queue_findings(state, view, [one.row for one in due], [one.node.name for one in due])
+        owners = [one.row.owner for one in held if one.row.owner and not state.is_dead(one.row)]
+        yield from queue_findings(state, view, [one.row for one in due], [one.node.name for one in due], owners)
     timers = [one for one in work if one.row.kind == "timer" and one.row.due_at > state.now and not one.row.reclaimed]
     yield from _timer_findings(state, view, timers)
     if not rows and not view.own_pauses:
@@ -151,7 +153,7 @@ def _orphaned_finding(state: DatabaseState, view: RunView, work: Sequence[TaskWo
         "warning" if takers else "problem",
         f"{_tasks(work)} {_was(work)} lost: {who} {lost}; {then}.",
         facts | {"taken_by": [runner.name for runner in takers[:MAX_NAMES]]},
-        () if takers else ("worker", "MODULE"),
+        () if takers else continue_command(state, view),
         view.id,
     )
 
@@ -179,7 +181,7 @@ def _timer_finding(state: DatabaseState, view: RunView, work: TaskWork) -> Findi
     is_watched = work.row.owner is not None or bool(state.takers(workflow) or state.possible_takers(workflow))
     unwatched = "" if is_watched else "  No live runner has the workflow, so nothing will happen then."
     severity: Any = "info" if is_watched else "problem"
-    command = () if is_watched else ("worker", "MODULE")
+    command = () if is_watched else continue_command(state, view)
     last = node.attempts[-1] if node.attempts else None
     if last is not None and last.retry_at is not None and node.deferred_until is None:
         retry = state.node_facts(workflow, node.name).get("retry") or {}
