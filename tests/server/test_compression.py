@@ -7,7 +7,7 @@ import pytest
 from tests.server.live import Live
 
 
-@pytest.mark.parametrize("path", ["/ui/public/runs", "/static/app.css", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/ui/public/runs", "/static/any/app.css", "/openapi.json"])
 def test_what_is_large_is_compressed(live: Live, path: str) -> None:
     with live.browser() as client:
         whole = client.get(path, headers={"accept-encoding": "identity"})

@@ -81,7 +81,13 @@ def test_an_error_of_ours_says_its_id_and_nothing_else(
 
 def test_every_response_has_the_headers(live: Live) -> None:
     with live.browser() as browser:
-        for path in ("/health", "/ui/public/runs", "/nothing", "/static/app.css", "/v1/tenants/public/executions/x"):
+        for path in (
+            "/health",
+            "/ui/public/runs",
+            "/nothing",
+            "/static/x/app.css",
+            "/v1/tenants/public/executions/x",
+        ):
             headers = browser.get(path).headers
             assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'"), path
             assert headers["x-content-type-options"] == "nosniff"

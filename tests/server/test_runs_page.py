@@ -132,7 +132,7 @@ def test_the_command_lists_the_same_runs(
 def test_selected_runs_are_retried_and_what_it_does_not_fit_is_left(
     browser: httpx.Client, runs: dict[str, str]
 ) -> None:
-    fields: dict[str, str | list[str]] = {"scope-retry": "selected", "run": list(runs.values()), "verb": "retry"}
+    fields: dict[str, str | list[str]] = {"run": list(runs.values()), "verb": "retry"}
     page = post_form(browser, "/runs/bulk", **fields)
     assert "1 run retried." in page.text
     assert "1 run left as they were" in page.text
@@ -148,7 +148,7 @@ def test_all_that_match_are_acted_on(browser: httpx.Client, runner: DefaultRunne
     for _ in range(3):
         runner.execute("pages-failing", {})
     query = "workflow=pages-failing&status=failed"
-    page = post_form(browser, "/runs/bulk", verb="retry", **{"scope-retry": "matching"}, query=query)
+    page = post_form(browser, "/runs/bulk", verb="retry", scope="matching", query=query)
     assert "3 runs retried." in page.text
     assert page.url.query == b"status=failed&workflow=pages-failing"
 

@@ -30,7 +30,7 @@ def bulk() -> None:
     """Do the same to many runs, and see how far it is."""
 
 
-@bulk.command(epilog=exit_codes.EXIT_CODES_HELP)
+@bulk.command()
 @click.argument("verb", type=click.Choice(VERBS))
 @run_filters.filter_options
 @click.option("--run", "runs", metavar="ID", multiple=True, help="These runs, in the place of a filter; repeatable.")
@@ -126,7 +126,7 @@ def _lines(job: BulkJob) -> list[str]:
     return lines
 
 
-@bulk.command("list", epilog=exit_codes.EXIT_CODES_HELP)
+@bulk.command("list")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many jobs.")
 @options.database_option
 @options.json_option("the jobs")
@@ -148,7 +148,7 @@ def list_(limit: int, database: str, as_json: bool) -> None:
         click.echo(f"{format_instant(to_rfc3339(job.created_at))}  {escape_unsafe(line)}")
 
 
-@bulk.command(epilog=exit_codes.EXIT_CODES_HELP)
+@bulk.command()
 @_job_argument
 @options.database_option
 @_json_option
@@ -161,7 +161,7 @@ def show(job: str, database: str, as_json: bool) -> None:
         _show_result(get_bulk_job(opened, job), as_json)
 
 
-@bulk.command(epilog=exit_codes.EXIT_CODES_HELP)
+@bulk.command()
 @_job_argument
 @options.database_option
 @_json_option
@@ -175,7 +175,7 @@ def resume(job: str, database: str, as_json: bool) -> int:
     return _show_result(done, as_json)
 
 
-@bulk.command(epilog=exit_codes.EXIT_CODES_HELP)
+@bulk.command()
 @_job_argument
 @options.database_option
 @_json_option

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdwater.cli import exit_codes, options
+from holdwater.cli import options
 from holdwater.cli.author import cli_author
 from holdwater.cli.formatting import escape_unsafe, format_instant, pluralize
 from holdwater.model.time import to_rfc3339
@@ -23,7 +23,7 @@ def retention() -> None:
     """Say which old runs are kept, and for how long."""
 
 
-@retention.command(epilog=exit_codes.EXIT_CODES_HELP)
+@retention.command()
 @options.database_option
 @options.json_option("the rule")
 def show(database: str, as_json: bool) -> None:
@@ -35,7 +35,7 @@ def show(database: str, as_json: bool) -> None:
         _print_rule(get_retention(opened), as_json)
 
 
-@retention.command("set", epilog=exit_codes.EXIT_CODES_HELP)
+@retention.command("set")
 @click.option("--days", type=float, help="Delete runs that ended so many days ago.")
 @click.option("--days-failed", type=float, help="Delete failed runs after so many days, if not as the others.")
 @click.option("--logs-days", type=float, help="Delete the logs of runs that ended so many days ago.")
@@ -64,7 +64,7 @@ def set_(
         _print_rule(set_retention(opened, rule, by=cli_author()), as_json)
 
 
-@retention.command(epilog=exit_codes.EXIT_CODES_HELP)
+@retention.command()
 @click.option("--days", type=float, help="Preview with this number of days in the rule.")
 @options.database_option
 @options.json_option("the numbers of runs by status, and their bytes")
@@ -85,7 +85,7 @@ def preview(days: float | None, database: str, as_json: bool) -> None:
     click.echo(f"{by_status}; {about}{found.size_bytes:,} bytes of journals and logs")
 
 
-@retention.command(epilog=exit_codes.EXIT_CODES_HELP)
+@retention.command()
 @options.database_option
 @options.json_option("how many runs are gone")
 def apply(database: str, as_json: bool) -> None:

@@ -105,14 +105,11 @@ def mark_symbols() -> str:
 
 
 def mark_icon(name: MarkName, *, titled: bool = False) -> str:
-    """Return a mark as an `<svg>` of 16 pixels that uses the symbol of the document.
+    """Return a mark as an `<svg>` that uses the symbol of the document; the style sheet gives `svg.mark` its size.
 
     `titled`: with its word as its name, where no word stands beside it; else it is hidden from screen readers.
     """
     mark = MARKS[name]
     said = f' role="img" aria-label="{escape(mark.word)}"' if titled else ' aria-hidden="true"'
     title = f"<title>{escape(mark.word)}</title>" if titled else ""
-    return (
-        f'<svg class="mark mark-{mark.name}" width="16" height="16" viewBox="0 0 16 16"{said}>'
-        f'{title}<use href="#mark-{mark.name}"/></svg>'
-    )
+    return f'<svg class="mark mark-{mark.name}"{said}>{title}<use href="#mark-{mark.name}"/></svg>'

@@ -12,12 +12,11 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.staticfiles import StaticFiles
 
 from holdwater import __version__
 from holdwater.engine import Engine
 from holdwater.errors import HoldwaterError
-from holdwater.server import openapi
+from holdwater.server import openapi, static_files
 from holdwater.server.access import AccessFunction, AccessPolicy, MountedAccess
 from holdwater.server.bulk_worker import BulkWorker
 from holdwater.server.errors import holdwater_error_response, http_error_response, validation_error_response
@@ -29,7 +28,6 @@ from holdwater.server.routes import API_ROUTERS, health, installation
 from holdwater.server.streams.hub import StreamHub
 from holdwater.server.tenant_database import TenantDatabase
 
-STATIC_DIRECTORY: Final = "static"
 MIN_COMPRESSED_BYTES: Final = 1000
 COMPRESSION_LEVEL: Final = 6
 """the default of zlib"""
@@ -95,7 +93,7 @@ def create_app(tenant_database: TenantDatabase, policy: AccessPolicy) -> FastAPI
         app.include_router(router, prefix=API_PREFIX)
     for router in PAGE_ROUTERS:
         app.include_router(router, prefix="/ui/{tenant}", include_in_schema=False, dependencies=[Depends(check_csrf)])
-    app.mount("/static", StaticFiles(packages=[("holdwater.server", STATIC_DIRECTORY)]), name="static")
+    app.include_router(static_files.router)
 
     @app.get("/", include_in_schema=False)
     @app.get("/ui", include_in_schema=False)

@@ -19,6 +19,7 @@ from holdwater.server.command_lines import command_line
 from holdwater.server.notices import forget_notice, notice_of
 from holdwater.server.preferences import preferences_of
 from holdwater.server.run_paths import encode_run_id
+from holdwater.server.static_files import fingerprint
 from holdwater.server.tenant_database import TenantDatabase
 
 MAX_QUESTIONS: Final = 99
@@ -46,10 +47,10 @@ def render(
 ) -> HTMLResponse:
     """Render a page.
 
-    Templates also see `root` (prefix of every link), `tenant`, `base` (`root/ui/TENANT`), `command_line` (of commands
-    on this database), `now`, `preferences`, `notice`, `csrf_token` (of the hidden field in every form: `ui.csrf()`),
-    `can_write` (acting controls are shown) and `read_only_reason` (a sentence; empty for a database that can be
-    written).  `tenant`: None for the database of the application.
+    Templates also see `root` (prefix of every link), `static` (of scripts and styles), `tenant`, `base`
+    (`root/ui/TENANT`), `command_line` (of commands on this database), `now`, `preferences`, `notice`, `csrf_token` (of
+    the hidden field in every form: `ui.csrf()`), `can_write` (acting controls are shown) and `read_only_reason` (a
+    sentence; empty for a database that can be written).  `tenant`: None for the database of the application.
     """
     notice = notice_of(request)
     text = _render_text(request, template, tenant, notice=notice, **values)
@@ -89,6 +90,7 @@ def _render_text(request: Request, template: str, tenant: TenantDatabase | None,
             "root": root,
             "tenant": shown,
             "base": f"{root}/ui/{shown.tenant}",
+            "static": f"{root}/static/{fingerprint()}",
             "command_line": partial(command_line, shown),
             "now": shown.database.clock.now(),
             "preferences": preferences_of(request),

@@ -24,7 +24,7 @@ from holdwater.server.rendering import is_page, path_below_root
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json"})
 STATIC_PREFIX: Final = "/static/"
-HARMLESS_POST: Final = re.compile("/ui/[^/]+/preferences")
+HARMLESS_POST: Final = re.compile("/ui/[^/]+/(preferences|columns)")
 """changes cookies of the browser and nothing else"""
 MAX_HEADER_BYTES: Final = 32 * 1024
 MAX_HEADERS: Final = 200

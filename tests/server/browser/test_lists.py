@@ -58,14 +58,68 @@ def test_selected_runs_are_retried_with_a_reason(page: Page, runner: Runner) -> 
     run_id = runner.submit("orders", {"fails": True})
     row = page.locator(f"[data-run='{run_id}']")
     row.locator("[data-state=failed]").wait_for()
+    retry = page.locator("[data-bulk-bar]").get_by_role("button", name="Retry")
+    assert retry.is_disabled()
     row.get_by_role("checkbox").check()
-    page.get_by_text("1 selected of").wait_for()
+    page.get_by_text("1 selected", exact=True).wait_for()
+    retry.click()
+    dialog = page.get_by_role("dialog", name="Retry runs")
+    dialog.get_by_text("1 selected run", exact=True).wait_for()
+    dialog.get_by_label("Reason").fill("the service is back")
+    dialog.get_by_role("button", name="Retry 1 run", exact=True).click()
+    page.get_by_role("status").get_by_text("1 run retried.").wait_for()
+
+
+def test_all_that_match_are_meant_only_if_that_is_ticked(page: Page, runner: Runner) -> None:
+    for _ in range(2):
+        runner.submit("orders", {"fails": True})
+    page.locator("[data-count=failed] b", has_text="2").wait_for()
+    page.reload()
+    page.get_by_label("Select all on this page").check()
+    page.get_by_text("2 selected", exact=True).wait_for()
+    every = page.get_by_label("Select all 2 that match")
+    assert not every.is_checked()
+    every.check()
+    page.get_by_text("All 2 that match are selected").wait_for()
+    boxes = page.locator("[data-select]")
+    boxes.first.uncheck()
+    page.get_by_text("1 selected", exact=True).wait_for()
+    assert not every.is_checked()
+    every.check()
+    assert boxes.first.is_checked()
     page.locator("[data-bulk-bar]").get_by_role("button", name="Retry").click()
     dialog = page.get_by_role("dialog", name="Retry runs")
-    assert dialog.get_by_role("radio", name=re.compile("selected")).is_checked()
-    dialog.get_by_label("Reason").fill("the service is back")
-    dialog.get_by_role("button", name="Retry runs").click()
-    page.get_by_role("status").get_by_text("1 run retried.").wait_for()
+    dialog.get_by_text("all 2 runs that match").wait_for()
+    dialog.get_by_role("button", name="Retry all 2 runs").click()
+    page.get_by_role("status").get_by_text("2 runs retried.").wait_for()
+
+
+def test_columns_are_chosen_and_kept(page: Page, runner: Runner) -> None:
+    runner.submit("orders")
+    page.locator("[data-run] [data-state=completed]").wait_for()
+    page.goto(url_of(page, "runs?workflow=orders"))
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_label("Detail").uncheck()
+    page.get_by_label("Started by").check()
+    page.get_by_role("button", name="Show these").click()
+    page.get_by_role("columnheader", name="Started by").wait_for()
+    assert "workflow=orders" in page.url
+    page.goto(url_of(page, "runs"))
+    assert page.get_by_role("columnheader", name="Detail").count() == 0
+    headings = [text for text in page.locator("thead th").all_inner_texts() if text.strip()]
+    assert headings == ["State", "Workflow", "Labels", "Origin", "Started by", "Started", "Duration", "Run"]
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_role("button", name="Show the usual ones").click()
+    page.get_by_role("columnheader", name="Detail").wait_for()
+
+
+def test_a_verification_is_looked_at_until_it_has_ended(page: Page, runner: Runner) -> None:
+    runner.submit("orders")
+    page.goto(url_of(page, "ops"))
+    assert page.locator("[data-again]").count() == 0
+    page.get_by_role("button", name="Verify the database").click()
+    page.get_by_text("No violation").wait_for()
+    page.locator("[data-again]").wait_for(state="detached")
 
 
 def test_keys_go_move_select_and_open(page: Page, runner: Runner) -> None:
@@ -74,7 +128,7 @@ def test_keys_go_move_select_and_open(page: Page, runner: Runner) -> None:
     page.keyboard.press("j")
     page.locator("[data-run].here").wait_for()
     page.keyboard.press("x")
-    page.get_by_text("1 selected of").wait_for()
+    page.get_by_text("1 selected", exact=True).wait_for()
     page.keyboard.press("?")
     page.get_by_role("dialog", name="Keyboard").wait_for()
     page.keyboard.press("Escape")
@@ -183,7 +237,6 @@ def test_without_scripts(processes: Processes, runner: Runner, open_page: OpenPa
     row.get_by_role("checkbox").check()
     page.locator("[data-bulk-bar]").get_by_role("button", name="Retry").click()
     dialog = page.get_by_role("dialog", name="Retry runs")
-    dialog.get_by_role("radio", name=re.compile("selected")).check()
     dialog.get_by_role("button", name="Retry runs").click()
     page.get_by_text("1 run retried.").wait_for()
     page.locator("summary[aria-label=Display]").click()

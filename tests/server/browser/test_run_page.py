@@ -145,6 +145,7 @@ def test_a_run_is_cancelled_and_retried(processes: Processes, open_page: OpenPag
     dialog.get_by_text("price will be told to stop.").wait_for()
     dialog.get_by_text(f"holdwater runs cancel {run_id}").wait_for()
     dialog.get_by_label("Reason").fill("wrong <b>amount")
+    dialog.locator(".command", has_text="--reason 'wrong <b>amount'").wait_for()
     dialog.get_by_role("button", name="Cancel run").click()
     page.locator(".notice", has_text="being cancelled").wait_for()
     processes.open_gate("price")
@@ -153,6 +154,20 @@ def test_a_run_is_cancelled_and_retried(processes: Processes, open_page: OpenPag
     assert "tab=tasks" in page.url
     page.locator("[data-act=retry]").click()
     page.get_by_role("dialog").get_by_role("button", name="Retry run").click()
+    wait_for_status(page, "completed")
+
+
+def test_an_ended_run_hears_that_it_is_tried_again_elsewhere(processes: Processes, open_page: OpenPage) -> None:
+    run_id = processes.runner().submit("orders", {"waits": True})
+    steer = ("-m", "holdwater", "runs")
+    processes.start(*steer, "cancel", run_id, "--reason", "wrong day", ready="cancel")
+    processes.open_gate("price")
+    page = open_run(open_page, processes.ui()[1], run_id, "?tab=tasks")
+    wait_for_status(page, "cancelled")
+    page.reload()  # it had ended when the page was opened
+    wait_for_status(page, "cancelled")
+    page.locator("html[data-follows=hints]").wait_for()
+    processes.start(*steer, "retry", run_id, ready="is tried again")
     wait_for_status(page, "completed")
 
 
@@ -181,6 +196,7 @@ def test_a_fork_with_an_edited_value(processes: Processes, open_page: OpenPage) 
     dialog.get_by_label("From task").select_option("charge")
     dialog.get_by_text("keeps 3 recorded results").wait_for()
     values.fill('{"amount": 950, "price": 7, "stock": 7}')
+    dialog.locator(".command", has_text="--from charge --set price=7 ").wait_for()
     dialog.get_by_role("button", name="Start the fork").click()
     page.locator(".notice", has_text="begins at charge").wait_for()
     assert run_id not in page.url
@@ -191,15 +207,15 @@ def test_a_fork_with_an_edited_value(processes: Processes, open_page: OpenPage) 
 
 def test_a_question_is_answered(processes: Processes, open_page: OpenPage) -> None:
     run_id = processes.runner().submit("articles", {"topic": "rain"})
-    page = open_run(open_page, processes.ui()[1], run_id, "?node=review")
+    page = open_run(open_page, processes.ui()[1], run_id)
     page.locator(".why", has_text="waits for approved").wait_for()
-    page.locator(".question").get_by_role("button", name="Answer").click()
-    dialog = page.get_by_role("dialog", name="Answer review")
-    dialog.get_by_text("publish 'about rain'?").wait_for()
-    dialog.get_by_role("button", name="Answer", exact=True).click()
-    dialog.locator(".error").first.wait_for()
-    dialog.get_by_role("radio", name="Yes", exact=True).check()
-    dialog.get_by_role("button", name="Answer", exact=True).click()
+    page.locator(".run-acts").get_by_role("link", name="Answer").click()
+    question = page.get_by_role("region", name="Question")
+    question.get_by_text("publish 'about rain'?").wait_for()
+    question.get_by_role("button", name="Answer").click()
+    question.locator(".error").first.wait_for()
+    question.get_by_role("radio", name="Yes", exact=True).check()
+    question.get_by_role("button", name="Answer").click()
     wait_for_status(page, "completed")
     page.locator("#panel [data-value=approved]", has_text="true").wait_for()
 

@@ -120,7 +120,7 @@ def _page_of(tenant: TenantDatabase, after: str) -> dict[str, Any]:
     return {
         "section": "questions",
         "questions": shown,
-        "open": shown[0].key if len(shown) == 1 else "",
+        "open": "",
         "after": after,
         "older": None if page.next_cursor is None else _CURSOR_SEPARATOR.join(map(str, _reordered(page.next_cursor))),
     }

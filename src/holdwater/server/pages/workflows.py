@@ -32,7 +32,7 @@ router = APIRouter()
 
 PAGE_WORKFLOWS: Final = 100
 LISTED_SCHEDULES: Final = 1_000
-LAST_RUNS: Final = 12
+LAST_RUNS: Final = 10
 SHOWN_RUNS: Final = 10
 STYLES: Final = {"tasks": "tasks", "steps": "steps", "graphs": "graph"}
 """style -> how pages call it"""

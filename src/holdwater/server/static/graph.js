@@ -159,7 +159,7 @@ async function fetchPicture(view) {
   if (view.dataset.asked) return;
   view.dataset.asked = 'yes';
   const said = one('[data-graph-wait]', view);
-  if (said) said.textContent = 'Laying out…';
+  if (said) { said.textContent = 'Laying out…'; one('.button', view).hidden = true; }
   const answer = await fetch(`${view.dataset.source}${location.search}`);
   if (!answer.ok) { if (said) said.textContent = 'The picture cannot be drawn now.'; return; }
   view.replaceChildren(document.importNode(new DOMParser().parseFromString(await answer.text(), 'image/svg+xml').documentElement, true));

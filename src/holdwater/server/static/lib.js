@@ -147,13 +147,13 @@ export async function fetchFragment(name, url = location.href) {
 
 // Return a function that calls `work` at once, and again after a pause if it is called meanwhile; never twice at a time.
 export function throttle(work, pause) {
-  let busy = false, again = false;
-  return async function run() {
-    if (busy) { again = true; return; }
+  let busy = false, again = null;
+  return async function run(...given) {
+    if (busy) { again = given; return; }
     busy = true;
-    again = false;
-    try { await work(); } catch (error) { console.warn(error); }
-    setTimeout(() => { busy = false; if (again) run(); }, pause);
+    again = null;
+    try { await work(...given); } catch (error) { console.warn(error); }
+    setTimeout(() => { busy = false; if (again) run(...again); }, pause);
   };
 }
 
@@ -162,10 +162,11 @@ export function throttle(work, pause) {
 const HIDDEN_MS = 5000, BEAT_MS = 45000, MAX_DELAY_MS = 30000;
 
 // Open a stream of server-sent events.  `names`: of the events; `onEvent(name, data, id)` is called with each, and with
-// `resync` when the stream has been opened again.  Returns a function that closes it for good.
-export function openStream(url, names, onEvent) {
+// `resync` when the stream has been opened again.  `isQuiet`: the light of the page says nothing of it.
+// Returns a function that closes it for good.
+export function openStream(url, names, onEvent, { isQuiet = false } = {}) {
   let source = null, last = '', delay = 1000, opened = false, ended = false, retry, beat, hidden;
-  const light = one('[data-live-light]');
+  const light = isQuiet ? null : one('[data-live-light]');
   const show = (state, text) => {
     if (!light) return;
     light.hidden = false;
@@ -226,5 +227,6 @@ export function openStream(url, names, onEvent) {
 
 // -- keyboard
 
+export const isHere = (url) => url.origin === location.origin && url.pathname === location.pathname;
 export const isTyping = (event) => event.target.closest?.('input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]');
 export const dialogOpen = () => one('dialog:modal');

@@ -1,35 +1,45 @@
-// The module of a run's page: moving within it without loading it again, live changes, the timeline, dialogs of acts.
+// The module of a run's page: moving within it without loading it again, and live changes.
 
-import { all, copy, dialogOpen, fetchFragment, isTyping, morph, one, openStream, say, throttle, tick } from './lib.js';
+import { all, copy, dialogOpen, fetchFragment, isHere, isTyping, morph, one, openStream, say, throttle, tick } from './lib.js';
 
 const html = document.documentElement;
 html.dataset.script = '';
 const page = () => one('#run');
+const acts = () => import('./acts.js'); // most visits do nothing to a run
 
 // -- moving: links and filters of this page change only what differs, and the URL
 
-let visits = 0, shownAt = performance.now();
+let visits = 0, timeline = null;
 
 async function show(url, { push = false, replace = false, focus = false } = {}) {
   const number = ++visits;
   const fresh = await fetchFragment('run', url);
   if (number !== visits || !fresh || !page()) return;
+  await loadStyles(fresh);
   if (push) history[replace ? 'replaceState' : 'pushState'](null, '', url);
-  const title = one('.crumbs > :last-child')?.textContent;
   const log = one('[data-log]'), isAtEnd = log && log.scrollTop + log.clientHeight > log.scrollHeight - 24;
   morph(page(), fresh);
-  shownAt = performance.now();
-  openBars = null;
   tick();
   settle();
   showTab();
+  follow();
   const tail = one('[data-log]');
   if (tail && (tail !== log || isAtEnd)) tail.scrollTop = tail.scrollHeight;
   if (focus) (one('#panel') ?? one('[aria-current=page]', page()))?.focus({ preventScroll: true });
-  if (focus && title) say(one('#panel h2')?.textContent ?? one('.tabs [aria-current]')?.textContent ?? title);
+  if (focus) say((one('#panel h2') ?? one('.tabs [aria-current]')).textContent);
 }
 
-async function visit(url, options) {
+// Tabs have style sheets of their own.
+function loadStyles(fresh) {
+  const isNew = (link) => !one(`link[href="${link.getAttribute('href')}"]`);
+  return Promise.all(all('link[rel=stylesheet]', fresh).filter(isNew).map((link) => new Promise((done) => {
+    const made = link.cloneNode();
+    made.onload = made.onerror = done;
+    document.head.append(made);
+  })));
+}
+
+export async function visit(url, options) {
   try {
     await show(url, { push: true, ...options });
   } catch {
@@ -37,7 +47,6 @@ async function visit(url, options) {
   }
 }
 
-const isHere = (url) => url.origin === location.origin && url.pathname === location.pathname;
 const isPlainClick = (event) => event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
 
 document.addEventListener('click', (event) => {
@@ -46,7 +55,7 @@ document.addEventListener('click', (event) => {
   const { href } = new URL(link.getAttribute('href'), location.href); // links of drawings have no `href` of this kind
   if (link.dataset.act !== undefined) {
     event.preventDefault();
-    openDialog(href, link);
+    acts().then(({ openDialog }) => openDialog(href, link)).catch(() => { location.href = href; });
   } else if (link.dataset.closeDialog !== undefined && link.closest('dialog')) {
     event.preventDefault();
     link.closest('dialog').close();
@@ -61,15 +70,20 @@ document.addEventListener('click', (event) => {
   }
 });
 
-const showTab = () => one('.tabs [aria-current]')?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
-showTab();
+async function showTab() {
+  one('.tabs [aria-current]')?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
+  if (one('[data-graph]')) import('./graph.js');
+  if (!one('[data-timeline]')) return;
+  timeline ??= await import('./timeline.js');
+  timeline.restart();
+}
 
 let lastLink = null;
 
 document.addEventListener('submit', (event) => {
   const form = event.target;
   if (form.dataset.actForm !== undefined) {
-    if (event.submitter?.formMethod !== 'get') { event.preventDefault(); post(form); }
+    if (event.submitter?.formMethod !== 'get') { event.preventDefault(); acts().then(({ post }) => post(form)); }
   } else if (page()?.contains(form) && form.method === 'get' && isHere(new URL(form.action))) {
     event.preventDefault();
     const url = new URL(form.action);
@@ -89,62 +103,6 @@ document.addEventListener('input', (event) => {
 });
 
 addEventListener('popstate', () => show(location.href).catch(() => location.reload()));
-
-// -- dialogs: the form of an act is fetched when it is asked for
-
-async function openDialog(url, opener) {
-  let dialog;
-  try {
-    dialog = await fetchFragment('dialog', url);
-  } catch {
-    location.href = url;
-    return;
-  }
-  one('#act')?.remove();
-  document.body.append(dialog);
-  dialog.addEventListener('close', () => { dialog.remove(); opener?.isConnected && opener.focus(); });
-  dialog.showModal();
-  (one('[aria-invalid=true], textarea, input:not([type=hidden]), select', dialog) ?? one('footer button', dialog))?.focus();
-}
-
-async function post(form) {
-  const answer = await fetch(form.action, {
-    method: 'POST', body: new URLSearchParams(new FormData(form)), headers: { 'x-holdwater-dialog': '1' },
-  }).catch(() => null);
-  if (answer?.status === 204) {
-    const target = new URL(answer.headers.get('location'), location.href);
-    if (isHere(target)) location.reload();
-    else location.href = target.href;
-    return;
-  }
-  const holder = document.createElement('template');
-  holder.innerHTML = (await answer?.text()) ?? '';
-  const fresh = one('form[data-act-form]', holder.content);
-  if (fresh) form.replaceWith(fresh);
-  else if (answer) form.submit();
-  else all('button', form).forEach((button) => { button.disabled = false; });
-  (one('[aria-invalid=true]', fresh ?? form) ?? one('[role=alert]', fresh ?? form))?.focus?.();
-  const wrong = fresh && one('[role=alert], .error', fresh);
-  if (wrong) say(wrong.textContent.trim());
-}
-
-document.addEventListener('change', async (event) => {
-  const choice = event.target.closest?.('[data-fork-from]');
-  if (!choice) return;
-  const url = new URL(choice.form.action);
-  url.searchParams.set('from', choice.value);
-  const fresh = await fetchFragment('dialog', url.href).catch(() => null);
-  const form = fresh && one('form[data-act-form]', fresh);
-  if (!form) return;
-  choice.form.replaceWith(form);
-  one('[data-fork-from]', form)?.focus();
-});
-
-// A command says what a form does as it came: it is hidden while a field that is no part of it differs.
-document.addEventListener('input', ({ target }) => {
-  const command = target.dataset?.noCommand !== undefined && one('.command', target.form);
-  if (command) command.hidden = target.value !== target.defaultValue;
-});
 
 // -- keyboard
 
@@ -178,64 +136,12 @@ document.addEventListener('pointerdown', (event) => {
   }, { once: true });
 });
 
-// -- the timeline: running bars grow; a drag on the axis zooms
-
-let openBars = null;
-
-function grow() {
-  const timeline = one('[data-timeline][data-speed]');
-  if (!timeline || document.hidden) return;
-  const line = one('[data-now-line]', timeline);
-  const moved = Number(timeline.dataset.speed) * (performance.now() - shownAt) / 1000;
-  const now = Number(timeline.dataset.nowPercent) + moved;
-  if (now > 99.5) return void refresh();
-  openBars ??= all('rect[data-open], line[data-open]', timeline).map((bar) => [bar, parseFloat(bar.getAttribute('x') ?? bar.getAttribute('x1'))]);
-  for (const [bar, left] of openBars) {
-    if (bar.tagName === 'line') bar.setAttribute('x2', `${now}%`);
-    else bar.setAttribute('width', `${Math.max(0, now - left)}%`);
-  }
-  for (const name of ['x1', 'x2']) line?.setAttribute(name, `${now}%`);
-}
-setInterval(grow, 250);
-
-function instantAt(timeline, percent) {
-  const stretches = timeline.dataset.stretches.split(';').filter(Boolean).map((text) => text.split(',').map(Number));
-  const [start, end, left, right] = stretches.find(([, , , to]) => percent <= to) ?? stretches.at(-1);
-  return Math.round(start + (end - start) * Math.min(1, Math.max(0, (percent - left) / (right - left || 1))));
-}
-
-document.addEventListener('pointerdown', (event) => {
-  const axis = event.target.closest?.('[data-axis]');
-  if (!axis || event.button !== 0) return;
-  const box = axis.getBoundingClientRect(), timeline = axis.closest('[data-timeline]');
-  const at = (moved) => Math.min(100, Math.max(0, 100 * (moved.clientX - box.left) / box.width));
-  const from = at(event), shade = Object.assign(document.createElement('div'), { className: 'zoom' });
-  axis.setPointerCapture(event.pointerId);
-  const move = (moved) => {
-    const to = at(moved);
-    shade.style.left = `${Math.min(from, to)}%`;
-    shade.style.width = `${Math.abs(to - from)}%`;
-    axis.append(shade);
-  };
-  axis.addEventListener('pointermove', move);
-  axis.addEventListener('pointerup', (ended) => {
-    axis.removeEventListener('pointermove', move);
-    shade.remove();
-    const to = at(ended);
-    if (Math.abs(to - from) * box.width < 800) return;
-    const url = new URL(timeline.dataset.zoomUrl, location.href);
-    url.searchParams.set('from', instantAt(timeline, Math.min(from, to)));
-    url.searchParams.set('to', instantAt(timeline, Math.max(from, to)));
-    visit(url.href);
-  }, { once: true });
-});
-
 // -- live: what changes is fetched, at most ten times a second
 
 const AGAIN_MS = 1500;
 let later = 0;
 // A page that takes long to make is asked for less often: the server is to have three quarters of its time for others.
-const refresh = throttle(async () => {
+export const refresh = throttle(async () => {
   const asked = performance.now();
   await show(location.href);
   await new Promise((done) => setTimeout(done, 3 * (performance.now() - asked)));
@@ -249,14 +155,31 @@ let lively = false;
 
 if (one('[data-log]')) one('[data-log]').scrollTop = one('[data-log]').scrollHeight;
 
-const start = page();
-if (start?.dataset.running !== undefined && start.dataset.runStream) {
-  const url = new URL(start.dataset.runStream, location.href);
-  url.searchParams.set('after', start.dataset.seq);
-  url.searchParams.set('logs', 'true');
-  openStream(url.href, [...start.dataset.events.split(' '), 'log'], (name, data) => {
+// The run itself is followed while it goes on; when it has ended, hints say that it was tried again elsewhere.
+let followed = null, unfollow = () => {};
+
+function follow() {
+  if (!page()?.dataset.runStream) return;
+  const { running, runStream, hints, seq, events, run } = page().dataset, isRunning = running !== undefined;
+  if (followed === isRunning) return;
+  unfollow();
+  followed = isRunning;
+  if (!isRunning) {
+    let heard = false;
+    unfollow = openStream(hints, ['run'], (name, { id }) => {
+      if (name === 'run' ? id === run : heard && name === 'resync') refresh();
+      heard = true;
+      html.dataset.follows = 'hints';
+    }, { isQuiet: true });
+    return;
+  }
+  unfollow = openStream(`${runStream}?after=${seq}&logs=true`, [...events.split(' '), 'log'], (name, data) => {
     if (name === 'log' && data.task_name !== one('[data-panel]')?.dataset.panel) return;
     lively = name !== 'beat'; // a beat is a time to look whether its runner still lives
     refresh();
   });
 }
+
+showTab();
+follow();
+if (one('main [data-act-form]')) acts();

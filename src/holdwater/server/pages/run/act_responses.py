@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import Request, Response
+from starlette.datastructures import FormData
 
 from holdwater.errors import HoldwaterError
 from holdwater.runs.info import RunInfo
@@ -49,6 +50,16 @@ def form_response(
         # 200 also for a refusal: the module shows it, and a browser would log another status as an error of the page
         return render_fragment(request, "run/act_dialog.html", tenant, **shown)
     return render(request, "run/act.html", tenant, status_code=status, **shown)
+
+
+def wants_command(form: FormData) -> bool:
+    """Return True if nothing is to be done: the module of the page asks for the command line of a form's fields."""
+    return form.get("only") == "command"
+
+
+def command_response(request: Request, tenant: TenantDatabase, command: str) -> Response:
+    """Show a command line; an empty one where none does the same."""
+    return render_fragment(request, "run/act_command.html", tenant, command=command)
 
 
 def success_response(request: Request, tenant: TenantDatabase, path: str, notice: Notice) -> Response:

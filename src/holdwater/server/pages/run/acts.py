@@ -17,7 +17,7 @@ from holdwater.operations.runs import count_runs
 from holdwater.server.command_lines import command_line
 from holdwater.server.form_posts import PostedForm
 from holdwater.server.notices import Notice
-from holdwater.server.pages.run.act_responses import form_response, success_response
+from holdwater.server.pages.run.act_responses import command_response, form_response, success_response, wants_command
 from holdwater.server.pages.run.act_texts import SUBMITS, TITLES, Verb, describe_act, pickup_hint, result_text
 from holdwater.server.pages.run.shown_run import ShownRun
 from holdwater.server.run_paths import RunId, encode_run_id
@@ -43,7 +43,10 @@ def _add_routes(verb: Verb) -> None:
 
     @router.post(f"/runs/{{run_id}}/{verb}")
     def act(request: Request, tenant: Tenant, run_id: RunId, form: PostedForm) -> Response:
-        return _act(request, tenant, run_id, verb, str(form.get("reason", "")).strip())
+        reason = str(form.get("reason", "")).strip()
+        if wants_command(form):
+            return command_response(request, tenant, _command(tenant, run_id, verb, reason))
+        return _act(request, tenant, run_id, verb, reason)
 
 
 for each in TITLES:
@@ -99,6 +102,10 @@ def _form(
         "submit": SUBMITS[verb],
         "is_dangerous": verb == "cancel",
         "reason": reason,
-        "command": command_line(tenant, "runs", verb, run_id, *(("--reason", reason) if reason else ())),
+        "command": _command(tenant, run_id, verb, reason),
     }
     return form_response(request, tenant, run.view.info, "act_fields", values, is_dialog=is_dialog, error=error)
+
+
+def _command(tenant: TenantDatabase, run_id: str, verb: Verb, reason: str) -> str:
+    return command_line(tenant, "runs", verb, run_id, *(("--reason", reason) if reason else ()))

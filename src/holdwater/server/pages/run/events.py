@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from holdwater.events.run_events import NodeEvent, RunEvent
 from holdwater.model.time import Micros
+from holdwater.server.presentation import short_error
 
 PAGE_EVENTS: Final = 200
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
@@ -164,8 +165,11 @@ _KINDS: Final = (
 
 
 def _detail(event: RunEvent) -> str:
-    """Return the fields of an event that are not at their default, as `name=value`."""
-    parts = [_field_text(name, value) for name, value in event.to_dict().items() if name not in _NOT_DETAILS]
+    """Return the fields of an event that are not at their default, as `name: value`; none that its error says, too."""
+    fields = event.to_dict()
+    error = str(fields.get("error") or "")
+    said = {name for name in ("category", "node_error") if str(fields.get(name) or "\0") in error}
+    parts = [_field_text(name, value) for name, value in fields.items() if name not in _NOT_DETAILS | said]
     text = "  ".join([part for part in parts if part])
     return text if len(text) <= MAX_DETAIL_CHARACTERS else f"{text[: MAX_DETAIL_CHARACTERS - 1]}…"
 
@@ -180,4 +184,6 @@ def _field_text(name: str, value: Any) -> str:
     if value is True:
         return name.replace("_", " ")
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"{name.replace('_', ' ')}: {text}" if name not in ("error", "reason") else text
+    if name == "error":
+        return short_error(text)
+    return text if name == "reason" else f"{name.replace('_', ' ')}: {text}"

@@ -14,7 +14,7 @@ from holdwater.server.command_lines import command_line
 from holdwater.server.form_posts import PostedForm
 from holdwater.server.forms.json_text import read_json, write_json
 from holdwater.server.notices import Notice
-from holdwater.server.pages.run.act_responses import form_response, success_response
+from holdwater.server.pages.run.act_responses import command_response, form_response, success_response, wants_command
 from holdwater.server.pages.run.act_texts import describe_fork, pickup_hint
 from holdwater.server.pages.run.acts import AUTHOR, PICKUP_WAIT_SECONDS
 from holdwater.server.pages.run.shown_run import ShownRun
@@ -26,6 +26,7 @@ router = APIRouter()
 
 MAX_CHOICES: Final = 300
 """of a list of tasks; a run of more has a field for the name"""
+MAX_COMMAND_CHARACTERS: Final = 8_000
 
 
 @router.get("/runs/{run_id}/fork")
@@ -43,6 +44,8 @@ def fork(request: Request, tenant: Tenant, run_id: RunId, form: PostedForm) -> R
     from_task = str(form.get("from", ""))
     texts = {name: str(form.get(name, "")) for name in ("values", "shown")}
     edits, invalid = _read_edits(run, from_task, texts)
+    if wants_command(form):
+        return command_response(request, tenant, _command(tenant, run, from_task, texts))
     if edits is None:
         values = _posted_values(tenant, run, from_task, texts) | {"is_invalid": True, "values_error": invalid}
         return form_response(request, tenant, run.view.info, "fork_fields", values)
@@ -85,10 +88,21 @@ def _form_values(tenant: TenantDatabase, run: ShownRun, from_task: str | None) -
 
 
 def _posted_values(tenant: TenantDatabase, run: ShownRun, from_task: str, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Build what the template sees of a form that was posted.  The command takes values over: it is for no others."""
-    values = _form_values(tenant, run, from_task)
-    is_edited = texts["values"].split() != values["values_text"].split()
-    return values | {"values_text": texts["values"], "command": "" if is_edited else values["command"]}
+    """Build what the template sees of a form that was posted."""
+    command = _command(tenant, run, from_task, texts)
+    return _form_values(tenant, run, from_task) | {"values_text": texts["values"], "command": command}
+
+
+def _command(tenant: TenantDatabase, run: ShownRun, from_task: str, texts: Mapping[str, str]) -> str:
+    """Return the command line of a fork with these values; "" for values that cannot be, or are too long for one."""
+    edits, _ = _read_edits(run, from_task, texts)
+    if edits is None:
+        return ""
+    edited = read_json(texts["values"] or "{}")
+    sets = [word for name in edits.values for word in ("--set", f"{name}={write_json(edited[name])}")]
+    unset = [word for name in edits.removed for word in ("--unset", name)]
+    text = command_line(tenant, "runs", "fork", run.view.id, "--from", from_task, *sets, *unset)
+    return text if len(text) <= MAX_COMMAND_CHARACTERS else ""
 
 
 def _read_edits(run: ShownRun, from_task: str, texts: Mapping[str, str]) -> tuple[ValueEdits | None, str]:

@@ -56,7 +56,8 @@ class Header:
     `elapsed_from`, `elapsed_to`: between which instants it was under way; the latter None while it goes on.
     `is_live`: it may change by itself.  `done`, `total`: nodes of which nothing more is to come, and all.
     `counts`: nodes by state.  `acts`: what may be done with it.  `next_failed`: the failed node after the selected one.
-    `question`: pause id of the first open question, if an answer is all that the run waits for.
+    `question`: pause id of the first open question, if an answer is all that the run waits for; `asking_node`: the node
+    that asks it, None if that is in a child run.
     """
 
     run: RunInfo
@@ -73,6 +74,7 @@ class Header:
     acts: tuple[str, ...]
     next_failed: str | None
     question: str | None
+    asking_node: str | None
 
     @property
     def progress_parts(self) -> tuple[ProgressPart, ...]:
@@ -112,6 +114,7 @@ def build_header(shown: ShownRun, selected: str | None = None) -> Header:
         _acts(view),
         shown.next_failed(selected),
         view.pauses[0].pause_id if is_asked else None,
+        view.pauses[0].name if is_asked and view.pauses[0].asking_run_id == view.id else None,
     )
 
 

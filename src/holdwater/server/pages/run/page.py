@@ -12,6 +12,7 @@ from holdwater.events.run_events import EVENT_TYPES
 from holdwater.model.records import RunFilter
 from holdwater.model.time import Micros
 from holdwater.operations.runs import count_runs, find_run
+from holdwater.server.pages.run.answer import question_form
 from holdwater.server.pages.run.children import build_child_table
 from holdwater.server.pages.run.context import MOMENTS, build_data_tab
 from holdwater.server.pages.run.doctor import diagnose
@@ -112,6 +113,7 @@ def _page_values(tenant: TenantDatabase, run_id: str, links: PageLinks, *, is_fr
         "panel": panel,
         "log": log,
         "missing_node": missing,
+        "question_form": None if panel is None or panel.question is None else question_form(panel.question),
         "marks": run.marks,
         "event_names": EVENT_NAMES,
         "tab": _tab_values(tenant, run, links, is_fragment),

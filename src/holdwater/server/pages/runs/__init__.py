@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from holdwater.server.pages.runs import bulk, page, views
+from holdwater.server.pages.runs import bulk, columns, page, views
 
 router = APIRouter()
-for part in (bulk, views, page):
+for part in (bulk, columns, views, page):
     router.include_router(part.router)

@@ -40,13 +40,13 @@ _DONE: Final[dict[BulkVerb, str]] = {
 def act_on_runs(request: Request, tenant: Tenant, worker: Worker, posted: PostedForm) -> Response:
     """Do something to the selected runs, or to all that match the query the form was shown with."""
     query = RunsQuery.of(QueryParams(parse_qsl(str(posted.get("query", "")))))
-    verb = str(posted.get("verb", ""))  # each act has a dialog, with a scope and a reason of its own
+    verb = str(posted.get("verb", ""))  # each act has a dialog, with a reason of its own
     reason = str(posted.get(f"reason-{verb}", ""))[:MAX_REASON_CHARACTERS].strip()
 
     def act() -> Notice:
         if verb not in get_args(BulkVerb):
             raise InvalidArgument(f"{verb!r} cannot be done to runs")
-        if posted.get(f"scope-{verb}") == "matching":
+        if posted.get("scope") == "matching":
             selection = SelectedRuns(which=run_filter(query, tenant.database.clock.now()))
         else:
             selection = SelectedRuns(tuple([one for one in posted.getlist("run") if isinstance(one, str)]))

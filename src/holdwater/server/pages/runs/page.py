@@ -17,6 +17,7 @@ from holdwater.model.time import Micros
 from holdwater.operations.runs import RunPage, count_runs, page_runs
 from holdwater.server.acts import page_url
 from holdwater.server.command_lines import command_line
+from holdwater.server.pages.runs.columns import COLUMNS, DEFAULT_COLUMNS, columns_of
 from holdwater.server.pages.runs.filters import run_filter
 from holdwater.server.pages.runs.histogram import build_histogram
 from holdwater.server.pages.runs.query import EVERYTHING, STATUSES, WINDOW_NAMES, RunsQuery
@@ -37,13 +38,16 @@ def runs_page(request: Request, tenant: Tenant, cursor: str = "", fragment: str 
     if view is not None and not request.url.query:
         return RedirectResponse(page_url(request, tenant, f"/runs?{view.query or urlencode([EVERYTHING])}"))
     query, now = RunsQuery.of(request.query_params), tenant.database.clock.now()
-    commands = {"list": _list_command(tenant, query)}
+    commands, chosen = {"list": _list_command(tenant, query)}, columns_of(request)
     values: dict[str, Any] = {
         "section": "runs",
         "query": query,
         "cursor": cursor,
         "elapsed": elapsed_seconds,
         "commands": commands,
+        "columns": DEFAULT_COLUMNS if chosen is None else chosen,
+        "are_chosen": chosen is not None,
+        "all_columns": COLUMNS,
     }
     try:
         which = run_filter(query, now)
@@ -66,7 +70,6 @@ def runs_page(request: Request, tenant: Tenant, cursor: str = "", fragment: str 
         views=views,
         view=next((one for one in views if one.query == query_string), None),
         query_string=query_string,
-        total_text=_total_text(query, found["counts"]),
         origins=ORIGINS,
         windows=WINDOW_NAMES,
     )
@@ -80,8 +83,10 @@ def _page_of(tenant: TenantDatabase, which: RunFilter, cursor: str) -> dict[str,
 def _summary(tenant: TenantDatabase, which: RunFilter, query: RunsQuery, now: Micros) -> dict[str, Any]:
     runs = tenant.database.runs
     counts = count_runs(runs, replace(which, statuses=(), excluded_statuses=()))
+    shown = {status: counts.get(status, CappedCount(0)) for status in STATUSES}
     return {
-        "counts": {status: counts.get(status, CappedCount(0)) for status in STATUSES},
+        "counts": shown,
+        "total_text": _total_text(query, shown),
         "histogram": build_histogram(runs, which, query, now),
     }
 
@@ -89,6 +94,7 @@ def _summary(tenant: TenantDatabase, which: RunFilter, query: RunsQuery, now: Mi
 _NOTHING: Final[dict[str, Any]] = {
     "page": RunPage((), None, None, None),
     "counts": {},
+    "total_text": "0",
     "histogram": None,
 }
 """of a page whose filter cannot be"""
