@@ -453,6 +453,55 @@ def test_a_cluster_of_its_own_is_killed_and_started_again(
         assert not Path(f"/proc/{pid}").exists() or _state_of(pid) == "Z"
 
 
+TWO_NODES_SCRIPT = """
+import os, sys
+os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled")
+said = os.dup(1)
+os.dup2(2, 1)
+from ray.cluster_utils import Cluster
+common = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
+cluster = Cluster(initialize_head=True, head_node_args=common)
+node = cluster.add_node(num_cpus=1, resources={"gadget": 1}, object_store_memory=100 << 20)
+os.write(said, cluster.address.encode() + b"\\n")
+sys.stdin.readline()
+cluster.remove_node(node, allow_graceful=False)
+sys.stdin.readline()
+cluster.shutdown()
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_a_node_is_lost(open_runner: Open, define: Define, wire: NamedPipe) -> None:
+    """What ran there is lost; what waits for such a node is told that there is none, if it is tried again."""
+    command = [sys.executable, "-c", TWO_NODES_SCRIPT]
+    said = wire.path
+
+    def body(context: Context) -> None:
+        write_line(said, os.getpid())
+        signal.pause()
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster:
+        assert cluster.stdin is not None
+        assert cluster.stdout is not None
+        executor = RayExecutor(address=cluster.stdout.readline().strip(), connect_timeout_seconds=START_SECONDS)
+        runner = open_runner(executors={"ray": executor}, routing=Router([("**", "ray", {"gadget": 1})]))
+        options = {"retry_attempts": 2, "retry_delay_ms": 1}
+        handle = runner.submit(define("w", ("a", body, options), ("b", body, options)))
+        read_line(wire)
+        cluster.stdin.write("remove\n")
+        cluster.stdin.flush()
+        result = handle.result(START_SECONDS)
+        assert all("gadget=1, which none of the 1 nodes" in str(t.error_message) for t in result.task_results)
+        kinds = [e.event.kind for e in result._run.journal if isinstance(e.event, Failed)]
+        assert sorted(kinds) in (
+            ["CRASHED"] * 2 + ["ResourcesUnavailable"] * 2,
+            ["CRASHED"] + ["ResourcesUnavailable"] * 3,
+        )
+        runner.shutdown()
+        cluster.stdin.close()
+
+
 def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import socket
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -16,7 +19,9 @@ from holdwater.model.registry import registry
 from holdwater.runtime.executors.ray import frames
 from holdwater.runtime.executors.ray.driver_process import StoredBlobs
 from holdwater.runtime.executors.ray.nodes import Nodes
+from holdwater.runtime.executors.ray.worker_connections import TOKEN_BYTES, WorkerConnections
 from tests.suite.effort import property_test
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -44,6 +49,13 @@ def test_a_missing_package_is_told_when_the_runner_is_made(monkeypatch: pytest.M
     config = DefaultRunnerConfig(executors={"ray": RayExecutor()})
     with pytest.raises(ConfigError, match=r"executor 'ray' needs the package ray.*\n.*holdwater\[ray\]"):
         DefaultRunner("memory://", config=config)
+
+
+def test_an_address_of_the_environment_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(ConfigError, match="RAY_ADDRESS 'ray://head:10001' is one of Ray Client"):
+        RayExecutor().open("ray")
 
 
 def test_resources_of_rules() -> None:
@@ -116,7 +128,8 @@ class FakeRay:
 
     def nodes(self) -> list[dict[str, Any]]:
         self.reads += 1
-        return [{"Alive": True, "Resources": node} for node in self.known] + [{"Alive": False, "Resources": {"GPU": 8}}]
+        alive = [{"NodeID": str(k), "Alive": True, "Resources": node} for k, node in enumerate(self.known)]
+        return [*alive, {"NodeID": "dead", "Alive": False, "Resources": {"GPU": 8.0}}]
 
 
 def test_a_request_that_no_node_can_fulfil() -> None:
@@ -129,5 +142,30 @@ def test_a_request_that_no_node_can_fulfil() -> None:
         "num_cpus=4, num_gpus=1, which none of the 2 nodes of the cluster has; the most on one: num_cpus=4, num_gpus=1"
     )
     assert nodes.misfit({"num_cpus": 0, "scanner": 1}) is not None
+    assert [nodes.is_alive(name) for name in ("1", "dead")] == [True, False]
     ray.known.append({"CPU": 1.0, "scanner": 1.0})  # the cluster has grown
     assert nodes.misfit({"num_cpus": 0, "scanner": 1}) is None
+
+
+def connect(connections: WorkerConnections, token: bytes) -> socket.socket:
+    sock = socket.create_connection(connections.address)
+    sock.sendall(token)
+    return sock
+
+
+def test_a_connection_without_the_token_is_closed_and_one_that_sends_nonsense_too() -> None:
+    taken: SimpleQueue[Any] = SimpleQueue()
+    gone: SimpleQueue[Any] = SimpleQueue()
+    connections = WorkerConnections("127.0.0.1", lambda connection, message, blobs: taken.put(message), gone.put)
+    with connect(connections, bytes(TOKEN_BYTES)) as stranger:
+        stranger.sendall(message_framing.pack_frame(["begun", 1, ""]))
+        stranger.settimeout(SIGNAL_TIMEOUT_SECONDS)
+        with contextlib.suppress(ConnectionResetError):
+            assert stranger.recv(1) == b""
+    gone.get(timeout=SIGNAL_TIMEOUT_SECONDS)
+    with connect(connections, connections.token) as worker:
+        worker.sendall(message_framing.pack_frame(["begun", 2, ""]))
+        assert taken.get(timeout=SIGNAL_TIMEOUT_SECONDS) == ["begun", 2, ""]
+        worker.sendall(b"\xff" * 100)
+        gone.get(timeout=SIGNAL_TIMEOUT_SECONDS)
+    assert taken.empty()

@@ -52,7 +52,7 @@ class RayExecutor:
         validation.check_seconds("connect_timeout_seconds", self.connect_timeout_seconds)
         object.__setattr__(self, "resources", check_resources("resources", self.resources))
         if self.address is not None:
-            _check_address(self.address)
+            _check_address("address", self.address)
         _check_init_options(self.init_options)
 
     def open(self, name: str) -> RayBackend:
@@ -62,8 +62,10 @@ class RayExecutor:
                 f"the executor {name!r} needs the package ray, which is not installed",
                 hint="pip install 'holdwater[ray]'",
             )
+        address = self.address or os.environ.get("RAY_ADDRESS") or LOCAL
+        _check_address("RAY_ADDRESS", address)
         options = DriverOptions(
-            address=self.address or os.environ.get("RAY_ADDRESS") or LOCAL,
+            address=address,
             init_options=dict(self.init_options),
             wait_for_nodes=self.wait_for_nodes,
             capture_output=self.capture_output,
@@ -73,11 +75,11 @@ class RayExecutor:
         return RayBackend(options, self.resources)
 
 
-def _check_address(address: Any) -> None:
-    validation.check_text("address", address, max_bytes=validation.MAX_NAME_BYTES, error_class=ConfigError)
+def _check_address(label: str, address: Any) -> None:
+    validation.check_text(label, address, max_bytes=validation.MAX_NAME_BYTES, error_class=ConfigError)
     if address.startswith("ray://"):
         raise ConfigError(
-            f"address {address!r} is one of Ray Client, through which workers cannot reach the runner",
+            f"{label} {address!r} is one of Ray Client, through which workers cannot reach the runner",
             hint="run on a machine of the cluster, with address='auto'",
         )
 

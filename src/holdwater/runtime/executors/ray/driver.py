@@ -31,18 +31,19 @@ OUTPUT_SECONDS: Final = 1.0
 GONE_SECONDS: Final = 10.0
 """a call whose worker has hung up is lost after so long, if Ray does not say so before"""
 RECHECK_SECONDS: Final = 5.0
-"""interval at which calls that have not begun are looked at: their node may have been lost"""
+"""interval at which the nodes are looked at while there are calls: Ray does not tell of every one that is lost"""
 
 
 class CallState:
     """A call under way.  `end`: its last message, kept until its output is complete."""
 
-    __slots__ = ("connection", "end", "has_begun", "ref", "resources", "said_all", "timer")
+    __slots__ = ("connection", "end", "has_begun", "node_id", "ref", "resources", "said_all", "timer")
 
     def __init__(self, resources: dict[str, float]) -> None:
         self.resources = resources
         self.ref: Any = None
         self.connection: Any = None
+        self.node_id = ""
         self.has_begun = self.said_all = False
         self.end: tuple[str, bytes] | None = None
         self.timer: threading.Timer | None = None
@@ -58,13 +59,12 @@ class RayDriver:
         self._calls: dict[int, CallState] = {}
         self._halted: dict[int, str] = {}
         self._refs: dict[str, Any] = {}
-        self._nodes = None if wait_for_nodes else Nodes(ray)
+        self._nodes, self._wait_for_nodes = Nodes(ray), wait_for_nodes
         # Ray must never run a function again by itself: attempts are counted by the runner
         self._execute = ray.remote(max_retries=0, max_calls=0)(execute_call)
         self._workers = WorkerConnections(ray.util.get_node_ip_address(), self._on_worker_message, self._on_worker_gone)
         self._capture_output = capture_output
-        if self._nodes is not None:
-            threading.Thread(target=self._recheck_waiting, name="holdwater-waiting", daemon=True).start()
+        threading.Thread(target=self._check_nodes, name="holdwater-nodes", daemon=True).start()
 
     def take(self, message: list[Any], blobs: list[bytes]) -> None:
         """Carry out a message of the runner."""
@@ -106,7 +106,7 @@ class RayDriver:
         code_keys: list[str],
         parts: list[Any],
     ) -> None:
-        text = None if self._nodes is None else self._nodes.misfit(resources)
+        text = None if self._wait_for_nodes else self._nodes.misfit(resources)
         if text is not None:
             self.send(["infeasible", number], text.encode())
             return
@@ -165,16 +165,16 @@ class RayDriver:
     def _on_worker_message(self, connection: Any, message: Any, blobs: list[bytes]) -> None:
         """Pass on what a task function says; `begun` binds its call to the connection."""
         match message:
-            case ["begun", int(number)]:
+            case ["begun", int(number), str(node_id)]:
                 with self._lock:
                     call = self._calls.get(number)
                     if call is None or call.connection is not None:
                         return
-                    call.connection, call.has_begun = connection, True
+                    call.connection, call.node_id, call.has_begun = connection, node_id, True
                     reason = self._halted.get(number)
                 if reason is not None:
                     connection.send(["halt", number, reason])
-                self.send(message)
+                self.send(["begun", number])
             case ["end", int(number)]:
                 self._end_output(connection, number)
             case ["log", int(number), str(), str()] | ["output", int(number), "stdout" | "stderr"]:
@@ -213,7 +213,7 @@ class RayDriver:
         """End a call that has no end yet, and have Ray forget it."""
         with self._lock:
             call = self._calls.get(number)
-            if call is None or call.end is not None:
+            if call is None or call.end is not None or call.ref is None:
                 return
             call.end = (kind, text.encode("utf-8", "replace"))
         self._ray.cancel(call.ref, force=True)
@@ -230,19 +230,25 @@ class RayDriver:
         if call is not None and call.connection is not None:
             call.connection.send(message)
 
-    # -- calls that wait for a place
+    # -- nodes
 
-    def _recheck_waiting(self) -> None:
-        """End calls that wait for a node the cluster no longer has."""
+    def _check_nodes(self) -> None:
+        """End calls on nodes that are lost, and calls that wait for a node the cluster no longer has."""
         pause = threading.Event()
         while not pause.wait(RECHECK_SECONDS):
-            assert self._nodes is not None
             with self._lock:
-                waiting = {n: call for n, call in self._calls.items() if not call.has_begun and call.end is None}
-            for number, call in waiting.items():
-                text = self._nodes.misfit(call.resources)
-                if text is not None:
-                    self._give_up(number, "infeasible", text)
+                open_calls = {number: call for number, call in self._calls.items() if call.end is None}
+            if not open_calls:
+                continue
+            self._nodes.refresh()
+            for number, call in open_calls.items():
+                if call.has_begun:
+                    if not self._nodes.is_alive(call.node_id):
+                        self._give_up(number, "lost", "its node is lost")
+                elif not self._wait_for_nodes:
+                    text = self._nodes.misfit(call.resources)
+                    if text is not None:
+                        self._give_up(number, "infeasible", text)
 
     # -- the runner
 

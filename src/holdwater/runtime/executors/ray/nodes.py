@@ -6,6 +6,8 @@ import threading
 import time
 from typing import Any, Final
 
+from holdwater.model.resources import Resources
+
 CACHE_SECONDS: Final = 5.0
 """age up to which what is known of the nodes is taken as it is"""
 _RAY_NAMES: Final = {"num_cpus": "CPU", "num_gpus": "GPU"}
@@ -18,24 +20,36 @@ class Nodes:
         self._ray = ray
         self._lock = threading.Lock()
         self._read_at = 0.0
-        self._nodes: list[dict[str, float]] = []
+        self._nodes: dict[str, Resources] = {}
 
-    def misfit(self, resources: dict[str, float]) -> str | None:
+    def refresh(self) -> None:
+        """Ask the cluster for its nodes."""
+        with self._lock:
+            self._read()
+
+    def is_alive(self, node_id: str) -> bool:
+        """Return True if the node was there when the nodes were last asked for."""
+        return node_id in self._nodes
+
+    def misfit(self, resources: Resources) -> str | None:
         """Say what is asked for and what there is, if no node could ever give it; None if one could."""
         with self._lock:
             if not self._fits(resources) or time.monotonic() - self._read_at > CACHE_SECONDS:
-                self._nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-                self._read_at = time.monotonic()
-            if self._fits(resources):
-                return None
-            return _describe(resources, self._nodes)
+                self._read()
+            return None if self._fits(resources) else _describe(resources, list(self._nodes.values()))
 
-    def _fits(self, resources: dict[str, float]) -> bool:
+    def _read(self) -> None:
+        self._nodes = {node["NodeID"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]}
+        self._read_at = time.monotonic()
+
+    def _fits(self, resources: Resources) -> bool:
         wanted = {_RAY_NAMES.get(name, name): amount for name, amount in {"num_cpus": 1, **resources}.items()}
-        return any([all([node.get(name, 0.0) >= amount for name, amount in wanted.items()]) for node in self._nodes])
+        return any(
+            [all([node.get(name, 0.0) >= amount for name, amount in wanted.items()]) for node in self._nodes.values()]
+        )
 
 
-def _describe(resources: dict[str, float], nodes: list[dict[str, float]]) -> str:
+def _describe(resources: Resources, nodes: list[Resources]) -> str:
     wanted = ", ".join([f"{name}={amount:g}" for name, amount in resources.items()])
     largest = []
     for name in resources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import socket
@@ -69,7 +70,7 @@ class WorkerSide(WorkerChannel):
     def run(self, number: int, payload: bytes, code: dict[str, bytes]) -> bytes:
         """Run a call, between `begun` and `end`."""
         self._number, self._handle, self._on_slot = number, None, None
-        self._send(["begun", number])
+        self._send(["begun", number, _node_id()])
         try:
             return run_call(payload, partial(_load_task, code), self)
         finally:
@@ -172,6 +173,13 @@ def _connect(address: tuple[str, int], token: bytes, capture_output: bool) -> Wo
                 log_info_records()
             connection = _connections[token] = WorkerSide(sock, sends_log=capture_output)
         return connection
+
+
+def _node_id() -> str:
+    """The node this worker is on, as the cluster calls it."""
+    ray: Any = importlib.import_module("ray")
+    node_id: str = ray.get_runtime_context().get_node_id()
+    return node_id
 
 
 def _load_task(code: dict[str, bytes]) -> Any:
