@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,15 @@ import pytest
 from holdwater import Context, DefaultRunner, RetryPolicy, TaskHandle
 from holdwater.errors import TaskCancelled
 from holdwater.executors import ExecutorBackend, RayExecutor, Router
+from holdwater.graphs import Graph, node, register_graph
 from holdwater.model.events import Failed
 from holdwater.model.registry import registry
 from holdwater.operations.databases import open_for_reading
 from holdwater.operations.logs import read_logs
 from holdwater.operations.verification import verify_database
-from holdwater.runtime.executors.processes import worker
-from holdwater.runtime.executors.ray import driver_process
+from holdwater.runtime.executors.processes.outbox import Outbox
 from holdwater.runtime.executors.ray.backend import RayBackend
+from holdwater.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
 from tests.engine.task_functions import FlakyError, exits, recurses_forever, write_line
 from tests.runtime.executors.test_processes import NamedPipe, WatchedProcess, go, wire
 from tests.suite.effort import LONG
@@ -116,6 +117,30 @@ def test_values_output_and_logs_come_back(runner: DefaultRunner, define: Define,
         lines = {(line.stream, line.text) for line in read_logs(database.runs, result.run_id).lines}
     assert {("stdout", "printed"), ("stderr", "an open line")} <= lines
     assert any("logged" in text for _, text in lines)
+
+
+def test_steps_nodes_of_graphs_and_child_runs(runner: DefaultRunner, define: Define) -> None:
+    def scale(ctx: WorkflowContext, config: dict[str, Any]) -> StepResult:
+        return StepResult.ok({"scaled": ctx.get_param("n") * 2, "pid": os.getpid()})
+
+    @node(output_name="y")
+    def double(x: int) -> int:
+        return 2 * x
+
+    @node(output_name="z")
+    def add(y: int, step: int = 1) -> int:
+        return y + step
+
+    def parent(context: Context, handle: TaskHandle) -> None:
+        context["steps"] = handle.execute("scaling", {"n": 4}).final_context["scale"]["scaled"]
+        context["graph"] = handle.execute("adding", {"x": 4}).final_context["z"]
+
+    register_workflow(Workflow("scaling", [Step.lambda_("scale", scale)]))
+    register_graph(Graph([double, add], name="adding"))
+    result = execute_task(runner, define, parent)
+    assert result.status == "Completed", result.error_message
+    assert (result.final_context["steps"], result.final_context["graph"]) == (8, 9)
+    assert runner.executor_metrics()["ray"].total_executed == 4
 
 
 @pytest.mark.parametrize(
@@ -317,13 +342,14 @@ def test_resources_that_no_node_has(runner: DefaultRunner, define: Define) -> No
 
 def test_a_large_value_is_sent_once(runner: DefaultRunner, define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
-    write_all = worker.write_all
+    write = Outbox.write
 
-    def count(fd: int, data: bytes) -> None:
-        written.append(len(data))
-        write_all(fd, data)
+    def count(self: Outbox, parts: Iterable[bytes]) -> None:
+        parts = list(parts)
+        written.extend(map(len, parts))
+        write(self, parts)
 
-    monkeypatch.setattr(driver_process, "write_all", count)
+    monkeypatch.setattr(Outbox, "write", count)
     rows: list[Any] = [(f"t{k}", lambda context, handle: {handle.task_id: len(context["big"])}, {}) for k in range(10)]
     result = runner.execute(define("w", *rows), {"big": "v" * 4_000_000})
     assert {result.final_context[name] for name, _, _ in rows} == {4_000_000}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,15 +15,17 @@ MAX_LEVEL_CHARS: Final = 100
 """of the name of a level of logging"""
 _LIMITS: Final = FrameLimits(MAX_MESSAGE_HEADER_BYTES, 1, MAX_ANSWER_BYTES + 2 * MAX_RESULT_HEADER_BYTES)
 _NONE: Final = type(None)
-_SHAPES: Final[dict[str, tuple[int, tuple[tuple[type, ...], ...]]]] = {
-    "done": (1, ()),
+Shapes = Mapping[str, tuple[int, tuple[tuple[type, ...], ...]]]
+"""kind of a message -> number of its parts, and the types of its fields after the number of the call"""
+FUNCTION_MESSAGES: Final[Shapes] = {
     "log": (1, ((str,), (str,))),
     "defer": (0, ()),
     "resume": (0, ((int, _NONE),)),
     "take": (0, ()),
     "child": (1, ((int,),)),
 }
-"""kind -> number of its parts, and the types of its fields after the number of the call"""
+"""what a function says while it runs"""
+WORKER_MESSAGES: Final[Shapes] = {"done": (1, ()), **FUNCTION_MESSAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,16 @@ class WorkerMessage:
     part: bytes
 
 
-def read_message(read_exactly: ReadExactly) -> WorkerMessage:
-    """Read the next message.  Raises BadAnswer for anything else; what `read_exactly` raises comes out."""
+def read_message(read_exactly: ReadExactly, shapes: Shapes = WORKER_MESSAGES) -> WorkerMessage:
+    """Read the next message, one of these shapes.  Raises BadAnswer for others; errors of `read_exactly` propagate."""
     data, parts = read_untrusted_frame(read_exactly, _LIMITS)
     kind: Any
     call_id: Any
     kind, call_id, *fields = data if type(data) is list and len(data) > 1 else (None, None)
-    count, types = _SHAPES.get(kind, (0, ())) if type(kind) is str else (0, ())
+    count, types = shapes.get(kind, (0, ())) if type(kind) is str else (0, ())
     allowed = (str,), (int,), *types
     if (
-        kind not in _SHAPES
+        kind not in shapes
         or len(parts) != count
         or len(fields) != len(types)
         or not all([type(field) in kinds for field, kinds in zip((kind, call_id, *fields), allowed)])

@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
@@ -18,11 +18,13 @@ from typing import Any, Final
 
 from holdwater.model import message_framing
 from holdwater.model.error_report import describe_error
+from holdwater.runtime.executors.processes.messages import WorkerMessage
 from holdwater.runtime.executors.processes.worker import read_exactly, write_all
+from holdwater.runtime.executors.ray.messages import NO_CALL, frame_of
 from holdwater.runtime.executors.ray.nodes import Nodes
 from holdwater.runtime.executors.ray.raylet import watch_raylet
 from holdwater.runtime.executors.ray.worker import execute_call
-from holdwater.runtime.executors.ray.worker_connections import WorkerConnections
+from holdwater.runtime.executors.ray.worker_connections import WorkerConnection, WorkerConnections
 
 EXIT_SECONDS: Final = 10.0
 """time that disconnecting, and ending a cluster of its own, may take when the runner is gone"""
@@ -42,7 +44,7 @@ class CallState:
     def __init__(self, resources: dict[str, float]) -> None:
         self.resources = resources
         self.ref: Any = None
-        self.connection: Any = None
+        self.connection: WorkerConnection | None = None
         self.node_id = ""
         self.has_begun = self.said_all = False
         self.end: tuple[str, bytes] | None = None
@@ -81,8 +83,8 @@ class RayDriver:
                 self._submit(number, name, resources, payload_count, code_keys, parts)
             case ["halt", number, reason]:
                 self._halt(number, reason)
-            case ["slot", number]:
-                self._tell_worker(number, ["slot", number])
+            case ["slot" | "child", number, _]:
+                self._tell_worker(number, message, blobs)
             case ["kill", number]:
                 call = self._calls.get(number)
                 if call is not None:
@@ -108,7 +110,7 @@ class RayDriver:
     ) -> None:
         text = None if self._wait_for_nodes else self._nodes.misfit(resources)
         if text is not None:
-            self.send(["infeasible", number], text.encode())
+            self.send("infeasible", number, text.encode())
             return
         call = self._calls[number] = CallState(resources)  # its worker may say something at once
         common = (self._workers.address, self._workers.token, number, self._capture_output, payload_count, code_keys)
@@ -158,39 +160,35 @@ class RayDriver:
         if call.timer is not None:
             call.timer.cancel()
         kind, blob = call.end
-        self.send([kind, number], blob)
+        self.send(kind, number, blob)
 
     # -- workers
 
-    def _on_worker_message(self, connection: Any, message: Any, blobs: list[bytes]) -> None:
-        """Pass on what a task function says; `begun` binds its call to the connection."""
-        match message:
-            case ["begun", int(number), str(node_id)]:
-                with self._lock:
-                    call = self._calls.get(number)
-                    if call is None or call.connection is not None:
-                        return
-                    call.connection, call.node_id, call.has_begun = connection, node_id, True
-                    reason = self._halted.get(number)
-                if reason is not None:
-                    connection.send(["halt", number, reason])
-                self.send(["begun", number])
-            case ["end", int(number)]:
-                self._end_output(connection, number)
-            case ["log", int(number), str(), str()] | ["output", int(number), "stdout" | "stderr"]:
-                if self._is_of(connection, number) and len(blobs) == 1:
-                    self.send(message, *blobs)
-            case ["defer", int(number)] | ["resume", int(number), bool()]:
-                if self._is_of(connection, number):
-                    self.send(message)
-            case _:
-                raise ValueError(f"a worker said {str(message)[:80]}")
+    def _on_worker_message(self, connection: WorkerConnection, message: WorkerMessage) -> None:
+        """Pass on what a function says; `begun` binds its call to the connection."""
+        if message.kind == "begun":
+            self._begin(connection, message.call_id, message.fields[0])
+        elif message.kind == "end":
+            self._end_output(connection, message.call_id)
+        elif self._is_of(connection, message.call_id):
+            self._write(frame_of(message))
 
-    def _is_of(self, connection: Any, number: int) -> bool:
+    def _begin(self, connection: WorkerConnection, number: int, node_id: str) -> None:
+        with self._lock:
+            call = self._calls.get(number)
+            if call is None or call.connection is not None:
+                return
+            call.connection, call.node_id, call.has_begun = connection, node_id, True
+            reason = self._halted.get(number)
+        if reason is not None:
+            connection.send(["halt", number, reason])
+        self.send("begun", number)
+
+    def _is_of(self, connection: WorkerConnection, number: int) -> bool:
         call = self._calls.get(number)
         return call is not None and call.connection is connection
 
-    def _end_output(self, connection: Any, number: int) -> None:
+    def _end_output(self, connection: WorkerConnection, number: int) -> None:
         with self._lock:
             call = self._calls.get(number)
             if call is None or call.connection is not connection:
@@ -200,7 +198,7 @@ class RayDriver:
                 return
         self._finish(number)
 
-    def _on_worker_gone(self, connection: Any) -> None:
+    def _on_worker_gone(self, connection: WorkerConnection) -> None:
         with self._lock:
             numbers = [number for number, call in self._calls.items() if call.connection is connection]
         for number in numbers:
@@ -225,10 +223,10 @@ class RayDriver:
                 self._halted[number] = reason
         self._tell_worker(number, ["halt", number, reason])
 
-    def _tell_worker(self, number: int, message: list[Any]) -> None:
+    def _tell_worker(self, number: int, message: list[Any], blobs: Sequence[bytes] = ()) -> None:
         call = self._calls.get(number)
         if call is not None and call.connection is not None:
-            call.connection.send(message)
+            call.connection.send(message, *blobs)
 
     # -- nodes
 
@@ -252,11 +250,14 @@ class RayDriver:
 
     # -- the runner
 
-    def send(self, message: list[Any], *blobs: bytes) -> None:
+    def send(self, kind: str, number: int, *parts: bytes) -> None:
         """Send to the runner; ends this process if that is gone."""
+        self._write(message_framing.frame_parts([kind, number], *parts))
+
+    def _write(self, frame: list[bytes]) -> None:
         try:
             with self._write_lock:
-                for part in message_framing.frame_parts(message, *blobs):
+                for part in frame:
                     write_all(self._write_fd, part)
         except OSError:
             os._exit(1)
@@ -299,15 +300,15 @@ def main(write_fd: int) -> None:
     inbox: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_read_messages, args=(read_fd, inbox), name="holdwater-listen", daemon=True).start()
     (_, address, init_options, wait_for_nodes, capture_output), _ = inbox.get()
-    send: Callable[..., None] = partial(_send_once, write_fd)
     try:
         ray = connect(address, init_options)
         driver = RayDriver(ray, write_fd, wait_for_nodes=wait_for_nodes, capture_output=capture_output)
     except BaseException as error:  # noqa: BLE001 - SystemExit too
-        send(["unreachable"], describe_error(error).encode("utf-8", "replace"))
+        text = describe_error(error).encode("utf-8", "replace")
+        write_all(write_fd, message_framing.pack_frame(["unreachable", NO_CALL], text))
         return
-    watch_raylet(ray, partial(driver.send, ["gone"]))
-    driver.send(["ready"])
+    watch_raylet(ray, partial(driver.send, "gone", NO_CALL))
+    driver.send("ready", NO_CALL)
     try:
         while True:
             message, blobs = inbox.get()
@@ -321,7 +322,3 @@ def main(write_fd: int) -> None:
             with suppress(Exception):
                 stream.flush()
         os._exit(0)
-
-
-def _send_once(write_fd: int, message: list[Any], *blobs: bytes) -> None:
-    write_all(write_fd, message_framing.pack_frame(message, *blobs))

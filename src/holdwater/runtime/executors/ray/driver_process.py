@@ -13,19 +13,23 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 from weakref import WeakSet
 
-from holdwater.errors import DecodingError, ExecutorUnavailable, ResourcesUnavailable, WorkerCrashed
+from holdwater.errors import BadAnswer, ExecutorUnavailable, ResourcesUnavailable, WorkerCrashed
 from holdwater.model import message_framing
 from holdwater.model.resources import Resources
 from holdwater.runtime.executors.base import TaskInvocation
-from holdwater.runtime.executors.processes.worker import read_exactly, write_all
+from holdwater.runtime.executors.child_calls import unpack_request
+from holdwater.runtime.executors.processes.messages import MAX_LEVEL_CHARS, WorkerMessage, read_message
+from holdwater.runtime.executors.processes.outbox import Outbox
+from holdwater.runtime.executors.processes.worker import read_exactly
+from holdwater.runtime.executors.processes.worker_process import MAX_CHILD_REQUESTS
 from holdwater.runtime.executors.ray.frames import LARGE_BYTES, split_frame
+from holdwater.runtime.executors.ray.messages import DRIVER_MESSAGES
 from holdwater.runtime.future import Future
 
 SHUTDOWN_SECONDS: Final = 15.0
@@ -52,12 +56,13 @@ class DriverOptions:
 class Call:
     """One invocation handed over.  `is_unsent`: the process had ended before it had all of it."""
 
-    __slots__ = ("answer", "invocation", "is_unsent", "number")
+    __slots__ = ("answer", "child_requests", "invocation", "is_unsent", "number")
 
     def __init__(self, number: int, invocation: TaskInvocation) -> None:
         self.number, self.invocation = number, invocation
         self.answer: Future[bytes] = Future()
         self.is_unsent = False
+        self.child_requests: set[int] = set()
 
 
 class StoredBlobs:
@@ -96,32 +101,25 @@ class DriverProcess:
         self._stored = StoredBlobs(options.max_cached_bytes)
         self._is_closing = False
         self._end_reason = ""
+        calls_fd, write_fd = os.pipe()
         self._read_fd, answers_fd = os.pipe()
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _DRIVER_MAIN.format(answers_fd), json.dumps([sys.path, sys.argv])],
-                stdin=subprocess.PIPE,
+                stdin=calls_fd,
                 pass_fds=(answers_fd,),
                 process_group=0,  # not reached by Ctrl-C
             )
         except BaseException:
+            os.close(write_fd)
             os.close(self._read_fd)
             raise
         finally:
+            os.close(calls_fd)
             os.close(answers_fd)
-        assert self._process.stdin is not None
-        self._write_fd = self._process.stdin.fileno()
+        self._outbox = Outbox(write_fd, self._process.kill)
         _live_drivers.add(self)
-        with suppress(OSError):  # it has ended: the reader hears of it
-            self._write(
-                [
-                    "start",
-                    options.address,
-                    dict(options.init_options),
-                    options.wait_for_nodes,
-                    options.capture_output,
-                ]
-            )
+        self._send("start", options.address, dict(options.init_options), options.wait_for_nodes, options.capture_output)
         threading.Thread(target=self._read_messages, name="holdwater-ray", daemon=True).start()
 
     def wait_ready(self) -> None:
@@ -148,16 +146,16 @@ class DriverProcess:
                 call.answer.set_exception(_lost(invocation, "the connection to Ray has ended"))
                 return call
             self._calls[call.number], self._numbers[invocation] = call, call.number
-            new, dropped = self._stored.use(blobs)
             keys = [part if isinstance(part, str) else None for part in parts]
             inline = [part for part in parts if not isinstance(part, str)]
+            row = ["call", call.number, invocation.name, dict(resources), len(parts) - len(code_keys), code_keys, keys]
+            new, dropped = self._stored.use(blobs)
             try:
                 if new:
-                    self._write(["put", new], *[blobs[key] for key in new])
-                row = ["call", call.number, invocation.name, dict(resources), len(parts) - len(code_keys), code_keys]
-                self._write([*row, keys], *inline)
+                    self._outbox.write(message_framing.frame_parts(["put", new], *[blobs[key] for key in new]))
+                self._outbox.write(message_framing.frame_parts(row, *inline))
                 if dropped:
-                    self._write(["drop", dropped])
+                    self._outbox.write(message_framing.frame_parts(["drop", dropped]))
             except OSError:
                 call.is_unsent = True  # the reader ends the call
         invocation.on_cancel(lambda reason: self._send("halt", call.number, reason[:MAX_REASON_CHARS]))
@@ -181,68 +179,87 @@ class DriverProcess:
 
     def release(self) -> None:
         """In a fork of the runner: close the pipes, which must not keep the process alive."""
-        with suppress(OSError):
-            os.close(self._write_fd)
+        if not self.has_ended:
+            self._outbox.release()
             os.close(self._read_fd)
 
     # -- messages
 
     def _send(self, *message: object) -> None:
-        # short, and the process reads all the time: the caller is not held up
-        with suppress(OSError), self._write_lock:
-            if not self.has_ended:
-                self._write(list(message))
-
-    def _write(self, message: list[Any], *blobs: bytes) -> None:
-        for part in message_framing.frame_parts(message, *blobs):
-            write_all(self._write_fd, part)
+        """Send a short message; does not block."""
+        self._outbox.put(lambda: message_framing.frame_parts(list(message)))
 
     def _read_messages(self) -> None:
+        read = partial(read_exactly, self._read_fd)
         try:
             while True:
-                message, blobs = message_framing.read_frame(partial(read_exactly, self._read_fd))
-                self._take(message, blobs)
-        except (EOFError, OSError, DecodingError) as error:
+                self._take(read_message(read, DRIVER_MESSAGES))
+        except (EOFError, OSError, BadAnswer) as error:
             self._end(error)
 
-    def _take(self, message: Any, blobs: list[bytes]) -> None:
-        match message:
-            case ["ready"]:
+    def _take(self, message: WorkerMessage) -> None:
+        match message.kind:
+            case "ready":
                 self._ready.set_result(None)
-            case ["unreachable"]:
+            case "unreachable":
                 self._ready.set_exception(
-                    ExecutorUnavailable(f"Ray at {self._options.address!r} cannot be used: {_text(blobs)}")
+                    ExecutorUnavailable(f"Ray at {self._options.address!r} cannot be used: {_text(message)}")
                 )
-            case ["gone"]:
-                self._end_reason = _text(blobs)
-            case [str(kind), int(number), *rest]:
-                call = self._calls.get(number)
-                if call is not None:  # a thread that a task function left behind may still say something
-                    self._take_of_call(call, kind, rest, blobs)
+            case "gone":
+                self._end_reason = _text(message)
             case _:
-                raise DecodingError(f"the Ray driver said {str(message)[:80]}")
+                call = self._calls.get(message.call_id)
+                if call is not None:  # a thread that a function left behind may still say something
+                    self._take_of_call(call, message)
 
-    def _take_of_call(self, call: Call, kind: str, rest: list[Any], blobs: list[bytes]) -> None:
+    def _take_of_call(self, call: Call, message: WorkerMessage) -> None:
+        """Take a message about a call; one that is none ends the call."""
         invocation = call.invocation
-        match [kind, *rest]:
-            case ["begun"]:
+        match message.kind:
+            case "begun":
                 invocation.start_timeout()
-            case ["done"]:
+            case "done":
                 self._finish(call)
-                call.answer.set_result(blobs[0])
-            case ["lost" | "failed" | "infeasible" as end]:
+                call.answer.set_result(message.part)
+            case "lost" | "failed" | "infeasible" as end:
                 self._finish(call)
-                call.answer.set_exception(_END_ERRORS[end](invocation, _text(blobs)))
-            case ["log", level, logger]:
-                invocation.add_record(str(level), str(logger), _text(blobs))
-            case ["output", "stdout" | "stderr" as stream]:
-                invocation.add_output(stream, _text(blobs))
-            case ["defer"]:
+                call.answer.set_exception(_END_ERRORS[end](invocation, _text(message)))
+            case "log":
+                invocation.add_record(message.fields[0][:MAX_LEVEL_CHARS], message.fields[1], _text(message))
+            case "output":
+                invocation.add_output("stderr" if message.fields[0] == "stderr" else "stdout", _text(message))
+            case "defer":
                 invocation.release_slot()
-            case ["resume", waits]:
-                invocation.reacquire_slot((lambda: self._send("slot", call.number)) if waits else None)
+            case "resume":
+                invocation.reacquire_slot(self._slot_sender(call, message.fields[0]))
+            case "take":
+                invocation.take_slot_now()
             case _:
-                raise DecodingError(f"the Ray driver said {kind[:80]!r} of a call")
+                try:
+                    self._start_child_run(call, message.fields[0], message.part)
+                except BadAnswer as error:
+                    self.kill(invocation)
+                    self._finish(call)
+                    call.answer.set_exception(error)
+
+    def _slot_sender(self, call: Call, request: int | None) -> Callable[[], None] | None:
+        return None if request is None else lambda: self._send("slot", call.number, request)
+
+    def _start_child_run(self, call: Call, request: int, part: bytes) -> None:
+        """Start a child run, and send its result when it has ended.  Raises BadAnswer."""
+        if request in call.child_requests or len(call.child_requests) >= MAX_CHILD_REQUESTS:
+            raise BadAnswer(f"it asked for a child run twice as one, or for more than {MAX_CHILD_REQUESTS:,} at once")
+        call.child_requests.add(request)
+        future = call.invocation.start_child_run(unpack_request(part))
+
+        def make_parts() -> list[bytes]:
+            call.child_requests.discard(request)
+            if call.answer.done:
+                return []
+            answer = call.invocation.pack_child_answer(future)
+            return message_framing.frame_parts(["child", call.number, request], *answer)
+
+        future.add_done_callback(lambda _: self._outbox.put(make_parts))
 
     def _finish(self, call: Call) -> None:
         del self._calls[call.number]
@@ -255,14 +272,12 @@ class DriverProcess:
             self.has_ended = True
         self._process.kill()
         code = self._process.wait()
-        with suppress(OSError):
-            os.close(self._read_fd)
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+        self._outbox.close()
+        os.close(self._read_fd)
         _live_drivers.discard(self)
         said = f"it ended with exit code {code}" if code >= 0 else f"it was killed by {signal.Signals(-code).name}"
-        if isinstance(error, DecodingError):
-            said = f"it sent what is no message: {error}"
+        if isinstance(error, BadAnswer):
+            said = f"it sent what is no message: {error.message}"
         why = self._end_reason or f"the process that speaks with Ray is gone: {said}"
         if self._is_closing:
             why = "the executor was closed"
@@ -294,8 +309,8 @@ def _split_invocation(invocation: TaskInvocation) -> tuple[list[str | bytes], li
     return parts, code_keys, blobs
 
 
-def _text(blobs: list[bytes]) -> str:
-    return blobs[0].decode("utf-8", "replace") if blobs else ""
+def _text(message: WorkerMessage) -> str:
+    return message.part.decode("utf-8", "replace")
 
 
 def _lost(invocation: TaskInvocation, text: str) -> WorkerCrashed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import logging
 import os
 import socket
@@ -18,6 +19,7 @@ from holdwater.model.log_context import LogSink, OutputStream
 from holdwater.model.logs import MAX_ATTEMPT_BYTES
 from holdwater.runtime.executors.processes.channel import WorkerChannel, run_call, unpickle_code
 from holdwater.runtime.executors.processes.worker import read_exactly
+from holdwater.runtime.executors.processes.worker_children import WorkerChildren
 from holdwater.runtime.executors.processes.worker_log import WorkerLog
 from holdwater.runtime.executors.ray.worker_connections import keep_alive
 from holdwater.runtime.handle import TaskHandle
@@ -64,12 +66,15 @@ class WorkerSide(WorkerChannel):
         self._number = 0
         self._handle: TaskHandle | None = None
         self._cancel_request: tuple[int, str] = (0, "")
-        self._on_slot: Callable[[], None] | None = None
+        self._slot_numbers = itertools.count(1)
+        self._slot_requests: dict[int, Callable[[], None]] = {}
+        self._children: WorkerChildren | None = None
         threading.Thread(target=self._read_messages, name="holdwater-listen", daemon=True).start()
 
     def run(self, number: int, payload: bytes, code: dict[str, bytes]) -> bytes:
         """Run a call, between `begun` and `end`."""
-        self._number, self._handle, self._on_slot = number, None, None
+        self._number, self._handle, self._children = number, None, None
+        self._slot_requests.clear()
         self._send(["begun", number, _node_id()])
         try:
             return run_call(payload, partial(_load_task, code), self)
@@ -98,8 +103,21 @@ class WorkerSide(WorkerChannel):
         self._send(["defer", self._number])
 
     def reacquire_slot(self, call: Any, on_slot: Callable[[], None] | None) -> None:
-        self._on_slot = on_slot
-        self._send(["resume", self._number, on_slot is not None])
+        request = None
+        if on_slot is not None:
+            request = next(self._slot_numbers)
+            self._slot_requests[request] = on_slot
+        self._send(["resume", self._number, request])
+
+    def take_slot_now(self, call: Any) -> None:
+        self._send(["take", self._number])
+
+    def child_starter(self, main_module: str) -> WorkerChildren:
+        number = self._number
+        self._children = WorkerChildren(
+            lambda request, inputs: self._send(["child", number, request], inputs), main_module
+        )
+        return self._children
 
     # -- messages
 
@@ -119,14 +137,19 @@ class WorkerSide(WorkerChannel):
         read = partial(read_exactly, self._socket.fileno())
         with suppress(EOFError, OSError):
             while True:
-                match message_framing.read_frame(read)[0]:
-                    case ["halt", int(number), str(reason)]:
+                message, blobs = message_framing.read_frame(read)
+                match message:
+                    case ["halt", number, reason]:
                         self._cancel_request = (number, reason)
                         if number == self._number and self._handle is not None:
                             self._handle.request_cancel(reason)
-                    case ["slot", int(number)]:
-                        if number == self._number and self._on_slot is not None:
-                            self._on_slot()
+                    case ["slot", _, request]:
+                        on_slot = self._slot_requests.pop(request, None)
+                        if on_slot is not None:
+                            on_slot()
+                    case ["child", number, request]:
+                        if number == self._number and self._children is not None:
+                            self._children.deliver(request, blobs)
         os._exit(1)  # the runner is gone, and with it the use of this worker
 
 

@@ -9,11 +9,14 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from queue import SimpleQueue
 from typing import Any, Final
 
-from holdwater.errors import DecodingError
+from holdwater.errors import BadAnswer
 from holdwater.model import message_framing
+from holdwater.runtime.executors.processes.messages import WorkerMessage, read_message
 from holdwater.runtime.executors.processes.worker import read_exactly
+from holdwater.runtime.executors.ray.messages import RAY_WORKER_MESSAGES
 
 TOKEN_BYTES: Final = 32
 HELLO_SECONDS: Final = 10.0
@@ -24,16 +27,33 @@ KEEPALIVE_SECONDS: Final = 30
 
 
 class WorkerConnection:
-    """One worker."""
+    """One worker.  A thread of its own writes, as a worker may be in code that keeps it from reading."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.socket = sock
+        self._socket = sock
         self._lock = threading.Lock()
+        self._waiting: SimpleQueue[bytes | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
 
-    def send(self, message: list[Any]) -> None:
-        """Send a short message; one to a worker that is gone is lost with it."""
-        with suppress(OSError), self._lock:
-            self.socket.sendall(message_framing.pack_frame(message))
+    def send(self, message: list[Any], *blobs: bytes) -> None:
+        """Send a message; does not block, and one to a worker that is gone is lost with it."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._write_all, name="holdwater-outbox", daemon=True)
+                self._thread.start()
+        self._waiting.put(message_framing.pack_frame(message, *blobs))
+
+    def close(self) -> None:
+        """Hang up."""
+        with suppress(OSError):  # the other end is gone
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._waiting.put(None)
+        self._socket.close()
+
+    def _write_all(self) -> None:
+        with suppress(OSError):
+            while (frame := self._waiting.get()) is not None:
+                self._socket.sendall(frame)
 
 
 class WorkerConnections:
@@ -42,7 +62,7 @@ class WorkerConnections:
     def __init__(
         self,
         host: str,
-        on_message: Callable[[WorkerConnection, Any, list[bytes]], None],
+        on_message: Callable[[WorkerConnection, WorkerMessage], None],
         on_gone: Callable[[WorkerConnection], None],
     ) -> None:
         self.token: Final = secrets.token_bytes(TOKEN_BYTES)
@@ -70,11 +90,11 @@ class WorkerConnections:
             keep_alive(sock)
             read = partial(read_exactly, sock.fileno())
             while True:
-                self._on_message(connection, *message_framing.read_frame(read))
-        except (EOFError, OSError, ValueError, DecodingError):
+                self._on_message(connection, read_message(read, RAY_WORKER_MESSAGES))
+        except (EOFError, OSError, BadAnswer):
             pass  # the worker has ended, or is none of ours
         finally:
-            sock.close()
+            connection.close()
             self._free.release()
             self._on_gone(connection)
 
