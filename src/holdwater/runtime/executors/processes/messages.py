@@ -24,7 +24,7 @@ FUNCTION_MESSAGES: Final[Shapes] = {
     "take": (0, ()),
     "child": (1, ((int,),)),
 }
-"""what a function says while it runs"""
+"""messages of a function that runs"""
 WORKER_MESSAGES: Final[Shapes] = {"done": (1, ()), **FUNCTION_MESSAGES}
 
 
