@@ -22,13 +22,18 @@ __all__ = ["places"]
 
 SCRIPT = """
 import asyncio, functools, os, signal, sys, time
-from holdwater import AsyncRunner, Graph, SyncRunner, node
+from holdwater import AsyncRunner, DaftRunner, Graph, SyncRunner, node
 from holdwater.checkpointers import Checkpointer
 from holdwater.runners.graphs.durable import checkpointers
 
 # a server cannot see that a process died: only that it does not renew its leases
 checkpointers.DriverConfig = functools.partial(checkpointers.DriverConfig, lease_seconds=1)
 url, log, kind, count, dies_at = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
+if "daft" in sys.argv:
+    from holdwater.runners.graphs import daft_runner
+    from tests.suite.daft_library import native_daft
+    native_daft()
+    daft_runner.RECORDED_BATCH_ITEMS = 20
 dying = []
 log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -51,19 +56,31 @@ def more(y: int) -> int:
 graph = Graph([double, more], name="mapping")
 with Checkpointer(url) as checkpointer:
     options = {"max_concurrency": 4} if kind == "async" else {}
-    runner = {"sync": SyncRunner, "async": AsyncRunner}[kind](checkpointer=checkpointer, **options)
-    found = runner.map(graph, {"x": iter(range(count))}, map_over="x", workflow_id="the-map")
+    kinds = {"sync": SyncRunner, "async": AsyncRunner, "daft": DaftRunner}
+    runner = kinds[kind](checkpointer=checkpointer, **options)
+    call = runner.collect_map if kind == "daft" else runner.map
+    found = call(graph, {"x": iter(range(count))}, map_over="x", workflow_id="the-map")
     results = asyncio.run(found) if kind == "async" else found
     print(results.status.value, len(results), sum(results["z"]), results.restored_count)
 """
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-@pytest.mark.parametrize(("first", "second"), [("sync", "async"), ("async", "sync")])
+PAIRS = [
+    ("sync", "async", "sqlite"), ("async", "sync", "postgresql"), ("daft", "sync", "sqlite"),
+    *[
+        pytest.param(*pair, marks=LONG)
+        for pair in (("sync", "async", "postgresql"), ("async", "sync", "sqlite"), ("async", "daft", "postgresql"))
+    ],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "second", "database"), PAIRS)
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=LONG)])
 def test_a_killed_map_is_gone_on_with_by_another_runner(
     places: Databases, tmp_path: Path, count: int, first: str, second: str, database: str
 ) -> None:
+    if "daft" in (first, second):
+        pytest.importorskip("daft", reason="needs Daft: pip install 'holdwater[daft]'")
     url, log = places.url(database, "maps"), tmp_path / "log"
     before: list[str] = []
     recorded: list[MapItemRow] = []

@@ -13,8 +13,10 @@ from holdwater.runners.graphs.arguments import (
     CompatibilityCache,
     ErrorHandling,
     OnMissing,
+    ResumeMode,
     build_request,
     check_options,
+    normalize_names,
     to_result,
 )
 from holdwater.runners.graphs.base import BaseRunner, MapMode
@@ -25,7 +27,9 @@ from holdwater.runners.graphs.daft.stage import INSIDE_STAGE, Stage, make_stage
 from holdwater.runners.graphs.daft.stage_runner import StageRunner, daft_capabilities
 from holdwater.runners.graphs.local.nesting import expand_inner_items, to_columns
 from holdwater.runners.graphs.local.prepare import GivenInputs, PreparedGraph, prepare_nested
+from holdwater.runners.graphs.local.run_context import RunContext
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
+from holdwater.runners.graphs.map_order import MapOrder
 from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
 from holdwater.runners.graphs.signatures import option_names
 
@@ -35,10 +39,12 @@ if TYPE_CHECKING:
     from holdwater.caching import CacheBackend
     from holdwater.graphs.graph import Graph
     from holdwater.graphs.nodes.nested import GraphNode
-    from holdwater.runners.graphs.local.run_context import RunContext
+    from holdwater.runners.graphs.durable.checkpointers import Checkpointer
 
 DEFAULT_MAX_CONCURRENCY: Final = 100
 """coroutine functions at once, per process"""
+RECORDED_BATCH_ITEMS: Final = 500
+"""items of a durable map in one DataFrame, recorded together"""
 
 
 class DaftRunner(BaseRunner):
@@ -51,6 +57,7 @@ class DaftRunner(BaseRunner):
         self,
         *,
         cache: CacheBackend | None = None,
+        checkpointer: Checkpointer | None = None,
         max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
         batch_size: int | None = None,
         num_cpus: float | None = None,
@@ -59,6 +66,7 @@ class DaftRunner(BaseRunner):
         """Create a runner.
 
         `cache`: stores the results of nodes with `cache=True`; a MemoryCache is one per worker process.
+        `checkpointer`: records the items of maps with a `workflow_id`.
         `max_concurrency`: coroutine functions at once, per batch.  `batch_size`: maximum of rows per batch; None: as
         Daft decides.  `num_cpus`, `num_gpus`: of each batch, for the scheduler.
 
@@ -69,6 +77,7 @@ class DaftRunner(BaseRunner):
         if batch_size is not None:
             validation.check_count("batch_size", batch_size, minimum=1)
         self.cache = cache
+        self.checkpointer = checkpointer
         self.max_concurrency = max_concurrency
         self.batch_options = frames.BatchOptions(batch_size, num_cpus, num_gpus)
         self._compatibility = CompatibilityCache(self)
@@ -150,17 +159,40 @@ class DaftRunner(BaseRunner):
         select: Iterable[str] | None = None,
         entrypoint: str | Sequence[str] | None = None,
         error_handling: ErrorHandling = "raise",
+        workflow_id: str | None = None,
+        resume: ResumeMode = "merge",
         **keywords: Any,
     ) -> MapResult:
         """Map now, and return the results themselves, as a SyncRunner does; for values that are no columns.
 
         - `error_handling`: "raise" raises the first exception after all items have run; "continue" returns failed
           results in their places.
+        - `workflow_id`, `resume`: as for `SyncRunner.map`, which may have begun the map or go on with it.  Items are
+          recorded in batches of 500; "raise" draws no more items behind the batch of the first failure.
 
         Further arguments and exceptions as for `map`; also the exception of a node, as from `run`.
         """
-        check_options(error_handling=error_handling)
+        check_options(
+            error_handling=error_handling,
+            resume=resume,
+            workflow_id=workflow_id,
+            has_checkpointer=self.checkpointer is not None,
+        )
         given = GivenInputs(inputs, values, keywords, _COLLECT_OPTIONS)
+        if workflow_id is not None:
+            order = MapOrder(
+                graph,
+                workflow_id,
+                given,
+                map_over,
+                map_mode,
+                clone,
+                normalize_names(select),
+                normalize_names(entrypoint),
+                resume,
+                error_handling,
+            )
+            return self._map_durably(graph, order)
         prepared, items = self._prepare_map(graph, given, map_over, map_mode, clone, select, entrypoint)
         outcomes = self._collect(prepared, items) if len(items) else []
         results = [to_result(one, (), error_handling, "ignore") for one in outcomes]
@@ -236,6 +268,15 @@ class DaftRunner(BaseRunner):
         self._check(graph)
         asked = build_request(graph, given, select, entrypoint)
         return asked.prepared, expand_items(asked.inputs, map_over, map_mode, clone)
+
+    def _map_durably(self, graph: Graph, order: MapOrder) -> MapResult:
+        from holdwater.runners.graphs.durable.map_request import run_map_in_batches
+
+        assert self.checkpointer is not None
+        validate_map_compatible(graph, f"{type(self).__name__}.collect_map() was called")
+        self._check(graph)
+        context = RunContext(runner=self, workflow_id=order.workflow_id)
+        return run_map_in_batches(self.checkpointer, order, context, self._collect, RECORDED_BATCH_ITEMS)
 
     def _check(self, graph: Graph) -> None:
         self._compatibility.check_graph(graph)

@@ -18,7 +18,7 @@ from holdwater.runners.graphs.durable.item_recorder import ItemRecorder
 from holdwater.runtime.future import Future
 
 if TYPE_CHECKING:
-    from holdwater.graphs.map_items import ItemStream
+    from holdwater.graphs.map_items import ItemStream, MapItems
     from holdwater.model.ports.clock import Clock
     from holdwater.model.ports.map_items import MapItemStore
 
@@ -141,6 +141,11 @@ class RecordedMap:
                 self.restored_count += 1
                 continue
             yield MissingItem(index, digest, items.item_inputs(row), own)
+
+    @property
+    def item_names(self) -> MapItems:
+        """The mapped and the shared inputs, without rows."""
+        return self._stream.items
 
     @property
     def shared_inputs(self) -> Mapping[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.errors import ConfigError, EncodingError, GraphFailed, InvalidTransition
-from holdwater.graphs.map_items import stream_items
+from holdwater.graphs.map_items import MapItems, stream_items
 from holdwater.model.statuses import RunStatus
 from holdwater.model.values import StoredValue
 from holdwater.runners.graphs.durable.map_items import MapHead, MissingItem, RecordedMap
@@ -105,6 +106,34 @@ def run_map(checkpointer: Checkpointer, order: MapOrder, run_context: RunContext
                 _record(items, item, outcome, whole)
                 if items.must_wait:
                     items.wait_for_room()
+
+        view = checkpointer.durable_maps.run(ready.call, run_items)
+    return read_map_result(checkpointer, ready, view)
+
+
+def run_map_in_batches(
+    checkpointer: Checkpointer,
+    order: MapOrder,
+    run_context: RunContext,
+    run_batch: Callable[[PreparedGraph, MapItems], Sequence[RunOutcome]],
+    batch_items: int,
+) -> DurableMapResult:
+    """Run what is missing of a map by a runner that takes several items at once; a batch is recorded when it has ended.
+
+    `run_batch`: runs items, and returns their outcomes in order.
+    """
+    ready = prepare_map(checkpointer, order)
+    prepared = ready.prepared
+    with _map_span(ready, run_context) as (_, whole):
+
+        def run_items(items: RecordedMap) -> None:
+            missing, names = items.missing_items(), items.item_names
+            while batch := list(islice(missing, batch_items)):
+                rows = [tuple([item.inputs[name] for name in names.params]) for item in batch]
+                outcomes = run_batch(prepared, replace(names, rows=rows))
+                for item, outcome in zip(batch, outcomes, strict=True):
+                    _record(items, item, outcome, whole)
+                items.wait_for_room()
 
         view = checkpointer.durable_maps.run(ready.call, run_items)
     return read_map_result(checkpointer, ready, view)
