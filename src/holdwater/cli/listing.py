@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from holdwater.model.records import CappedCount, RunFilter
     from holdwater.model.time import Micros
     from holdwater.runners.tasks.results import RunSummary
+    from holdwater.runs.info import RunInfo
     from holdwater.runs.reader import RunReader
 
 WATCH_SECONDS: Final = 2.0
@@ -40,16 +41,29 @@ def _search(runs: RunReader, run_filter: RunFilter, limit: int) -> tuple[list[Ru
     """List runs page by page; returns with them the instant up to which was searched, None if that was all."""
     from holdwater.model.records import MAX_LISTED_RUNS
     from holdwater.operations.runs import page_runs
-    from holdwater.runners.tasks.results import RunSummary
 
     found: list[RunSummary] = []
     cursor: str | None = None
     while True:
         page = page_runs(runs, replace(run_filter, limit=min(limit - len(found), MAX_LISTED_RUNS)), cursor)
-        found += [RunSummary.from_info(run) for run in page.runs]
+        found += [_summary(runs, run) for run in page.runs]
         cursor = page.older_cursor
         if page.searched_until is not None or cursor is None or len(found) >= limit:
             return found, page.searched_until
+
+
+def _summary(runs: RunReader, run: RunInfo) -> RunSummary:
+    """Return the summary of a run; the activity of a map that goes on or waits says how many items have ended."""
+    from holdwater.operations.map_items import count_items_of
+    from holdwater.runners.tasks.results import RunSummary
+
+    summary = RunSummary.from_info(run)
+    items = count_items_of(runs, run) if run.finished_at is None else None
+    if items is None:
+        return summary
+    if summary.status == "Running":
+        return replace(summary, activity=", ".join(filter(None, [summary.activity, str(items)])))
+    return replace(summary, reason=", ".join(filter(None, [summary.reason, str(items)])))
 
 
 def table_lines(runs: RunReader, run_filter: RunFilter, limit: int) -> list[str]:

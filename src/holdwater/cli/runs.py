@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from holdwater.cli import events, follow, graph, listing, logs, options, prune, run_filters, steer
+from holdwater.cli import map_items as map_texts
 from holdwater.cli import pauses as pause_texts
 from holdwater.cli.formatting import (
     align_columns,
@@ -22,6 +23,7 @@ from holdwater.cli.formatting import (
 from holdwater.cli.live_view import describe_task
 
 if TYPE_CHECKING:
+    from holdwater.operations.map_items import MapReport
     from holdwater.runners.tasks.results import PipelineResult
 
 NO_LIMIT: Final = 1 << 62
@@ -79,16 +81,22 @@ def show(run: str, database: str, as_json: bool, typed: bool) -> None:
     """Show one run with its tasks.  RUN is its id, the beginning or the end of it, or @last, the newest."""
     from holdwater.cli.run import result_to_json
     from holdwater.operations.databases import open_for_reading
+    from holdwater.operations.map_items import report_items
     from holdwater.operations.runs import show_run
     from holdwater.runners.tasks.results import PipelineResult, describe_activity
 
     with open_for_reading(database) as opened:
         found = show_run(opened.runs, run)
+        items = report_items(opened.runs, found)
     result = PipelineResult(found)
     if as_json:
-        click.echo(json.dumps(result_to_json(result, found.pauses, typed=typed), indent=2))
+        shown = result_to_json(result, found.pauses, typed=typed)
+        click.echo(json.dumps(shown if items is None else shown | {"items": map_texts.items_to_json(items)}, indent=2))
         return
-    for line in _header_lines(result, describe_activity(found.activity) if found.status == "running" else None):
+    activity = describe_activity(found.activity) if found.status == "running" else None
+    for line in _header_lines(result, activity, items):
+        click.echo(line)
+    for line in () if items is None else map_texts.failure_lines(items):
         click.echo(line)
     click.echo("tasks")
     for line in _task_lines(result):
@@ -100,7 +108,7 @@ def show(run: str, database: str, as_json: bool, typed: bool) -> None:
     follow.print_context(result, NO_LIMIT)
 
 
-def _header_lines(result: PipelineResult, activity: str | None) -> Iterator[str]:
+def _header_lines(result: PipelineResult, activity: str | None, items: MapReport | None) -> Iterator[str]:
     from holdwater.model.provenance import FROM_CODE
 
     run = result.summary
@@ -115,6 +123,7 @@ def _header_lines(result: PipelineResult, activity: str | None) -> Iterator[str]
         ("by", None if run.started_by == FROM_CODE.started_by else run.started_by),
         ("labels", " ".join(f"{key}={value}" for key, value in run.labels.items())),
         ("ended", ended),
+        ("items", None if items is None else map_texts.progress_text(items)),
         ("key", run.idempotency_key),
         ("forked from", run.forked_from),
         ("parent", run.parent_run_id),

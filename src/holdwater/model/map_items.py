@@ -17,6 +17,8 @@ MAP_NODE: Final = "items"
 """the one node in the plan of a map's run"""
 MAP_INPUT: Final = "map"
 MAP_OUTPUTS: Final = ("total", "completed", "failed")
+MAP_SUFFIX: Final = ".map"
+"""of the names of workflows whose runs are maps"""
 MAP_VARIANT: Final = "map:"
 """prefix of the variant of such a plan; the structure of the graph is behind it"""
 
@@ -86,12 +88,12 @@ class MapProgress:
         """`812 of 1,000 items completed, 3 failed`."""
         of = "" if self.total is None else f" of {self.total:,}"
         failed = f", {self.failed:,} failed" if self.failed else ""
-        return f"{self.completed:,}{of} items completed{failed}"
+        return f"{self.completed:,}{of} {'item' if self.total == 1 else 'items'} completed{failed}"
 
 
 def map_workflow_name(graph_name: str) -> str:
     """Return the name of the workflow whose runs are maps over a graph."""
-    return f"{graph_name}.map"
+    return graph_name + MAP_SUFFIX
 
 
 def is_map(plan: Plan) -> bool:

@@ -20,6 +20,7 @@ from holdwater.server.pages.run.events import EventFilter, events_as_json, match
 from holdwater.server.pages.run.graph import build_graph_tab
 from holdwater.server.pages.run.header import build_header
 from holdwater.server.pages.run.log import read_tail
+from holdwater.server.pages.run.map_items import build_item_table, item_progress
 from holdwater.server.pages.run.node_panel import build_node_panel
 from holdwater.server.pages.run.query import DEFAULT_TAB, TABS, PageLinks, Tab
 from holdwater.server.pages.run.selection import NodeFilter, Sort
@@ -36,7 +37,7 @@ EVENT_NAMES: Final = " ".join(EVENT_TYPES)
 OPTIONS: Final[dict[Tab, tuple[str, ...]]] = {
     "graph": ("level", "full"),
     "timeline": ("state", "q", "page", "from", "to"),
-    "tasks": ("state", "q", "sort", "page", "show", "of"),
+    "tasks": ("state", "q", "sort", "page", "show", "of", "item"),
     "events": ("group", "task", "q", "after", "before"),
     "context": ("at", "q"),
     "doctor": (),
@@ -110,6 +111,7 @@ def _page_values(tenant: TenantDatabase, run_id: str, links: PageLinks, *, is_fr
         "header": build_header(run, links.node),
         "child_counts": {status: number.count for status, number in children.items()},
         "has_more_children": any(number.is_capped for number in children.values()),
+        "items": item_progress(tenant.database.runs, run.view),
         "panel": panel,
         "log": log,
         "missing_node": missing,
@@ -139,6 +141,8 @@ def _tab_values(tenant: TenantDatabase, run: ShownRun, links: PageLinks, is_frag
             return build_child_table(
                 run.view, options.get("of", ""), options.get("state", ""), _number(options.get("page")) or 1
             )
+        case "tasks" if options.get("show") == "items":
+            return build_item_table(tenant.database.runs, run.view, _number(options.get("item")) or 0)
         case _:
             return build_task_table(run, _node_filter(options))
 
