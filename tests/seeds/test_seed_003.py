@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -56,6 +57,9 @@ from holdwater.runners.graphs import (
 from tests.seeds.agreement import assert_callable_as, execute_block, fields_of, rows_of_table
 from tests.seeds.documents import DOCS, blocks
 from tests.suite.daft_library import native_daft
+from tests.suite.ray_cluster import ray_cluster
+
+__all__ = ["ray_cluster"]
 
 T = TypeVar("T")
 CONTEXT = "runner.map() was called"
@@ -692,6 +696,32 @@ def test_003_12_daft_map() -> None:
             ours().map(graph, {"topic": ["a"]}, map_over="topic")
         with pytest.raises(IncompatibleRunnerError, match="interrupts"):
             ours().run(graph, {"topic": "a"})
+
+
+@pytest.mark.ray
+def test_003_11_12_25_26_on_ray(ray_cluster: str) -> None:
+    """The tests of this page that use a DaftRunner, in a process whose DataFrames run on Ray."""
+    blocks("003")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "0", "-m", "not ray", "-k", "daft or 003_25_explicit", __file__],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env={
+            **os.environ,
+            "DAFT_TESTS_ON_RAY": ray_cluster,
+            "RAY_AUTH_MODE": "disabled",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None
+    assert int(passed[1]) >= 5
+    assert "skipped" not in done.stdout
 
 
 def test_003_11_holdwater_does_not_need_daft() -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from holdwater.runners.graphs.durable.checkpointers import Checkpointer
 
 DEFAULT_MAX_CONCURRENCY: Final = 100
-"""coroutine functions at once, per process"""
+"""functions at once, per process, in graphs with coroutine functions"""
 RECORDED_BATCH_ITEMS: Final = 500
 """items of a durable map in one DataFrame, recorded together"""
 
@@ -67,8 +67,8 @@ class DaftRunner(BaseRunner):
 
         `cache`: stores the results of nodes with `cache=True`; a MemoryCache is one per worker process.
         `checkpointer`: records the items of maps with a `workflow_id`.
-        `max_concurrency`: coroutine functions at once, per batch.  `batch_size`: maximum of rows per batch; None: as
-        Daft decides.  `num_cpus`, `num_gpus`: of each batch, for the scheduler.
+        `max_concurrency`: functions at once, per process, in graphs with coroutine functions.  `batch_size`: maximum of
+        rows per batch; None: as Daft decides.  `num_cpus`, `num_gpus`: of each batch, for the scheduler.
 
         Raises ImportError without the package daft, ConfigError.
         """
@@ -324,5 +324,3 @@ def _check_columns(columns: Iterable[str], outputs: Iterable[str]) -> None:
                 f"the DataFrame would have two columns {name!r}: one that is there, and one that the graph makes",
                 hint="select other outputs, or rename the column or the output",
             )
-    if frames.ERROR_COLUMN in outputs:
-        raise GraphConfigError(f"{frames.ERROR_COLUMN!r} is the column of errors, and an output of the graph")

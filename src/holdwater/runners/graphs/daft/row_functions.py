@@ -182,7 +182,7 @@ class _RowLines(CallLines):
     def write_other_call(self, i: int, values: Sequence[tuple[str, str]]) -> str:
         compiled = self.straight.compiled
         node, before = compiled.nodes[i], "await " if self.options.is_async else ""
-        if isinstance(node, GraphNode) and node.map_config is None:
+        if isinstance(node, GraphNode) and node.map_config is None and node.explicit_runner is None:
             self.namespace[f"f{i}"] = self._generate_nested(node, [name for name, _ in values])
             return f"{before}f{i}({', '.join(['new', 'run_context', *[text for _, text in values]])})"
         self.namespace[f"f{i}"] = self._make_caller(i, [name for name, _ in values])
@@ -195,7 +195,9 @@ class _RowLines(CallLines):
             call = node_calls.call_function_node_async if options.is_async else node_calls.call_function_node
             return partial(call, compiled, i, options.node_cache)
         config = node.map_config
-        assert config is not None
+        if config is None or node.explicit_runner is not None:
+            call_nested = node_calls.call_nested_node_async if options.is_async else node_calls.call_nested_node
+            return partial(call_nested, node, i)
         names = [*config.params, *[name for name in given if name not in config.params]]
         run_item = self._generate_nested(node, names)
         call_mapped = node_calls.call_mapped_node_async if options.is_async else node_calls.call_mapped_node

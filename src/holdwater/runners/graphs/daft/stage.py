@@ -28,8 +28,8 @@ from holdwater.runners.graphs.daft.row_functions import (
     generate_row_function,
     generate_rows_function,
 )
-from holdwater.runners.graphs.daft.stage_runner import StageRunner
-from holdwater.runners.graphs.local.limiter import concurrency_limit
+from holdwater.runners.graphs.daft.stage_runner import AsyncStageRunner, StageRunner
+from holdwater.runners.graphs.local.limiter import CapacityLimiter, limited_by
 from holdwater.runners.graphs.local.prepare import PreparedGraph
 from holdwater.runners.graphs.local.run_context import RunContext, new_run_id
 from holdwater.runtime.executors.event_loop import TaskEventLoop
@@ -48,6 +48,12 @@ class Rows:
 
     columns: list[list[Any]]
     errors: dict[int, BaseException]
+
+    def clear_failed(self) -> None:
+        """Set all outputs of failed rows to None."""
+        for column in self.columns:
+            for index in self.errors:
+                column[index] = None
 
 
 class Stage:
@@ -70,7 +76,10 @@ class Stage:
         self.prepared, self.items, self.cache, self.max_concurrency = prepared, items, cache, max_concurrency
         self.key = key or new_run_id()
         self.is_async = prepared.compiled.graph.has_async_nodes
+        self.is_remote = False
+        """True in a process that the stage was sent to"""
         self._context = context
+        self._limiter = CapacityLimiter(max_concurrency)
         self._node_cache = make_node_cache(cache)
         self._lock = threading.Lock()
         self._generated: Callable[..., Any] | None = None
@@ -93,14 +102,16 @@ class Stage:
 
     def _run(self, rows: Iterable[Any]) -> Rows:
         INSIDE_STAGE.set(True)
-        run_context = RunContext(runner=StageRunner(), node_cache=self._node_cache)
+        runner = AsyncStageRunner() if self.is_async else StageRunner()
+        run_context = RunContext(runner=runner, node_cache=self._node_cache)
         try:
             if self.is_async:
-                with concurrency_limit(self.max_concurrency):
+                with limited_by(self._limiter):
                     return _event_loop().run(self._run_async(rows, run_context))
             return self._run_sync(rows, run_context)
-        except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
-            # Daft would never end
+        except Exception:
+            raise
+        except BaseException as error:  # Daft would never end
             raise FunctionCancelled(
                 f"a function of the graph raised {type_name(error)}, which ends the query"
             ) from error
@@ -212,6 +223,7 @@ def _restore_stage(key: str, payload: bytes) -> Stage:
             graph, scope, input_names, items, cache, max_concurrency = pickle.loads(payload)
             prepared = PreparedGraph(compile_graph(graph, scope), input_names)
             found = Stage(prepared, items, cache, max_concurrency, Context(), key)
+            found.is_remote = True
             _RESTORED_STAGES[key] = found
             if len(_RESTORED_STAGES) > MAX_RESTORED_STAGES:
                 _RESTORED_STAGES.popitem(last=False)

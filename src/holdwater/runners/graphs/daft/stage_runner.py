@@ -1,7 +1,8 @@
-"""The runner of graphs nested in a stage that are run by their machine."""
+"""Runners of graphs nested in a stage that are run by their machine."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from holdwater.runners.graphs.capabilities import RunnerCapabilities
@@ -30,6 +31,17 @@ class StageRunner:
         """Run the graph of a node, with the cache of the outer run."""
         if not node.graph.has_async_nodes:
             return sync_driver.run_graph_node(node, inputs, run_context)
+        inner = replace(run_context, runner=AsyncStageRunner())
+        return run_in_own_loop(lambda: AsyncStageRunner().run_inside(node, inputs, inner))
+
+
+class AsyncStageRunner:
+    """Runs nested graphs in the loop of the stage."""
+
+    capabilities = RunnerCapabilities(supports_async_nodes=True, returns_coroutine=True)
+
+    async def run_inside(self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
+        """Run the graph of a node, with the cache of the outer run."""
         from holdwater.runners.graphs.local import async_map
 
-        return run_in_own_loop(lambda: async_map.run_graph_node(node, inputs, run_context))
+        return await async_map.run_graph_node(node, inputs, run_context)

@@ -14,7 +14,7 @@ _HARMLESS: Final = frozenset(
     RESUME NOP CACHE EXTENDED_ARG COPY SWAP POP_TOP
     LOAD_FAST LOAD_FAST_LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW LOAD_FAST_BORROW_LOAD_FAST_BORROW
     STORE_FAST STORE_FAST_STORE_FAST STORE_FAST_LOAD_FAST DELETE_FAST
-    LOAD_CONST LOAD_SMALL_INT RETURN_VALUE RETURN_CONST
+    LOAD_CONST LOAD_SMALL_INT LOAD_GLOBAL LOAD_DEREF COPY_FREE_VARS RETURN_VALUE RETURN_CONST
     UNARY_POSITIVE UNARY_NEGATIVE UNARY_NOT UNARY_INVERT TO_BOOL BINARY_OP BINARY_SUBSCR BINARY_SLICE BUILD_SLICE
     COMPARE_OP CONTAINS_OP IS_OP
     BUILD_TUPLE BUILD_LIST BUILD_SET BUILD_MAP BUILD_CONST_KEY_MAP BUILD_STRING LIST_EXTEND LIST_TO_TUPLE
@@ -24,13 +24,13 @@ _HARMLESS: Final = frozenset(
     POP_JUMP_BACKWARD_IF_TRUE POP_JUMP_BACKWARD_IF_FALSE JUMP_IF_TRUE_OR_POP JUMP_IF_FALSE_OR_POP NOT_TAKEN
     """.split()  # noqa: SIM905 - a line each would be a page
 )
-"""instructions that call nothing but operators, of Python 3.11 to 3.14; of names there are those of parameters"""
+"""instructions that call nothing but operators, of Python 3.11 to 3.14"""
 _MAX_CODE_BYTES: Final = 2_000
 """of larger functions the context is a small part of the cost"""
 
 
 def is_context_free(function: Callable[..., Any]) -> bool:
-    """Return True if a function only computes with its arguments: no calls, attributes, globals or imports.
+    """Return True if a function only computes with its arguments and variables: no calls, attributes or imports.
 
     An operator of a class that sets a context variable is overlooked.  False if in doubt.
     """

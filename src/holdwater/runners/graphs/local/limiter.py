@@ -34,7 +34,20 @@ def concurrency_limit(max_concurrency: int | None) -> Iterator[None]:
     if max_concurrency is None or _limiter_var.get() is not None:
         yield
         return
-    token = _limiter_var.set(CapacityLimiter(max_concurrency))
+    with limited_by(CapacityLimiter(max_concurrency)):
+        yield
+
+
+@contextmanager
+def limited_by(capacity_limiter: CapacityLimiter) -> Iterator[None]:
+    """Limit the concurrency inside the block, together with other blocks that have this limiter.
+
+    The limiter of an enclosing block counts instead.
+    """
+    if _limiter_var.get() is not None:
+        yield
+        return
+    token = _limiter_var.set(capacity_limiter)
     try:
         yield
     finally:
