@@ -12,16 +12,17 @@ from holdwater.compat.hypergraph.results import MapResult, RunResult
 from tests.suite.daft_library import native_daft
 
 
-@node(output_name="half")
-def halve(x: int) -> int:
+def _halve(x: int) -> int:
     if x % 2:
         raise ValueError(f"{x} is odd")
     return x // 2
 
 
-@node
-def idle(x: int) -> None:
+def _idle(x: int) -> None:
     """Have nothing to say."""
+
+
+halve, idle = node(_halve, name="halve", output_name="half"), node(_idle)
 
 
 @pytest.fixture
@@ -56,17 +57,13 @@ def test_stateful_classes(daft: Any) -> None:
     class Model:
         factor = 3
 
-    @stateful()
-    class Other:
-        pass
+    assert stateful()(Model) is Model
 
-    @node(output_name="y")
     def predict(x: int, model: Model) -> int:
         return x * model.factor
 
-    graph = hypergraph.Graph([predict]).bind(model=Model())
+    graph = hypergraph.Graph([node(predict, output_name="y")]).bind(model=Model())
     assert DaftRunner().map(graph, {"x": [1, 2]}, map_over="x")["y"] == [3, 6]
-    assert Other
 
 
 @pytest.mark.parametrize(

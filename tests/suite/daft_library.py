@@ -19,7 +19,7 @@ def native_daft() -> Any:
         if address:
             import ray  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level=40)
             daft.set_runner_ray(noop_if_initialized=True)
         else:
             daft.set_runner_native()

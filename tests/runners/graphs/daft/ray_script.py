@@ -113,6 +113,6 @@ def measure() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
+    ray.init(address=sys.argv[1], log_to_driver=False, logging_level=40)
     daft.set_runner_ray(noop_if_initialized=True)
     print(json.dumps(measure()))
