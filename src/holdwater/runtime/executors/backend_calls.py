@@ -8,7 +8,7 @@ from typing import Final
 from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
 from holdwater.runtime.attempt import Attempt
-from holdwater.runtime.executors.base import ExecutorBackend, TaskInvocation, to_result
+from holdwater.runtime.executors.base import ExecutorBackend, TaskInvocation
 from holdwater.runtime.handle_protocols import SlotOwner
 
 
@@ -38,7 +38,7 @@ class BackendCalls:
             answer = self._backend.run_invocation(invocation)
         finally:
             del self._invocations[attempt]
-        return to_result(attempt, answer)
+        return invocation.result(answer)
 
     def kill(self, attempt: Attempt) -> None:
         """Kill the call of an attempt, if there is one."""

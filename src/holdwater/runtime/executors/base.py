@@ -139,6 +139,8 @@ class TaskInvocation:
     def __init__(self, attempt: Attempt, executor: SlotOwner, routed_resources: Resources = NO_RESOURCES) -> None:
         definition, node = attempt.definition, attempt.node
         self._attempt, self._executor = attempt, executor
+        self._answer: bytes | None = None
+        self._outcome: NodeResult | RemoteTaskError
         self.name = definition.routing_key(node)
         self.resources: Resources = {**routed_resources, **definition.resources(node)}
         inputs = definition.style.pack_view(attempt.view)
@@ -201,6 +203,25 @@ class TaskInvocation:
         """It is to go on: `on_slot` is called when it has a slot again; None: it takes one at once."""
         self._executor.reacquire_slot(self._attempt, on_slot)
 
+    def check_answer(self, answer: bytes) -> None:
+        """Check the bytes that are about to be returned.  Raises BadAnswer: the process they come from is hostile.
+
+        A backend that keeps its processes calls it before it gives one the next invocation.
+        """
+        self._read_answer(answer)
+
+    def result(self, answer: bytes) -> NodeResult:
+        """The result of the function.  Raises BadAnswer, RemoteTaskError in place of its exception."""
+        outcome = self._read_answer(answer)
+        if isinstance(outcome, RemoteTaskError):
+            raise outcome
+        return outcome
+
+    def _read_answer(self, answer: bytes) -> NodeResult | RemoteTaskError:
+        if self._answer is not answer:
+            self._outcome, self._answer = _read_outcome(self._attempt, answer), answer
+        return self._outcome
+
     def take_slot_now(self) -> None:
         """It waits no more for the slot it has asked for: it takes one at once."""
         self._executor.take_slot_now(self._attempt)
@@ -226,12 +247,12 @@ class TaskInvocation:
             return [child_calls.pack_error(error)]
 
 
-def to_result(attempt: Attempt, answer: bytes) -> NodeResult:
-    """The result of a function that ran on a backend.  Raises RemoteTaskError in place of its exception, BadAnswer."""
+def _read_outcome(attempt: Attempt, answer: bytes) -> NodeResult | RemoteTaskError:
+    """The result of a function that ran on a backend, or the report of its exception.  Raises BadAnswer."""
     definition, node = attempt.definition, attempt.node
     failure, blobs = message_framing.unpack_untrusted_frame(answer, _ANSWER_LIMITS)
     if failure is not None:
-        raise RemoteTaskError(*_read_failure(failure, definition.portable_task(node).source_file()))
+        return RemoteTaskError(*_read_failure(failure, definition.portable_task(node).source_file()))
     if len(blobs) != 1:
         raise BadAnswer(f"the answer for {attempt.name!r} has {len(blobs)} parts, and not one")
     return definition.accept_result(node, attempt.view, node_messages.unpack_result(blobs[0], definition, node))

@@ -69,6 +69,7 @@ class WorkerPool:
                 worker.kill()
             try:
                 answer = worker.run_invocation(invocation)
+                invocation.check_answer(answer)
             except (EOFError, OSError, BadAnswer) as error:
                 if isinstance(error, BadAnswer):
                     worker.kill()

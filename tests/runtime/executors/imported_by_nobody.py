@@ -1,0 +1,3 @@
+"""Importing this module is what a hostile worker wants of its runner."""
+
+raise AssertionError("imported because a worker named it")
