@@ -179,10 +179,10 @@ def answers_twice(context: Context) -> None:
     worker = this_worker()
     send = worker._send
 
-    def send_twice(said: Any, *parts: bytes) -> None:
-        send(said, *parts)
-        if said[0] == "done":
-            send(said, *parts)
+    def send_twice(message: Any, *blobs: bytes) -> None:
+        send(message, *blobs)
+        if message[0] == "done":
+            send(message, *blobs)
 
     worker._send = send_twice  # type: ignore[method-assign]
     context["pid"] = os.getpid()
@@ -206,10 +206,10 @@ def forges_class(context: Context) -> None:
     tagged = {"$t": "dataclass", "c": f"{IMPORTED}:Thing", "v": {"n": 1}}
     inner = pack_frame(None, pack_frame(VALUES, patch(set={"thing": tagged, "n": 1}).encode()))
 
-    def send_forged(said: Any, *parts: bytes) -> None:
-        if said[0] == "done":
+    def send_forged(message: Any, *blobs: bytes) -> None:
+        if message[0] == "done":
             worker._send = send  # type: ignore[method-assign]
-            parts = (inner,)
-        send(said, *parts)
+            blobs = (inner,)
+        send(message, *blobs)
 
     worker._send = send_forged  # type: ignore[method-assign]

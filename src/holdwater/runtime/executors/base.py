@@ -285,7 +285,7 @@ def pickle_by_value(thing: Any, task: str, function: PortableTask) -> tuple[str,
         raise TaskNotPortable(
             f"task {task!r} cannot be sent to another process: {describe_error(error)}"
             f"{_unpicklable_name(function.referenced_names())}",
-            hint="create such things inside the task function, or run the task on the default executor",
+            hint="create such things inside the function, or route it to an executor of threads",
         ) from error
     return hashlib.blake2b(data, digest_size=16).hexdigest(), data
 
