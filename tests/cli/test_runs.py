@@ -52,6 +52,13 @@ def test_list_and_show(shell: Shell) -> None:
     assert shell("runs", "show", runs[1]["run_id"][:30]).returncode == 0
 
 
+def test_a_run_is_exported(shell: Shell) -> None:
+    shell("run", "flows:sums")
+    shell("runs", "export", "@last", "--output", "run.json")
+    assert json.loads((shell.home / "run.json").read_text()) == json.loads(shell("runs", "export", "@last").stdout)
+    assert shell("runs", "export", "nothing").returncode == 3
+
+
 FAILING_MODULE = """
 from holdwater import WorkflowBuilder, task
 

@@ -5,6 +5,7 @@ python -m tests.engine.stopped_processes URL [OPTIONS as JSON]: obeys lines on s
     start NAME [KEY]   starts a run of a workflow; with a key again and again until it is accepted
     go WHAT            lets the bodies go that wait for it
     rest               says "at rest" when no body runs or waits here
+    block              blocks the driver's loop until `go driver`, and says "blocked" then
     hold, free         keeps the driver from renewing leases (and says "held"), or lets it
 """
 
@@ -141,6 +142,11 @@ def submit_until_accepted(runner: DefaultRunner, name: str, key: str | None) -> 
             gates["never"].wait(0.02)
 
 
+def block_loop() -> None:
+    print_line("blocked")
+    gates["driver"].wait()
+
+
 def obey_commands(runner: DefaultRunner) -> None:
     renew, free = runner._engine.store.renew_leases, threading.Event()
     free.set()
@@ -158,6 +164,8 @@ def obey_commands(runner: DefaultRunner) -> None:
                 gates["started"].set()
             case ["go", what]:
                 gates[what].set()
+            case ["block"]:
+                runner._engine.driver.loop.call_soon(block_loop)
             case ["hold"]:
                 free.clear()
                 print_line("held")

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from holdwater.errors import StoreUnavailable
 from holdwater.model.time import MonotonicMicros
 from holdwater.runtime.attempt import Lease
 from holdwater.runtime.internal_errors import InternalErrors
 from holdwater.runtime.lease_watch import CHECKS_PER_LEASE, LeaseWatch
 from tests.engine.fake_clock import FakeClock
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
+from tests.suite.waiting import poll_pause
 
 LEASE_US = 6_000_000_000
 SOME_US = 100_000_000
@@ -54,8 +56,17 @@ class WatchBench:
         self.clock, self.lease = ObservedFakeClock(), Lease()
         self.lease.expires_at = MonotonicMicros(self.clock.now() + LEASE_US)
         self.attempts: list[Any] = []
-        self.watch = LeaseWatch(self.lease, LEASE_US, self.clock, lambda: self.attempts, InternalErrors(self.clock))
+        self.is_reachable = False
+        self.renewals = threading.Semaphore(0)
+        self.watch = LeaseWatch(
+            self.lease, LEASE_US, self.clock, lambda: self.attempts, self._renew, InternalErrors(self.clock)
+        )
         self._wait_for_check()
+
+    def _renew(self) -> None:
+        self.renewals.release()
+        if not self.is_reachable:
+            raise StoreUnavailable("the database is away")
 
     def _wait_for_check(self) -> None:
         for _ in range(2):
@@ -102,6 +113,43 @@ def test_leases_renewed_in_time_interrupt_nothing(bench: WatchBench) -> None:
     assert bench.interrupted_attempts() == [False]
 
 
+def test_leases_are_renewed_if_the_loop_is_late(bench: WatchBench) -> None:
+    bench.attempts = [FakeAttempt()]
+    bench.is_reachable = True
+    for _ in range(4):
+        end = bench.lease.expires_at
+        bench.advance(LEASE_US // 2)
+        assert bench.renewals.acquire(timeout=SIGNAL_TIMEOUT_SECONDS)
+        while bench.lease.expires_at == end:  # bounded by the test's time-out
+            poll_pause()
+        assert bench.lease.expires_at == bench.clock.now() + LEASE_US
+        bench.advance(0)  # the renewal has woken the watch up, which looks at a lease of full length again
+    assert bench.interrupted_attempts() == [False]
+
+
+def test_leases_are_left_to_the_loop_while_nothing_runs(bench: WatchBench) -> None:
+    bench.attempts = [FakeAttempt(state="queued")]
+    bench.is_reachable = True
+    bench.advance(LEASE_US - SOME_US)
+    assert not bench.renewals.acquire(blocking=False)
+
+
+def test_a_renewal_that_hangs_does_not_keep_attempts_running(bench: WatchBench) -> None:
+    bench.attempts, bench.is_reachable = [FakeAttempt()], True
+    hangs = threading.Event()
+    bench.watch._renew = lambda: (bench.renewals.release(), hangs.wait(SIGNAL_TIMEOUT_SECONDS))  # type: ignore[assignment, return-value]
+    end = bench.lease.expires_at
+    bench.advance(LEASE_US // 2)
+    assert bench.renewals.acquire(timeout=SIGNAL_TIMEOUT_SECONDS)
+    bench.advance(LEASE_US // 2)
+    bench.advance(LEASE_US // CHECKS_PER_LEASE)
+    assert bench.interrupted_attempts() == [True]
+    hangs.set()
+    assert bench.watch._renewal is not None
+    bench.watch._renewal.join(SIGNAL_TIMEOUT_SECONDS)
+    assert bench.lease.expires_at == end, "it came too late to say anything"
+
+
 @pytest.mark.parametrize("renews", [True, False])
 def test_a_process_that_did_not_run_has_the_time_to_renew(bench: WatchBench, renews: bool) -> None:
     bench.attempts = [FakeAttempt()]
@@ -120,6 +168,7 @@ def test_an_attempt_that_cannot_be_interrupted_does_not_affect_others(bench: Wat
             raise OSError("its worker is gone")
 
     bench.attempts = [Broken(), FakeAttempt()]
-    bench.advance(LEASE_US)
+    for _ in range(2):
+        bench.advance(LEASE_US // 2)
     bench.advance(LEASE_US // CHECKS_PER_LEASE)
     assert bench.interrupted_attempts() == [True, True]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from holdwater.cli import events, follow, graph, listing, logs, options, prune, run_filters, steer
+from holdwater.cli import events, export, follow, graph, listing, logs, options, prune, run_filters, steer
 from holdwater.cli import map_items as map_texts
 from holdwater.cli import pauses as pause_texts
 from holdwater.cli.formatting import (
@@ -35,9 +35,8 @@ def runs() -> None:
 
 
 for command in (
-    events.follow, graph.graph_of_run, logs.logs, steer.answer, steer.cancel, steer.pause, steer.resume, steer.retry,
-    steer.fork,
-    prune.prune,
+    events.follow, export.export, graph.graph_of_run, logs.logs, prune.prune,
+    steer.answer, steer.cancel, steer.pause, steer.resume, steer.retry, steer.fork,
 ):  # fmt: skip
     runs.add_command(command)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from holdwater.operations.databases import Database, open_for_control, open_for_reading, open_for_writing
     from holdwater.operations.doctor import Finding, diagnose_installation, diagnose_run
+    from holdwater.operations.exporting import export_run
     from holdwater.operations.logs import LogFollower, LogLine, LogPage, follow_logs, read_logs
     from holdwater.operations.migration import migrate_database
     from holdwater.operations.pruning import (
@@ -128,6 +129,7 @@ __all__ = [
     "diagnose_installation",
     "diagnose_run",
     "execute_bulk_job",
+    "export_run",
     "find_pause",
     "find_run",
     "find_runners",
@@ -219,6 +221,7 @@ _EXPORTS = {
         "diagnose_installation",
         "diagnose_run",
     ),
+    ".exporting": ("export_run",),
     ".logs": (
         "LogFollower",
         "LogLine",

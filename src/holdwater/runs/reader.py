@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from holdwater.errors import RunNotFound
+from holdwater.errors import RunNotFound, StoreError, StoreUnavailable
 from holdwater.model import validation
 from holdwater.model.child_ids import is_run_or_fan_out
 from holdwater.model.ports.clock import Clock
@@ -20,6 +20,7 @@ from holdwater.runs.activity import Activity, read_activities
 from holdwater.runs.authoring_styles import STYLES
 from holdwater.runs.info import RunInfo
 from holdwater.runs.open_pauses import Pause
+from holdwater.runs.progress import MAX_ENTRIES, RunProgress
 from holdwater.runs.view import RunView
 from holdwater.runs.waiting_runs import read_waiting
 from holdwater.runtime.active_run import ActiveRun
@@ -28,6 +29,8 @@ from holdwater.runtime.run_loader import StoredRunLoader
 
 PAGE_RUNS: Final = 1000
 """a store gives so many rows at once, at most"""
+PROGRESS_BATCH_RUNS: Final = 100
+"""runs whose journals are read with one question"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,29 @@ class RunReader:
     def _activities(self, rows: Sequence[RunRow]) -> dict[str, Activity]:
         found = read_activities(self.store, rows, self.clock.now())
         return found | read_waiting(self.store, self._loader, rows)
+
+    def read_progress(self, runs: Iterable[RunInfo], *, max_entries: int = MAX_ENTRIES) -> dict[str, RunProgress]:
+        """Read the progress of runs, by id, several with one question.
+
+        Left out are runs whose journals would make it more than `max_entries`, and those that cannot be read.
+        Raises StoreUnavailable.
+        """
+        chosen: list[str] = []
+        for run in runs:
+            if run.journal_length <= max_entries:
+                max_entries -= run.journal_length
+                chosen.append(run.id)
+        found: dict[str, RunProgress] = {}
+        for first in range(0, len(chosen), PROGRESS_BATCH_RUNS):
+            for run_id, stored in self.store.read_runs(chosen[first : first + PROGRESS_BATCH_RUNS]).items():
+                try:
+                    states = self._loader.fold(stored.row, stored).machine.node_states
+                except StoreUnavailable:
+                    raise
+                except StoreError:
+                    continue  # of another version; its page says so
+                found[run_id] = RunProgress.of_states(states)
+        return found
 
     # -- questions
 

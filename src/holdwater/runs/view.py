@@ -25,6 +25,7 @@ from holdwater.runs.history import build_nodes
 from holdwater.runs.info import RunInfo
 from holdwater.runs.nodes import ChildRun, Failure, NodeView
 from holdwater.runs.open_pauses import Pause, find_open_pauses
+from holdwater.runs.progress import RunProgress
 from holdwater.runtime.active_run import ActiveRun
 
 
@@ -69,6 +70,11 @@ class RunView:
     @property
     def id(self) -> str:
         return self._row.id
+
+    @property
+    def progress(self) -> RunProgress:
+        """Its nodes that are settled, of all."""
+        return RunProgress.of_states(self._run.machine.node_states)
 
     @property
     def status(self) -> RunStatus:

@@ -1,6 +1,7 @@
 """Task functions whose leases are over are told to stop, by a thread of its own.
 
 The loop may be in a call of a database that hangs for longer than a lease; meanwhile another runner takes the work.
+If it is late for any other reason, and the database answers, the leases are renewed without it.
 A process that did not run (it was stopped, or a task function held the interpreter) first has the time to renew: its
 leases may have been kept, and if they were not, the loop stops the task functions whose work is elsewhere.
 """
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Final
 
+from holdwater.errors import RunnerClosed, StoreUnavailable
 from holdwater.model.ports.clock import Clock
 from holdwater.model.time import MonotonicMicros
 from holdwater.runtime.attempt import Attempt, Lease
@@ -18,14 +20,17 @@ from holdwater.runtime.internal_errors import InternalErrors, logger
 
 CHECKS_PER_LEASE: Final = 6
 """checks in the length of a lease, from the end of the leases that were renewed together"""
+LATE_AFTER: Final = 2
+"""part of a lease (1/2) after which the loop, which renews after a third, is late"""
 MIN_WAIT_US: Final = 1_000
 
 
 class LeaseWatch:
     """Stops task functions at the ends of their leases.
 
-    `lease`: extended by each renewal.  `list_attempts`: gives those that run and those that wait for a slot; called
-    from the watch's own thread.
+    `lease`: extended by each renewal.  `renew`: renews the leases in the database; called from a thread of its own,
+    which may hang.  `list_attempts`: gives those that run and those that wait for a slot; called from the watch's
+    thread.
     """
 
     def __init__(
@@ -34,9 +39,13 @@ class LeaseWatch:
         lease_us: int,
         clock: Clock,
         list_attempts: Callable[[], Collection[Attempt]],
+        renew: Callable[[], None],
         error_log: InternalErrors,
     ) -> None:
         self._lease, self._lease_us, self._clock = lease, lease_us, clock
+        self._renew = renew
+        self._renewal: threading.Thread | None = None
+        """the thread that renews for the loop, once there was one"""
         self._list_attempts, self._error_log = list_attempts, error_log
         self._closed = False
         self._next_check_at = clock.monotonic()
@@ -70,7 +79,11 @@ class LeaseWatch:
         pause_us = self._lease_us // CHECKS_PER_LEASE
         left = self._lease.expires_at - monotonic_now
         if left > 0:  # no attempt has less than the lease that was renewed last
-            return left
+            late_in = left - self._lease_us // LATE_AFTER
+            if late_in > 0:
+                return late_in
+            self._renew_beside_loop()
+            return min(left, pause_us)
         if monotonic_now - self._next_check_at > pause_us:  # this process did not run
             return pause_us
         following = MonotonicMicros(monotonic_now + pause_us)
@@ -87,3 +100,21 @@ class LeaseWatch:
             text = "its leases are over and the database does not answer: %d task functions of this runner are stopped"
             logger.warning(text, interrupted)
         return following - monotonic_now
+
+    def _renew_beside_loop(self) -> None:
+        """Renew leases that are not over yet, unless that is under way: it may hang, and this thread must not."""
+        if self._renewal is not None and self._renewal.is_alive():
+            return
+        if any([attempt.state == "running" for attempt in self._list_attempts()]):
+            self._renewal = threading.Thread(target=self._renew_once, name="holdwater-late-renewal", daemon=True)
+            self._renewal.start()
+
+    def _renew_once(self) -> None:
+        began_at, until = self._clock.monotonic(), self._lease.expires_at
+        try:
+            self._renew()
+        except (StoreUnavailable, RunnerClosed):
+            return  # the loop meets the same error; the leases end as they would have
+        if self._clock.monotonic() < until:  # else another runner may have some of the work: the loop finds out
+            self._lease.expires_at = max(self._lease.expires_at, MonotonicMicros(began_at + self._lease_us))
+        self._wakeup.set()

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from holdwater.server import parsing
+from holdwater.server.context_parts import is_multipart, read_parts
 from holdwater.server.models.errors import ErrorBody
 
 LARGE_BODY_BYTES: Final = 64 * 1024
@@ -59,6 +60,25 @@ class _StrictRequest(Request):
         return await run_in_threadpool(parsing.parse_strict_json, data)
 
 
+class _PartsRequest(Request):
+    """A request whose body comes in parts, as one with the same body in JSON."""
+
+    def __init__(self, request: Request) -> None:
+        headers = [pair for pair in request.scope["headers"] if pair[0] != b"content-type"]
+        super().__init__({**request.scope, "headers": [*headers, (b"content-type", b"application/json")]})
+        self._sent = request
+        self._tree: dict[str, Any] = {}
+
+    async def body(self) -> bytes:
+        """Read the parts.  Raises RequestError, HTTPException."""
+        self._tree = await read_parts(self._sent)
+        return b"{}"  # there is a body: `json` gives it
+
+    async def json(self) -> Any:
+        """Return the parts that were read."""
+        return self._tree
+
+
 class ApiRoute(APIRoute):
     """A route whose endpoint returns a model, which is sent as it is."""
 
@@ -70,9 +90,12 @@ class ApiRoute(APIRoute):
         """Return the handler of requests."""
         handle = super().get_route_handler()
         takes_values = (self.openapi_extra or {}).get("x-takes-values", False)
+        takes_parts = (self.openapi_extra or {}).get("x-takes-context-part", False)
         max_bytes = parsing.MAX_VALUES_BODY_BYTES if takes_values else parsing.MAX_BODY_BYTES
 
         async def handle_strictly(request: Request) -> Response:
+            if takes_parts and is_multipart(request):
+                return await handle(_PartsRequest(request))
             return await handle(_StrictRequest(request, max_bytes))
 
         return handle_strictly

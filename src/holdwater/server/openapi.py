@@ -31,6 +31,7 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
             for operation in path.values():
                 operation.get("responses", {}).pop("422", None)
                 operation.pop("x-takes-values", None)
+                operation.pop("x-takes-context-part", None)
                 if operation["operationId"] in PUBLIC_OPERATIONS:
                     operation["security"] = []
         schemas = document.get("components", {}).get("schemas", {})

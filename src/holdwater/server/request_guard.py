@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdwater.server.access import CALLER, AccessPolicy
+from holdwater.server.context_parts import is_multipart
 from holdwater.server.errors import REQUEST_ID, RequestError, http_error_response, internal_error_response
 from holdwater.server.rendering import is_page, path_below_root
 
@@ -30,6 +31,9 @@ MAX_HEADER_BYTES: Final = 32 * 1024
 MAX_HEADERS: Final = 200
 MAX_URL_BYTES: Final = 8 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+MAX_PARTS_BYTES: Final = 100 * 1024 * 1024
+"""of a body in parts, where one is taken"""
+TAKES_PARTS: Final = re.compile("/v1/tenants/[^/]+/workflows/[^/]+/execute")
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOG: Final = logging.getLogger("holdwater.server")
@@ -40,11 +44,14 @@ _HEADERS: Final = (
         b"form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
-    # "no-referrer" would have browsers send `Origin: null` with forms
-    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+
+_PAGE_REFERRERS: Final = b"same-origin"
+"""of pages: by "no-referrer" browsers would send `Origin: null` with their forms"""
+_REFERRERS: Final = b"no-referrer"
+"""of everything else"""
 
 
 class RequestGuard:
@@ -61,10 +68,10 @@ class RequestGuard:
         request = Request(scope, receive)
         given = request.headers.get("x-request-id", "")
         scope[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        sender = _Sender(send, scope[REQUEST_ID])
+        sender = _Sender(send, scope[REQUEST_ID], _PAGE_REFERRERS if is_page(request) else _REFERRERS)
         try:
             try:
-                await self._admit(request, sender, _limited(receive))
+                await self._admit(request, sender, _limited(receive, _max_body_bytes(request)))
             except HTTPException as error:  # of this layer: those of the application have handlers
                 response = await http_error_response(request, error)
                 await response(scope, receive, sender)
@@ -131,10 +138,10 @@ def _host_of(origin: str) -> str | None:
 
 
 class _Sender:
-    """Adds headers to the response.  `cookie`: a `Set-Cookie` header."""
+    """Adds headers to the response.  `referrers`: its referrer policy.  `cookie`: a `Set-Cookie` header."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send, self._request_id = send, request_id
+    def __init__(self, send: Send, request_id: str, referrers: bytes) -> None:
+        self._send, self._request_id, self._referrers = send, request_id, referrers
         self.cookie: str | None = None
         self.has_started = False
 
@@ -144,7 +151,7 @@ class _Sender:
             headers = list(message.get("headers", ()))
             known = {name.lower() for name, _ in headers}
             headers += [header for header in _HEADERS if header[0] not in known]
-            headers.append((b"x-request-id", self._request_id.encode()))
+            headers += [(b"x-request-id", self._request_id.encode()), (b"referrer-policy", self._referrers)]
             if b"cache-control" not in known:
                 headers.append((b"cache-control", b"no-store"))
             if self.cookie is not None:
@@ -173,11 +180,17 @@ def _check_sizes(request: Request) -> None:
     length = request.headers.get("content-length", "0")
     if "content-length" in request.headers and "transfer-encoding" in request.headers:
         raise RequestError(400, "the request gives its length in two ways")  # a proxy may have read the other one
-    if not length.isdecimal() or int(length[:20]) > MAX_BODY_BYTES:
-        raise _too_large()
+    max_bytes = _max_body_bytes(request)
+    if not length.isdecimal() or int(length[:20]) > max_bytes:
+        raise _too_large(max_bytes)
 
 
-def _limited(receive: Receive) -> Callable[[], Awaitable[Message]]:
+def _max_body_bytes(request: Request) -> int:
+    is_in_parts = is_multipart(request) and TAKES_PARTS.fullmatch(path_below_root(request))
+    return MAX_PARTS_BYTES if is_in_parts else MAX_BODY_BYTES
+
+
+def _limited(receive: Receive, max_bytes: int) -> Callable[[], Awaitable[Message]]:
     """Count the bytes of a body as they come.  Raises RequestError."""
     total = 0
 
@@ -185,12 +198,12 @@ def _limited(receive: Receive) -> Callable[[], Awaitable[Message]]:
         nonlocal total
         message = await receive()
         total += len(message.get("body", b""))
-        if total > MAX_BODY_BYTES:
-            raise _too_large()
+        if total > max_bytes:
+            raise _too_large(max_bytes)
         return message
 
     return limited
 
 
-def _too_large() -> RequestError:
-    return RequestError(413, f"the body is longer than {MAX_BODY_BYTES:,} bytes")
+def _too_large(max_bytes: int) -> RequestError:
+    return RequestError(413, f"the body is longer than {max_bytes:,} bytes")

@@ -134,6 +134,32 @@ def test_a_stopped_runner_that_lost_nothing_goes_on(start_other: Callable[..., O
     other.wait_for_line("begun two")
 
 
+def test_a_runner_whose_loop_is_blocked_keeps_its_work(
+    url: str,
+    start_other: Callable[..., OtherProcess],
+    taker: Callable[..., DefaultRunner],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For longer than a lease; and what runs there is not told to stop."""
+    other = start_other(lease_seconds=LONG_LEASE_SECONDS)
+    run_id = other.start_run("heeds")
+    other.wait_for_line("begun body")
+    other.send_line("block")
+    other.wait_for_line("blocked")
+    if not url.startswith("sqlite"):
+        wait_for_two_renewals(url, run_id)
+    runner = taker(LONG_LEASE_SECONDS)
+    watch_expiry_scans(runner, monkeypatch, LONG_LEASE_SECONDS)()
+    assert runner.handle(run_id).status == "Running"
+    other.send_line("go heeds")
+    other.send_line("go driver")
+    result = runner.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
+    assert (result.status, result.final_context["by"]) == ("Completed", "the first")
+    assert result.task_results[0].attempt_count == 1
+    assert "told body" not in other.output_lines
+    assert violations(runner)
+
+
 @pytest.mark.parametrize("name", ["hog", "loop"])
 def test_a_healthy_runner_keeps_work_that_takes_longer_than_its_lease(
     name: str,

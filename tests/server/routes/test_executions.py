@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from holdwater import DefaultRunner
+from holdwater.model.records import RunFilter
 from tests.server.routes.conftest import Runs
 
 
@@ -147,3 +149,33 @@ def test_ids_that_are_none(api: httpx.Client, runs: Runs, run_id: str) -> None:
         refused = api.get(f"/executions/{run_id}{suffix}")
         assert refused.status_code in (400, 404), suffix
         assert refused.json()["code"] in ("invalid_request", "execution_not_found", "not_found"), suffix
+
+
+def test_lists_tell_the_progress_of_runs(api: httpx.Client, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(item["progress"] is None for item in api.get("/executions").json()["items"])
+    found = {item["id"]: item["progress"] for item in api.get("/executions?progress=true").json()["items"]}
+    assert found[runs.completed] == {"done": 2, "total": 2}
+    assert found[runs.failed] == {"done": 2, "total": 2}
+    assert found[runs.asking] == {"done": 1, "total": 3}
+    for run_id in (runs.completed, runs.failed, runs.asking):
+        assert api.get(f"/executions/{run_id}").json()["progress"] == found[run_id]
+
+
+def test_so_much_is_read_for_the_progress_of_a_list(runner: DefaultRunner, runs: Runs) -> None:
+    reader = runner._engine.reader
+    infos = reader.list_runs(RunFilter(top_level=True))
+    first = infos[0].journal_length
+    assert list(reader.read_progress(infos[:2], max_entries=first)) == [infos[0].id]
+    assert reader.read_progress(infos, max_entries=0) == {}
+
+
+def test_a_run_is_exported_as_one_file(api: httpx.Client, runner: DefaultRunner, runs: Runs) -> None:
+    sent = api.get(f"/executions/{runs.failed}/export")
+    assert sent.headers["content-disposition"] == f'attachment; filename="{runs.failed}.json"'
+    found = sent.json()
+    assert (found["format"], found["run"]["id"], found["plan"]["name"]) == (1, runs.failed, "fails")
+    entries = [entry for row in found["journal"] for entry in row["entries"]]
+    assert [entry[0] for entry in entries] == ["started", "failed"]
+    assert found["run"]["seq"] == len(entries)
+    assert found["logs"] == []
+    assert api.get("/executions/nothing/export").json()["code"] == "execution_not_found"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -148,6 +149,35 @@ def test_a_run_is_started_once_for_its_key(api: httpx.Client, runner: DefaultRun
     assert (run["origin"], run["started_by"], run["labels"]) == ("api", "api", {"env": "test"})
     assert run["traceparent"] == f"00-{'a' * 32}-{'b' * 16}-01"
     api.post(f"/executions/{run_id}/cancel")
+
+
+def test_a_context_comes_as_a_part(api: httpx.Client, runner: DefaultRunner, runs: Runs) -> None:
+    wait_for_workflow(api, "sums")
+    path, large = "/workflows/sums/execute", {"amount": 3, "text": "x" * (17 << 20)}
+    refused = api.post(path, content=json.dumps({"context": large}), headers={"content-type": "application/json"})
+    assert refused.status_code == 413
+    parts: dict[str, Any] = {"context": ("context.json", json.dumps(large)), "labels": (None, '{"env": "parts"}')}
+    started = api.post(path, files=parts)
+    assert started.status_code == 202, started.text
+    run_id = started.json()["execution_id"]
+    assert runner.handle(run_id).result().final_context["doubled"] == 6
+    assert api.get(f"/executions/{run_id}").json()["labels"] == {"env": "parts"}
+    field: dict[str, Any] = {"context": (None, '{"amount": 4}')}
+    assert api.post(path, files=field).status_code == 202
+    for wrong in (
+        {"context": (None, '{"amount": NaN}')},
+        {"context": ("c", b"\xff")},
+        {"context": (None, "[]")},
+        {"context": (None, "{}"), "other": (None, "1")},
+        {f"f{k}": (None, "1") for k in range(9)},
+        {},
+    ):
+        answer = api.post(path, files=wrong, headers={} if wrong else {"content-type": "multipart/form-data"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request"), (wrong, answer.text)
+    twice = [("context", (None, "{}")), ("context", (None, "{}"))]
+    assert "twice" in api.post(path, files=twice).json()["error"]
+    elsewhere = api.post(f"/executions/{run_id}/cancel", files=field)
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(

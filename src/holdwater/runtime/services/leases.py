@@ -2,7 +2,7 @@
 
 A process that was stopped, suspended or cut off beyond its leases may have lost its work without having noticed.  So
 each attempt checks before it begins, by the monotonic clock; one that runs is told when its lease is over
-(lease_watch.py); and a renewal that comes too late finds out what is left.
+(lease_watch.py), which also renews if the loop is late; and a renewal that comes too late finds out what is left.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LeaseKeeper:
         attempt.lease_expires_at = MonotonicMicros(clock.monotonic() + row.lease_until - clock.now())
         if self._lease_watch is None and not self._store.tracks_liveness:
             self._lease_watch = LeaseWatch(
-                self._lease, self._lease_us, clock, lambda: self._dispatcher.unfinished, self._error_log
+                self._lease, self._lease_us, clock, lambda: self._dispatcher.unfinished, self._renew, self._error_log
             )
         if self._renewal is not None and not self._is_renewal_active:
             self._note_renewed(self._renewal)
@@ -90,13 +90,17 @@ class LeaseKeeper:
             return
         monotonic_now = self._clock.monotonic()
         late = bool(self._expired_attempts) or (monotonic_now >= self._lease.expires_at and self._table.has_attempts)
-        self._store.renew_leases(self._table.owner, Micros(now + self._lease_us))
+        self._renew()
         if late:  # before anything may begin that was lost
             self._reconcile_after_expiry()
         self._lease.expires_at = MonotonicMicros(monotonic_now + self._lease_us)
         self._renew_at = Micros(now + self._renew_interval_us)
         if self._renewal is not None and self._is_renewal_active:
             self._note_renewed(self._renewal)
+
+    def _renew(self) -> None:
+        """Extend the leases in the database, from any thread.  Raises StoreUnavailable."""
+        self._store.renew_leases(self._table.owner, Micros(self._clock.now() + self._lease_us))
 
     def check_now(self) -> None:
         """Check leases at once, as the clock may have been set.  From any thread."""

@@ -66,12 +66,16 @@ class ExecutionFilter(BaseModel, extra="forbid"):  # type: ignore[call-arg]
 
 
 class ExecutionQuery(ExecutionFilter):
-    """A page of runs that match a filter.  `count`: with `counts`, by status, up to 10,000 each."""
+    """A page of runs that match a filter.  `count`: with `counts`, by status, up to 10,000 each.
+
+    `progress`: with the progress of each run, as far as 20,000 entries of journals tell it.
+    """
 
     limit: int = Field(100, ge=1, le=1000)
     offset: int = Field(0, ge=0, le=10_000)
     cursor: str | None = Field(None, pattern=CURSOR_PATTERN)
     count: bool = False
+    progress: bool = False
 
 
 def _split(terms: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -11,8 +11,8 @@ from holdwater.model.records import CappedCount
 from holdwater.model.statuses import FINAL_STATUSES
 from holdwater.operations.runs import RunPage
 from holdwater.runs.info import RunInfo
-from holdwater.runs.nodes import NodeState
 from holdwater.runs.open_pauses import Pause
+from holdwater.runs.progress import RunProgress
 from holdwater.runs.view import RunView
 from holdwater.server.models.base import Instant, Page, RequestBody, to_instant
 from holdwater.server.models.values import plain_value, plain_values
@@ -23,11 +23,25 @@ ActivityState = Literal[
     "queued", "running", "waiting", "waiting for child runs", "orphaned", "waiting for an answer", "paused",
     "completed", "failed", "cancelled",
 ]  # fmt: skip
-_SETTLED = (NodeState.COMPLETED, NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELLED)
+
+
+class Progress(BaseModel):
+    """Tasks of a run that are settled, of all."""
+
+    done: int
+    total: int
+
+    @classmethod
+    def of(cls, progress: RunProgress) -> Progress:
+        """Create it from the progress of a run."""
+        return cls(done=progress.done, total=progress.total)
 
 
 class Execution(BaseModel):
-    """One run, as a list shows it.  `completed_at`: when it ended, whichever way."""
+    """One run, as a list shows it.  `completed_at`: when it ended, whichever way.
+
+    `progress`: in lists with `progress=true`; null for a run whose journal is too long to be read for a list.
+    """
 
     id: str = Field(examples=["019f3c4e-7a51-7c33-8a52-0d6c1b9a77e1"])
     workflow_name: str
@@ -44,11 +58,12 @@ class Execution(BaseModel):
     parent_id: str | None
     forked_from: str | None
     idempotency_key: str | None
+    progress: Progress | None = None
 
     @classmethod
-    def of(cls, run: RunInfo) -> Execution:
+    def of(cls, run: RunInfo, progress: RunProgress | None = None) -> Execution:
         """Create it from the facts of a run."""
-        return cls(**_facts(run))
+        return cls(**_facts(run), progress=None if progress is None else Progress.of(progress))
 
 
 def _facts(run: RunInfo) -> dict[str, Any]:
@@ -91,11 +106,18 @@ class ExecutionPage(Page):
     counts: dict[ExecutionStatus, Count] | None = None
 
     @classmethod
-    def of(cls, tenant_id: str, page: RunPage, counts: Mapping[str, CappedCount] | None) -> ExecutionPage:
-        """Create it from a page of runs."""
+    def of(
+        cls,
+        tenant_id: str,
+        page: RunPage,
+        counts: Mapping[str, CappedCount] | None,
+        progress: Mapping[str, RunProgress] | None = None,
+    ) -> ExecutionPage:
+        """Create it from a page of runs.  `progress`: by id."""
+        known = progress or {}
         return cls(
             tenant_id=tenant_id,
-            items=[Execution.of(run) for run in page.runs],
+            items=[Execution.of(run, known.get(run.id)) for run in page.runs],
             total=len(page.runs),
             next_cursor=page.older_cursor,
             previous_cursor=page.newer_cursor,
@@ -104,13 +126,6 @@ class ExecutionPage(Page):
             if counts is None
             else {status: Count(count=one.count, more=one.is_capped) for status, one in counts.items()},
         )
-
-
-class Progress(BaseModel):
-    """Tasks of a run that are settled, of all."""
-
-    done: int
-    total: int
 
 
 class ExecutionQuestion(BaseModel):
@@ -139,7 +154,6 @@ class ExecutionDetail(Execution):
 
     tenant_id: str
     execution_id: str
-    progress: Progress
     questions: list[ExecutionQuestion]
     paused_at: Instant | None
     deadline_at: Instant | None
@@ -151,14 +165,13 @@ class ExecutionDetail(Execution):
     def of_view(cls, tenant_id: str, run: RunView, *, with_values: bool = False) -> ExecutionDetail:
         """Create it.  Raises StoreError."""
         info = run.info
-        done = sum([node.state in _SETTLED for node in run.nodes])
         facts = _facts(info)
         facts["activity"] = run.activity.state
         return cls(
             **facts,
             tenant_id=tenant_id,
             execution_id=info.id,
-            progress=Progress(done=done, total=len(run.nodes)),
+            progress=Progress.of(run.progress),
             questions=[] if info.status in FINAL_STATUSES else [ExecutionQuestion.of(pause) for pause in run.pauses],
             paused_at=to_instant(info.paused_at),
             deadline_at=to_instant(info.deadline_at),

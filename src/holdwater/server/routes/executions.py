@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Query
+from fastapi.responses import StreamingResponse
 
 from holdwater.events.stream import is_behind
 from holdwater.model.records import RunFilter
+from holdwater.operations.exporting import export_run
 from holdwater.operations.runs import count_runs
 from holdwater.runs.logs import LogReader
 from holdwater.server.api_routing import api_router
@@ -23,6 +26,9 @@ from holdwater.server.run_paths import RunId, TaskName
 from holdwater.server.tenant_database import Tenant
 
 MAX_ATTEMPT: Final = 1_000_000
+EXPORT: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "A JSON file."}
+}
 
 Values = Annotated[bool, Query(description="with values of users, up to 16 KiB each")]
 
@@ -35,7 +41,8 @@ def list_executions(tenant: Tenant, query: Annotated[ExecutionQuery, Query()]) -
     which = query.to_run_filter()
     page = read_page(tenant.database.runs, replace(which, limit=query.limit, offset=query.offset), query.cursor)
     counts = count_runs(tenant.database.runs, which) if query.count else None
-    return ExecutionPage.of(tenant.tenant, page, counts)
+    progress = tenant.database.runs.read_progress(page.runs) if query.progress else None
+    return ExecutionPage.of(tenant.tenant, page, counts, progress)
 
 
 @router.get("/{run_id}")
@@ -93,6 +100,15 @@ def list_children(
     tenant.database.runs.row(run_id)
     which = RunFilter(parent_id=run_id, limit=limit, offset=offset)
     return ExecutionPage.of(tenant.tenant, read_page(tenant.database.runs, which, cursor), None)
+
+
+@router.get("/{run_id}/export", status_code=200, response_class=StreamingResponse, responses=EXPORT)
+def export_execution(tenant: Tenant, run_id: RunId) -> StreamingResponse:
+    """Download a run as one JSON file: its row, plan, journal and log, as they are recorded."""
+    parts = export_run(tenant.database, run_id)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", run_id)[:100]
+    disposition = f'attachment; filename="{name}.json"'
+    return StreamingResponse(parts, media_type="application/json", headers={"content-disposition": disposition})
 
 
 @router.get("/{run_id}/tasks/{task}/logs")

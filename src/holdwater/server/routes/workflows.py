@@ -9,7 +9,8 @@ from fastapi import Header
 from holdwater.model.provenance import Provenance
 from holdwater.operations.catalog import get_workflow, list_workflows
 from holdwater.operations.starting import start_by_name
-from holdwater.server.api_routing import CHANGE_ERRORS, TAKES_VALUES, api_router
+from holdwater.server.api_routing import CHANGE_ERRORS, api_router
+from holdwater.server.context_parts import CONTEXT_PART
 from holdwater.server.models.workflows import ExecuteBody, StartedExecution, WorkflowBody, WorkflowDetail, WorkflowPage
 from holdwater.server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
 from holdwater.server.request_values import read_values
@@ -40,7 +41,7 @@ def get_announced_workflow(tenant: Tenant, name: WorkflowName) -> WorkflowDetail
     return WorkflowDetail.of_workflow(tenant.tenant, get_workflow(tenant.database, name))
 
 
-@router.post("/{name}/execute", status_code=202, responses=CHANGE_ERRORS, openapi_extra=TAKES_VALUES)
+@router.post("/{name}/execute", status_code=202, responses=CHANGE_ERRORS, openapi_extra=CONTEXT_PART)
 def execute_workflow(
     tenant: Tenant,
     name: WorkflowName,
@@ -48,7 +49,10 @@ def execute_workflow(
     idempotency_key: IdempotencyKey = None,
     traceparent: Annotated[str | None, Header(description="W3C Trace Context; the run belongs to this trace")] = None,
 ) -> StartedExecution:
-    """Start a run of a workflow; any runner that has it takes it."""
+    """Start a run of a workflow; any runner that has it takes it.
+
+    A context of more than 16 MB comes as the part `context` of a body in parts, of 100 MB at most.
+    """
     asked = body or ExecuteBody()
     started = start_by_name(
         tenant.engine,

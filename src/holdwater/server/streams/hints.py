@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import asdict
 from typing import Final
 
 from holdwater.errors import StoreError
 from holdwater.runs.info import RunInfo
+from holdwater.runs.progress import RunProgress
 from holdwater.runs.reader import RunReader
 from holdwater.server.streams.messages import BEAT, BYE, RESYNC, message
 from holdwater.server.streams.run_feed import BEAT_SECONDS, RETRY_SECONDS
@@ -20,6 +22,8 @@ TRAILING_SECONDS: Final = 0.5
 MAX_HINTED_RUNS: Final = 100
 """runs of one flush; for more, readers are told to read everything again"""
 MAX_REMEMBERED_RUNS: Final = 1000
+MAX_PROGRESS_ENTRIES: Final = 2_000
+"""journal entries that are read for the progress of the runs of one flush"""
 MAX_BUFFERED_BYTES: Final = 1024 * 1024
 """of a stream whose client does not read; then it is ended, and the client connects again"""
 
@@ -133,8 +137,9 @@ class Hints:
 
     async def _tell_runs(self, run_ids: set[str]) -> None:
         try:
-            for run in await asyncio.to_thread(self._read, run_ids):
-                self._tell_run(run)
+            runs, progress = await asyncio.to_thread(self._read_with_progress, run_ids)
+            for run in runs:
+                self._tell_run(run, progress.get(run.id))
         except StoreError:  # readers see for themselves, when it can be read again
             self._is_anything_changed = True
             await asyncio.sleep(RETRY_SECONDS)
@@ -159,7 +164,11 @@ class Hints:
     def _read(self, run_ids: Collection[str]) -> list[RunInfo]:
         return [run for run_id in run_ids if (run := self._runs.find_info(run_id)) is not None]
 
-    def _tell_run(self, run: RunInfo) -> None:
+    def _read_with_progress(self, run_ids: Collection[str]) -> tuple[list[RunInfo], dict[str, RunProgress]]:
+        runs = self._read(run_ids)
+        return runs, self._runs.read_progress(runs, max_entries=MAX_PROGRESS_ENTRIES)
+
+    def _tell_run(self, run: RunInfo, progress: RunProgress | None) -> None:
         before, now = self._told.get(run.id), _state_of(run)
         if before == now:
             return
@@ -175,6 +184,7 @@ class Hints:
                 "status": run.status.value,
                 "seq": run.journal_length,
                 "parent_id": run.parent_id,
+                "progress": None if progress is None else asdict(progress),
             },
         )
         if run.status == "paused" or (before is not None and before[1] == "paused"):
