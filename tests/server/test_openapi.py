@@ -80,7 +80,7 @@ def test_the_api_keeps_its_description(live: Live, runs: Runs, tmp_path: Path) -
     settings = tmp_path / "schemathesis.toml"
     settings.write_text(SETTINGS.read_text().replace("{token}", API_TOKEN).replace("{run_id}", runs.failed))
     program: list[str | Path] = [Path(sys.executable).with_name("schemathesis"), "--config-file", settings]
-    options = {"--phases": "coverage,fuzzing", "--max-examples": "1", "--mode": "all", "--seed": "1"}
+    options = {"--phases": "coverage,fuzzing,stateful", "--max-examples": "1", "--mode": "all", "--seed": "1"}
     done = subprocess.run(
         [*program, "run", f"{live.origin}/openapi.json", *chain(*options.items()), "--exclude-path-regex", "stream$"],
         cwd=tmp_path,

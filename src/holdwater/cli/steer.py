@@ -219,7 +219,11 @@ def fork(
 
 
 def _parse_values(context: str | None, sets: tuple[str, ...]) -> Any:
-    """Parse the edited values.  Raises CommandError, and DecodingError for what cannot be a context."""
+    """Parse the edited values.
+
+    Raises CommandError; DecodingError for what cannot be a context; InvalidArgument for an instance of a class.
+    """
+    from holdwater.operations.edited_values import values_from_json
     from holdwater.tasks import Context
 
     values = context_arguments.read_context(context) or Context()
@@ -234,5 +238,5 @@ def _parse_values(context: str | None, sets: tuple[str, ...]) -> Any:
             raise CommandError(
                 f"--set {one}: {text!r} is no JSON", hint=f"a text needs quotes: --set {quoted}"
             ) from None
-        values.update_from_dict(Context.from_json(json.dumps({name: tree})))
+        values.update_from_dict(values_from_json({name: tree}))
     return values
