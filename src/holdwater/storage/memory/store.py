@@ -12,17 +12,13 @@ from typing import Any, Final
 from holdwater.errors import RunnerClosed, StoreError
 from holdwater.model.ports.store import LeaseRenewal
 from holdwater.model.records import (
-    CappedCount,
     CommitResult,
     Committed,
     Conflict,
     Duplicate,
     JournalRow,
     Notification,
-    RunFilter,
-    RunHistogram,
     RunRow,
-    RunRows,
     RunUpdate,
     StoredRun,
     WorkRow,
@@ -38,6 +34,7 @@ from holdwater.storage.memory.map_items import MemoryMapItems
 from holdwater.storage.memory.pruning import MemoryPruning
 from holdwater.storage.memory.questions import MemoryQuestions
 from holdwater.storage.memory.run_index import RunIndex
+from holdwater.storage.memory.run_lists import MemoryRunLists
 from holdwater.storage.memory.schedules import MemorySchedules
 from holdwater.storage.sql.journal_tail import slice_after
 from holdwater.storage.sql.rows import claim_sort_key
@@ -61,6 +58,7 @@ _IMMUTABLE_FIELDS: Final = (
 
 
 class MemoryStore(
+    MemoryRunLists,
     MemoryPruning,
     MemorySchedules,
     MemoryCatalog,
@@ -91,6 +89,7 @@ class MemoryStore(
         MemoryLogs.__init__(self, self._locked, self._runs)
         MemoryDrawings.__init__(self, self._locked)
         MemoryBulkJobs.__init__(self, self._locked)
+        MemoryRunLists.__init__(self, self._locked, self._index)
         MemoryPruning.__init__(
             self, self._locked, self._index, self._journal, self._log_sizes, self._delete_runs, self._delete_logs
         )
@@ -245,38 +244,6 @@ class MemoryStore(
         heads = [head for run_id in run_ids if (head := self.get_run(run_id)) is not None]
         return {head.id: StoredRun(head, self.read_journal(head.id), self.work_of_run(head.id)) for head in heads}
 
-    def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
-        """List run rows, newest first, 1,000 at most.  Raises RunNotFound for an unknown `before_id`."""
-        return self.page_runs(run_filter).rows
-
-    def page_runs(self, run_filter: RunFilter) -> RunRows:
-        """Read a page of a list.  Raises RunNotFound for an unknown `before_id`."""
-        with self._locked():
-            return self._index.page(run_filter)
-
-    def count_runs(self, run_filter: RunFilter) -> dict[str, CappedCount]:
-        """Count the matching runs by status, up to 10,000 each, regardless of the page."""
-        with self._locked():
-            return self._index.count_by_status(run_filter)
-
-    def run_histogram(self, run_filter: RunFilter, since: Micros, until: Micros, bucket_us: int) -> RunHistogram:
-        """Count the matching runs of a span of time by bucket and status."""
-        with self._locked():
-            return self._index.histogram(run_filter, since, until, bucket_us)
-
-    def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
-        """List ids that begin with the prefix, sorted, without children of runs that match too."""
-        with self._locked():
-            return self._index.find_by_prefix(prefix)[: max(0, limit)]
-
-    def find_by_suffix(self, suffix: str, limit: int) -> list[str]:
-        """List ids that end with the suffix, sorted; those of fanned-out children are left out."""
-        with self._locked():
-            found = sorted(
-                r.id for r in self._runs.values() if (r.parent_id is None or "/" not in r.id) and r.id.endswith(suffix)
-            )
-            return found[: max(0, limit)]
-
     def get_plan(self, structure: str) -> dict[str, Any] | None:
         with self._locked():
             text = self._plans.get(structure)
@@ -330,12 +297,6 @@ class MemoryStore(
             ended = {run.id for run in self._runs.values() if run.finished_at is not None}
             open_ = [run for run in self._runs.values() if run.finished_at is None]
         return [(run.id, run.workflow) for run in open_ if run.parent_id in ended]
-
-    def iter_runs(self) -> Iterator[RunRow]:
-        """Iterate over all runs, oldest first."""
-        with self._locked():
-            ids = self._index.ids_by_created_at()
-        return (run for run_id in ids if (run := self.get_run(run_id)) is not None)
 
     # -- within, under the lock
 
