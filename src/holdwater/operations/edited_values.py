@@ -75,11 +75,15 @@ def find_edits(view: RunView, task: str, edited: Mapping[str, Any], shown: Colle
 def values_from_json(trees: Mapping[str, Any]) -> Context:
     """Decode values from JSON data, in which tags of the store may stand for values that JSON does not know.
 
-    Raises InvalidArgument for an instance of a class, whose module would have to be imported; DecodingError for tags
-    that are none.
+    Raises InvalidArgument for NaN, infinities and an instance of a class, whose module would have to be imported;
+    DecodingError for tags that are none.
     """
     for name, tree in trees.items():
-        classes, _ = codec.referenced_types(codec.to_compact_json(tree))
+        try:
+            text = codec.to_compact_json(tree)
+        except ValueError as error:
+            raise InvalidArgument(f"{name!r} holds a number that JSON does not know: {error}") from error
+        classes, _ = codec.referenced_types(text)
         if classes:
             raise InvalidArgument(
                 f"{name!r} holds an instance of {classes[0]}, which is not read outside of its own program",
