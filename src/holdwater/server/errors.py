@@ -24,6 +24,7 @@ INTERNAL: Final = (500, "internal_error")
 STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.AmbiguousRun: (400, "ambiguous_id"),
     errors.AnswerError: (400, "answer_invalid"),
+    errors.BadAnswer: INTERNAL,
     errors.BulkJobNotFound: (404, "bulk_not_found"),
     errors.CacheUnavailable: INTERNAL,
     errors.CapacityExhausted: (503, "capacity_exhausted"),
