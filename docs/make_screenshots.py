@@ -85,8 +85,6 @@ def shoot(page: Page, address: str, path: Path) -> None:
     page.goto(address)
     page.locator("h1").first.wait_for()
     page.wait_for_load_state("load")
-    if address.endswith("/questions"):
-        page.locator("main summary").first.click()
     page.wait_for_timeout(600)  # fades have ended
     page.screenshot(path=path)
     print(path, f"{path.stat().st_size / 1000:.0f} kB")

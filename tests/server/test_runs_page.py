@@ -246,3 +246,16 @@ def _link(page: str, rel: str) -> str:
     found = re.search(f'href="([^"]+)" rel="{rel}"', page)
     assert found is not None
     return found[1].replace("&amp;", "&")
+
+
+def test_columns_are_kept_in_the_browser(browser: httpx.Client, runs: dict[str, str]) -> None:
+    def headings(page: str) -> list[str]:
+        return re.findall("<th[^>]*>([A-Z][a-z ]*)</th>", page)
+
+    usual = ["State", "Workflow", "Detail", "Origin", "Started", "Duration", "Run"]
+    assert headings(browser.get("/ui/public/runs").text) == usual
+    page = post_form(browser, "/columns", column=["key", "run", "nonsense"], query="workflow=pages-orders")
+    assert headings(page.text) == ["State", "Workflow", "Key", "Run"]
+    assert page.url.query == b"workflow=pages-orders"
+    assert headings(post_form(browser, "/columns").text) == ["State", "Workflow"]
+    assert headings(post_form(browser, "/columns", reset="1").text) == usual

@@ -11,7 +11,7 @@ def format_duration(value: timedelta | float | None) -> str:
         return ""
     s = value.total_seconds() if isinstance(value, timedelta) else value
     if s < 0.01:
-        return f"{s * 1000:.1f} ms"
+        return "< 0.1 ms" if 0 < s < 0.00005 else f"{s * 1000:.1f} ms"
     if s < 1:
         return f"{s * 1000:.0f} ms"
     if s < 60:

@@ -65,7 +65,9 @@ def format_duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 0.9995:
-        return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
+        if seconds < 0.01:
+            return "< 0.1 ms" if 0 < seconds < 0.00005 else f"{seconds * 1000:.1f} ms"
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -159,6 +160,21 @@ def test_slots_are_full(open_runner: Callable[..., DefaultRunner], define: Defin
     for handle in (first, *others):
         handle.result(SIGNAL_TIMEOUT_SECONDS)
     assert list(findings(database, first.run_id)) == ["completed"]
+
+
+def test_work_behind_that_of_a_runner_of_its_own_runs(
+    open_runner: Callable[..., DefaultRunner], define: Define, gate: Gate
+) -> None:
+    define("wide", *[(name, lambda context: gate(), {}) for name in "abc"])
+    runner = open_runner(max_concurrent_tasks=1, prefetch_tasks=1, own_runs_only=True)
+    run = runner.submit("wide", {})
+    gate.wait_started()
+    wait_until(lambda: "queued" in findings(database_of(runner), run.run_id))
+    queued = findings(database_of(runner), run.run_id)["queued"]
+    assert queued.severity == "info"
+    assert f", process {os.getpid()}) executes the run and should take " in queued.sentence
+    gate.open.set()
+    run.result(SIGNAL_TIMEOUT_SECONDS)
 
 
 # -- processes that died

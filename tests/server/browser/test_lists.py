@@ -89,7 +89,8 @@ def test_all_that_match_are_meant_only_if_that_is_ticked(page: Page, runner: Run
     assert boxes.first.is_checked()
     page.locator("[data-bulk-bar]").get_by_role("button", name="Retry").click()
     dialog = page.get_by_role("dialog", name="Retry runs")
-    dialog.get_by_text("all 2 runs that match").wait_for()
+    dialog.get_by_text("All 2 runs that match").wait_for()
+    dialog.get_by_text("There is no filter.").wait_for()
     dialog.get_by_role("button", name="Retry all 2 runs").click()
     page.get_by_role("status").get_by_text("2 runs retried.").wait_for()
 

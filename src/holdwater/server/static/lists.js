@@ -11,14 +11,15 @@ function showSelection() {
   const every = one('[data-select-all]', bulk), matching = one('[data-all-matching]', bulk);
   if (!every) return;
   const isAll = matching.checked, { total } = one('[data-total]').dataset, count = isAll ? total : chosen.toLocaleString('en');
-  const runs = `${isAll ? 'all ' : ''}${count} ${isAll ? '' : 'selected '}run${count === '1' ? '' : 's'}`;
+  const runs = `run${count === '1' ? '' : 's'}`;
   every.checked = chosen > 0 && chosen === boxes.length;
   every.indeterminate = chosen > 0 && !every.checked;
   one('[data-matching]', bulk).textContent = `Select all ${total} that match`;
   one('[data-chosen]', bulk).textContent = isAll ? `All ${count} that match are selected` : `${chosen ? count : 'No run'} selected`;
   for (const button of all('[data-bulk-bar] button', bulk)) button.disabled = !isAll && !chosen;
-  for (const place of all('[data-which]', bulk)) place.textContent = isAll ? `${runs} that match` : runs;
-  for (const button of all('[name=verb]', bulk)) button.textContent = `${button.dataset.act} ${runs.replace(' selected', '')}`;
+  for (const place of all('[data-which]', bulk)) place.textContent = isAll ? `All ${count} ${runs} that match` : `${count} selected ${runs}`;
+  for (const place of all('[data-filters]', bulk)) place.hidden = !isAll;
+  for (const button of all('[name=verb]', bulk)) button.textContent = `${button.dataset.act} ${isAll ? 'all ' : ''}${count} ${runs}`;
 }
 
 if (bulk) {
