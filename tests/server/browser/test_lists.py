@@ -130,6 +130,8 @@ def test_keys_go_move_select_and_open(page: Page, runner: Runner) -> None:
     page.locator("[data-run].here").wait_for()
     page.keyboard.press("x")
     page.get_by_text("1 selected", exact=True).wait_for()
+    page.keyboard.press(".")
+    assert page.locator("[data-bulk-bar] :focus").text_content() == "Retry"
     page.keyboard.press("?")
     page.get_by_role("dialog", name="Keyboard").wait_for()
     page.keyboard.press("Escape")

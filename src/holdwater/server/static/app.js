@@ -81,9 +81,8 @@ const KEYS = {
   k: () => step(-1),
   x: () => { if (here) one('input[data-select]', here)?.click(); },
   '.': () => {
-    const menu = (here && one('details.menu', here)) || one('main details.menu');
-    if (menu) { menu.open = true; one('a, button:not(:disabled)', one('div', menu))?.focus(); return; }
-    (one('main .run-acts .button') ?? one('main .head .button, main .head button'))?.focus();
+    const acts = ['[data-bulk-bar] button:not(:disabled)', '.run-acts .button', '.head .primary', '.head button'];
+    acts.map((selector) => one(`main ${selector}`)).find(Boolean)?.focus();
   },
   Enter: (event) => {
     if (event.target.closest('a, button, summary, input')) return false;
