@@ -220,4 +220,6 @@ def _needs_retry(parent: ActiveRun, ref: ChildRef, child: Machine) -> bool:
 
 def _may_have_children(run: ActiveRun, fan_out: FanOut) -> bool:
     """Another runner, or an earlier generation of the run, may have started some."""
-    return run.is_from_store or max(fan_out.start_counts) > 1 or bool(fan_out.paused or fan_out.results_by_index)
+    if run.is_from_store or fan_out.paused or fan_out.results_by_index:  # first: the rest looks at every item
+        return True
+    return max(fan_out.start_counts) > 1
