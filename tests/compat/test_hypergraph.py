@@ -190,17 +190,15 @@ def test_both_forms_of_interrupts() -> None:
         make(double)
 
 
-def test_a_map_is_not_recorded() -> None:
+def test_maps_are_recorded_under_a_workflow_id() -> None:
     graph = hypergraph.Graph([hypergraph.node(double, "y")])
     with checkpointers.MemoryCheckpointer() as kept:
-        with pytest.raises(hypergraph.NotInThisVersion, match="workflow_id") as caught:
-            hypergraph.SyncRunner(checkpointer=kept).map(graph, {"x": [1]}, map_over="x", workflow_id="m")
-        assert "map_over" in str(caught.value.hint)
-        with pytest.raises(hypergraph.NotInThisVersion, match="workflow_id"):
-            asyncio.run(hypergraph.AsyncRunner(checkpointer=kept).map(graph, {"x": [1]}, map_over="x", workflow_id="m"))
+        results = hypergraph.SyncRunner(checkpointer=kept).map(graph, {"x": [1]}, map_over="x", workflow_id="m")
+        assert (results["y"], results.restored_count) == ([2], 0)
+        runner = hypergraph.AsyncRunner(checkpointer=kept)
+        results = asyncio.run(runner.map(graph, {"x": [1, 2]}, map_over="x", workflow_id="m"))
+        assert (results["y"], results.restored_count, results.completed) == ([2, 4], 1, True)
         assert hypergraph.SyncRunner().map(graph, {"x": [1]}, map_over="x", workflow_id=None)["y"] == [2]
-        mapped = hypergraph.Graph([graph.as_node(name="many").map_over("x")])  # what the hint says
-        assert hypergraph.SyncRunner(checkpointer=kept).run(mapped, {"x": [1, 2]}, workflow_id="m")["y"] == [2, 4]
 
 
 def test_graphs() -> None:

@@ -85,10 +85,14 @@ class MapResult(runners.MapResult):
 
     @classmethod
     def from_results(cls, results: runners.MapResult, log: RunLog | MapLog | None) -> Self:
-        """Convert one of Holdwater's results, adding the log of the map."""
-        logs: Iterator[RunLog] = iter(log.items if isinstance(log, MapLog) else ())
+        """Convert one of Holdwater's results, adding the log of the map; those of a durable map are loaded.
+
+        Items have no logs if some were completed by an earlier call.
+        """
+        restored = getattr(results, "restored_count", 0)
+        logs: Iterator[RunLog] = iter(log.items if isinstance(log, MapLog) and not restored else ())
         new = cls([RunResult.from_result(result, next(logs, None)) for result in results])
-        vars(new).update(vars(results))
+        vars(new).update({name: value for name, value in vars(results).items() if not name.startswith("_")})
         new.log = log if isinstance(log, MapLog) else None
         return new
 

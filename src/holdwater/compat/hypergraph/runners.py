@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from holdwater.compat.hypergraph.results import MapResult, RunResult
 from holdwater.compat.hypergraph.unsupported import UnsupportedRunnerMethods, reject_unsupported_options
-from holdwater.compat.stubs import stub_function
 from holdwater.events import RichProgressProcessor, RunLogProcessor
 from holdwater.runners import graphs as runners
 from holdwater.runners.graphs import BaseRunner, PauseInfo, RunnerCapabilities, RunStatus
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
     import daft
 
 InputValues = Mapping[str, Any] | None
-
-_unsupported_recorded_map = stub_function(
-    "map(workflow_id=)",
-    'record a run that maps in a node: run(Graph([graph.as_node(name="items").map_over("x")]), workflow_id=...)',
-)
 
 
 class SyncRunner(runners.SyncRunner, UnsupportedRunnerMethods):
@@ -43,10 +37,8 @@ class SyncRunner(runners.SyncRunner, UnsupportedRunnerMethods):
         return RunResult.from_result(result, log.log)
 
     def map(self, graph: Any, values: InputValues = None, **options: Any) -> MapResult:  # type: ignore[override]
-        """Map as Holdwater does.  Raises NotInThisVersion for `workflow_id`: maps are not recorded."""
+        """Map as Holdwater does.  Raises NotInThisVersion for options of forks."""
         _translate_options(graph, options, self.show_progress)
-        if options.pop("workflow_id", None) is not None:
-            _unsupported_recorded_map()
         log = _add_run_log_processor(options)
         results = super().map(graph, values=values, **options)
         return MapResult.from_results(results, log.log)
@@ -80,10 +72,8 @@ class AsyncRunner(runners.AsyncRunner, UnsupportedRunnerMethods):
         return super().iter(graph, values=values, **options)
 
     async def map(self, graph: Any, values: InputValues = None, **options: Any) -> MapResult:  # type: ignore[override]
-        """Map as Holdwater does.  Raises NotInThisVersion for `workflow_id`: maps are not recorded."""
+        """Map as Holdwater does.  Raises NotInThisVersion for options of forks."""
         _translate_options(graph, options, self.show_progress)
-        if options.pop("workflow_id", None) is not None:
-            _unsupported_recorded_map()
         log = _add_run_log_processor(options)
         results = await super().map(graph, values=values, **options)
         return MapResult.from_results(results, log.log)
@@ -102,10 +92,8 @@ class DaftRunner(runners.DaftRunner, UnsupportedRunnerMethods):
         return RunResult.from_result(super().run(graph, values=values, **options), None)
 
     def map(self, graph: Any, values: InputValues = None, **options: Any) -> MapResult:  # type: ignore[override]
-        """Map now, and return the results.  Raises NotInThisVersion for `workflow_id`: maps are not recorded."""
+        """Map now, and return the results.  Raises NotInThisVersion for options of forks."""
         _drop_listeners(options)
-        if options.pop("workflow_id", None) is not None:
-            _unsupported_recorded_map()
         return MapResult.from_results(self.collect_map(graph, values=values, **options), None)
 
     def map_dataframe(self, graph: Any, df: daft.DataFrame, **options: Any) -> daft.DataFrame:
