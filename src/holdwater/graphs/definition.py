@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from holdwater.errors import BadAnswer, HoldwaterError, NodeFailure, TaskNotPortable
 from holdwater.graphs.compile import CompiledGraph, compile_graph
 from holdwater.graphs.declared_inputs import convert_inputs
-from holdwater.graphs.inputs import resolve_inputs
+from holdwater.graphs.inputs import flatten_inputs, resolve_inputs
 from holdwater.graphs.map_items import expand_items
 from holdwater.graphs.node_call import NodeCacheProtocol, call_function, call_function_async
 from holdwater.graphs.node_listener import NodeListener
@@ -157,7 +157,7 @@ class GraphWorkflowDefinition:
 
     def encode_inputs(self, inputs: Any) -> dict[str, Any]:
         """Build the initial cells.  Raises MissingInputError, InputError, EncodingError."""
-        given = dict(inputs or {})
+        given = flatten_inputs(self.graph, inputs or {})
         values = resolve_inputs(self.graph, given).values
         known = self._compiled.input_names
         return {

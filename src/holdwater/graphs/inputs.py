@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdwater.errors import GraphConfigError, InputError, MissingInputError, did_you_mean
 from holdwater.graphs.messages import join_names, with_facts
+from holdwater.model.values import StoredValue
 
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope
@@ -95,7 +96,7 @@ def merge_inputs(
 
 
 def flatten_inputs(graph: GraphProtocol, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Flatten nested mappings to the addresses of namespaced nodes."""
+    """Flatten nested mappings, also encoded ones, to the addresses of namespaced nodes."""
     if not isinstance(inputs, Mapping):
         raise InputError(f"inputs are a mapping of names to values, not {inputs!r}")
     spaces = graph.namespaces
@@ -105,7 +106,9 @@ def flatten_inputs(graph: GraphProtocol, inputs: Mapping[str, Any]) -> dict[str,
         name, value = todo.pop()
         if not isinstance(name, str):
             raise InputError(f"the name of an input is a str, not {name!r}")
-        if name in spaces and isinstance(value, Mapping):
+        if name in spaces and isinstance(value, StoredValue) and value.is_plain_object:
+            todo += [(f"{name}.{inner}", StoredValue.from_tree(one)) for inner, one in list(value.tree.items())[::-1]]
+        elif name in spaces and isinstance(value, Mapping):
             todo += [(f"{name}.{inner}", one) for inner, one in list(value.items())[::-1]]
         elif name in found:
             raise InputError(f"input {name!r} is given twice, nested and as {name!r}", hint="keep one of the two")

@@ -71,6 +71,6 @@ class BaseDefinition:
 
     def accept_result(self, node: int, view: Any, result: NodeResult) -> NodeResult:
         """Return the result of a node that only gives values.  Raises BadAnswer for a decision or a request."""
-        if result.decision is not None or result.wait_until is not None:
+        if result.decision is not None or not result.values:
             raise BadAnswer(f"{self.plan.nodes[node].name!r} decided or asked for what it cannot")
         return result

@@ -80,6 +80,12 @@ class StoredValue:
         """An immutable value that needs no copy."""
         return self._scalar is not _UNKNOWN
 
+    @property
+    def is_plain_object(self) -> bool:
+        """A dict whose keys are strings."""
+        tree = self.tree
+        return type(tree) is dict and codec.TAG not in tree
+
     def copy(self) -> Any:
         """The value, private to the caller.  Raises DecodingError."""
         if self._scalar is not _UNKNOWN:

@@ -204,6 +204,11 @@ class Attempt:
             self.timeout_held_us += self.clock.now() - self.timeout_held_at
             self.timeout_held_at = UNSET
 
+    @property
+    def is_async(self) -> bool:
+        """True if the function is awaited."""
+        return self.definition.is_async(self.node)
+
     def enter_context(self) -> None:
         """Set the context variables that observers want the function to see, in the running context."""
         if self.observer is not None:

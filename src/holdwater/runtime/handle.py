@@ -200,7 +200,8 @@ class TaskHandle:
         is cancelled when its parent run ends, and when the attempt that started it fails.
 
         Raises WorkflowNotFound, EncodingError, IdempotencyConflict (this key, other inputs), TaskCancelled, TaskEnded
-        (the task function is over); WorkflowError in another process, and where it would block the event loop.
+        (the task function is over); WorkflowError where it would block the event loop, and in another process that has
+        no way to its runner, or for inputs that are no mapping there.
         """
         if self._is_in_event_loop():
             raise WorkflowError(
@@ -224,7 +225,7 @@ class TaskHandle:
         children: ChildStarter | None = getattr(self._attempt, "child_starter", None)
         if children is None:
             raise WorkflowError(
-                f"task {self.task_id!r} runs in another process and cannot start runs from there",
+                f"task {self.task_id!r} runs in another process, which has no way to start runs",
                 hint="take it off that executor, and give the computing to a task of its own",
             )
         self._raise_if_unusable()
@@ -247,9 +248,7 @@ class TaskHandle:
 
     def _is_in_event_loop(self) -> bool:
         """True if an `async def` task function calls from its event loop."""
-        attempt: Any = self._attempt
-        definition = getattr(attempt, "definition", None)
-        if definition is None or not definition.is_async(attempt.node):
+        if not self._attempt.is_async:
             return False
         import asyncio
 

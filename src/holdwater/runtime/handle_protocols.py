@@ -23,6 +23,10 @@ class RunningAttempt(AttemptOrigin, Protocol):
     def started_at(self) -> Micros: ...
     @property
     def run_started_at(self) -> Micros: ...
+    @property
+    def is_async(self) -> bool:
+        """True if the function is awaited."""
+        ...
 
 
 class SlotOwner(Protocol):

@@ -191,6 +191,10 @@ class TaskWorkflowDefinition(BaseDefinition):
             given = await given
         return self._notify_success(task, view, build_context_patch(task, context, given))
 
+    def runs_user_code(self, node: int, view: LayeredMap) -> bool:
+        """Return False for a mapped task, whose items the engine starts and collects."""
+        return self._tasks[node].task_map is None
+
     def portable_task(self, node: int) -> PicklableTask:
         """Return the task in a form that can be pickled."""
         return PicklableTask.from_task(self._tasks[node], self.max_context_bytes)

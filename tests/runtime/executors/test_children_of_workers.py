@@ -129,6 +129,33 @@ def test_threads_and_coroutines_of_a_worker_wait_at_once(runner: DefaultRunner, 
     assert (result.final_context["found"], result.final_context["done"]) == (wanted, wanted)
 
 
+def test_a_coroutine_function_does_not_block_its_loop(runner: DefaultRunner, define: Define) -> None:
+    async def body(context: Context, handle: TaskHandle) -> None:
+        handle.execute("child")
+
+    define("child", ("double", double, {}))
+    define("parent", ("a", body, {}))
+    assert "await handle.execute_async" in str(runner.execute("parent").error_message)
+
+
+def test_inputs_of_a_namespaced_node_inside_a_mapping(runner: DefaultRunner, define: Define) -> None:
+    @node(output_name="y")
+    def add(x: int, z: int) -> int:
+        return x + z
+
+    inner = Graph([add], name="inner").as_node(namespaced=True)
+    register_graph(Graph([inner], name="child"))
+
+    def body(context: Context, handle: TaskHandle) -> None:
+        context["y"] = handle.execute("child", {"inner": {"x": 1, "z": 2}}).final_context.to_dict()
+
+    define("parent", ("a", body, {}))
+    result = runner.execute("parent")
+    assert result.status == "Completed", result.error_message
+    assert result.final_context["y"] == {"inner.y": 3}
+    assert runner.execute("child", {"inner": {"x": 1, "z": 2}}).final_context == {"inner.y": 3}
+
+
 def test_a_failed_child_is_a_result(runner: DefaultRunner, define: Define) -> None:
     def fail(context: Context) -> None:
         raise ValueError("no")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from holdwater import Context, DefaultRunner, RetryPolicy
+from holdwater import Context, DefaultRunner, RetryPolicy, WorkflowBuilder, task
 from holdwater.executors import ProcessExecutor, Router
 from holdwater.graphs import END as END_OF_GRAPH
 from holdwater.graphs import Graph, interrupt, node, register_graph, route
@@ -173,6 +173,33 @@ def test_nodes_of_every_kind(runner: DefaultRunner) -> None:
     made = result.final_context
     assert made["pid"] != os.getpid()
     assert (made["p"], made["items"], made["more"], made["end"]) == (Point(4), [0, 1, 2, 3], [1, 2, 3, 4], False)
+
+
+def test_spreads_are_made_where_the_runner_is(open_runner: Open) -> None:
+    """Items of mapped tasks, steps and graphs are in workers, all that starts and collects them is not."""
+    runner = open_runner(executors={"default": ProcessExecutor(1)})
+
+    with WorkflowBuilder("tasks"):
+
+        @task(map_over="items", map_result="pids")
+        def each(item: int) -> int:
+            return os.getpid()
+
+    one = Step.lambda_("one", lambda context, config: {"pid": os.getpid(), "n": context.params["item"]})
+    register_workflow(Workflow("steps", [Step.map("each", items=lambda context: [1, 2], step=one)]))
+
+    @node(output_name="pid")
+    def pid(x: int) -> int:
+        return os.getpid()
+
+    mapped = Graph([pid], name="inner").as_node(name="each").map_over("x").rename_outputs(pid="pids")
+    register_graph(Graph([mapped], name="graphs"))
+    by_tasks = runner.execute("tasks", {"items": [1, 2]}).final_context["pids"]
+    by_steps = runner.execute("steps").final_context["each"]["results"]
+    by_graphs = runner.execute("graphs", {"x": [1, 2]}).final_context["pids"]
+    assert [row["n"] for row in by_steps] == [1, 2]
+    assert len({*by_tasks, *[row["pid"] for row in by_steps], *by_graphs}) == 1
+    assert os.getpid() not in by_graphs
 
 
 def test_a_rule_matches_nodes_of_every_style(open_runner: Open, define: Define) -> None:

@@ -152,7 +152,14 @@ class TaskInvocation:
         )
         self.payload: bytes = message_framing.pack_frame(
             [
-                [attempt.run_id, attempt.name, attempt.number, attempt.started_at, attempt.run_started_at],
+                [
+                    attempt.run_id,
+                    attempt.name,
+                    attempt.number,
+                    attempt.started_at,
+                    attempt.run_started_at,
+                    attempt.is_async,
+                ],
                 class_names.main_name(),
                 node_messages.MAX_ANSWER_BYTES,
             ],

@@ -70,6 +70,7 @@ class InvocationInfo:
     number: int
     started_at: Micros = UNSET
     run_started_at: Micros = UNSET
+    is_async: bool = False
     log_sink: LogSink | None = None
     child_starter: ChildStarter | None = None
 
@@ -99,9 +100,9 @@ def run_invocation(invocation: bytes, channel: WorkerChannel = _NO_CHANNEL) -> b
 def run_call(call: bytes, loaded: Callable[[], LoadedTask], channel: WorkerChannel) -> bytes:
     """The same with code that may be there already."""
     (attempt, main_module, max_bytes), (sent,) = message_framing.unpack_frame(call)
-    run_id, name, number, started_at, run_started_at = attempt
+    run_id, name, number, started_at, run_started_at, is_async = attempt
     log, children = channel.open_log(), channel.child_starter(main_module)
-    info = InvocationInfo(run_id, name, number, started_at, run_started_at, log, children)
+    info = InvocationInfo(run_id, name, number, started_at, run_started_at, is_async, log, children)
     handle = TaskHandle(info, channel)
     channel.on_start(handle)
     retry: RetryPolicy | None = None
