@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from holdwater import Context
 from holdwater.errors import EncodingError
 from holdwater.model import codec
+from holdwater.model.value_types import reader
 from holdwater.model.value_types.display import to_display_text
 from holdwater.model.value_types.plain_json import to_plain_json
 from tests.model import sample_values
@@ -158,3 +159,25 @@ def test_the_repr_of_a_context_has_no_tags() -> None:
 
 def test_members_of_the_enum_module_itself() -> None:
     assert to_display_text(to_tree(enum.FlagBoundary.KEEP)) == "FlagBoundary.KEEP"
+
+
+READERS = [*reader._READERS, "unknown", 5, None, ["tuple"]]
+JUNK = st.sampled_from(
+    [None, 1, -1, 2**70, 1.5, "", "x", "<f8", "[ns]", [], [1], [[1]], {}, {"$t": "numpy"}, "AAAA", True, {"a": 1}]
+)
+tagged_junk = st.builds(
+    lambda tag, fields: {"$t": tag, **fields},
+    st.sampled_from(READERS),
+    st.dictionaries(
+        st.sampled_from(["v", "c", "n", "d", "s", "o", "k", "u", "z", "m", "codes", "x"]), JUNK, max_size=5
+    ),
+)
+
+
+@property_test(tagged_junk, quick_examples=200, long_examples=20_000)
+def test_a_tree_that_nobody_wrote_is_shown_all_the_same(tree: Any) -> None:
+    """Workers send trees that their runner keeps without reading them."""
+    shown = to_plain_json({"odd": tree, "fine": [1]})
+    assert shown["fine"] == [1]
+    assert json.dumps(shown)
+    assert to_display_text(["before", tree])[:9] == "['before'"

@@ -19,7 +19,7 @@ def to_plain_json(tree: Tree) -> Any:
     """Plain JSON data without tags: instants in ISO 8601, other scalars as text, containers as lists and objects.
 
     What it does not tell apart (a tuple and a list, a date and its text) is lost: the tree is the exact form.  A tag
-    that this version does not know gives None.
+    that this version does not know, or whose content is not its own, gives None.
     """
     if type(tree) is list:
         return [to_plain_json(x) for x in tree]
@@ -29,7 +29,12 @@ def to_plain_json(tree: Tree) -> Any:
     if tag is None:
         return {k: to_plain_json(x) for k, x in tree.items()}
     show = _JSON_CONVERTERS.get(tag) if type(tag) is str else None
-    return None if show is None else show(tree)
+    if show is None:
+        return None
+    try:
+        return show(tree)
+    except Exception:  # noqa: BLE001 - another process may have sent any tree, and it must not spoil what is beside it
+        return None
 
 
 def _mapping_to_json(pairs: list[list[Tree]]) -> Any:
