@@ -10,6 +10,7 @@ import pytest
 
 from holdwater.model.bulk_jobs import BulkJob
 from holdwater.model.logs import LogRow
+from holdwater.model.map_items import MapItemRow
 from holdwater.model.ports.store import Store
 from holdwater.model.records import FIRST_CURSOR, EndedRun, PruneResult, RunUpdate
 from holdwater.model.settings import Setting
@@ -135,3 +136,11 @@ class BulkJobConformance:
         store.append_logs(rows[:1])
         assert [row.line for row in store.read_logs("a")] == [1]
         assert store.measure_runs([]) == 0
+        size_bytes = store.measure_runs(["b"])
+        store.write_map_items(
+            [
+                MapItemRow("b", 0, "d" * 32, "completed", Micros(5), outputs='{"x":"\u00fc"}'),
+                MapItemRow("b", 1, "d" * 32, "failed", Micros(5), error="1234", traceback="12", inputs="{}"),
+            ]
+        )
+        assert store.measure_runs(["b"]) in (size_bytes + 9 + 8, size_bytes + 10 + 8), "in characters or bytes"

@@ -9,6 +9,7 @@ from typing import Final
 
 from holdwater.errors import RunNotFound
 from holdwater.model.logs import MAX_LOG_PAGE_LINES
+from holdwater.model.map_items import MAX_ITEM_PAGE_ROWS
 from holdwater.model.ports.store import Store
 from holdwater.model.records import RunFilter, RunRow
 from holdwater.runs.reader import RunReader
@@ -23,8 +24,8 @@ MAX_CHILDREN: Final = 1000
 def export_run(runs: RunReader, run_id: str) -> Iterator[str]:
     """Write a run as the parts of one JSON text, read a few rows at a time.
 
-    `{"format": 1, "run": {}, "plan": {}, "children": [ids], "journal": [{"seq", "at", "entries"}], "logs": []}`,
-    values in the tags of the store, instants in microseconds.  A journal that grows meanwhile is exported as far as it
+    `{"format": 1, "run": {}, "plan": {}, "children": [ids], "journal": [{"seq", "at", "entries"}], "items": [],
+    "logs": []}`, `items` being those of a map, values in the tags of the store, instants in microseconds.  A journal that grows meanwhile is exported as far as it
     was.  Raises RunNotFound, StoreError, StoreUnavailable, at once if there is no such run.
     """
     return _parts(runs.store, runs.row(run_id))
@@ -36,6 +37,8 @@ def _parts(store: Store, row: RunRow) -> Iterator[str]:
     yield json.dumps(head)[:-1]
     yield ', "journal": ['
     yield from _separated(_journal_parts(store, row))
+    yield '], "items": ['
+    yield from _separated(_item_parts(store, row))
     yield '], "logs": ['
     yield from _separated(_log_parts(store, row))
     yield "]}\n"
@@ -52,6 +55,13 @@ def _journal_parts(store: Store, row: RunRow) -> Iterator[str]:
                 return
             yield f'{{"seq": {one.seq}, "at": {one.at}, "entries": {one.entries}}}'
             seq = one.seq + len(json.loads(one.entries)) - 1
+
+
+def _item_parts(store: Store, row: RunRow) -> Iterator[str]:
+    index = 0
+    while items := store.read_map_items(row.id, index, MAX_ITEM_PAGE_ROWS):
+        yield from [json.dumps(asdict(one)) for one in items]
+        index = items[-1].index + 1
 
 
 def _log_parts(store: Store, row: RunRow) -> Iterator[str]:

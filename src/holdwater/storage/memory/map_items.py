@@ -87,3 +87,8 @@ class MemoryMapItems:
         with self._locked_for_items():
             if run_id in self._map_items:
                 self._map_items[run_id].delete(first_index)
+
+    def _measure_map_items(self, run_id: str) -> int:
+        """Count the bytes of the items of a run, under the lock."""
+        found = self._map_items.get(run_id)
+        return 0 if found is None else sum([row.size_bytes for row in found.rows.values()])

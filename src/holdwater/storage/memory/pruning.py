@@ -23,11 +23,15 @@ class MemoryPruning:
         log_sizes: Mapping[str, LogSize],
         delete_runs: Callable[[Sequence[str]], None],
         delete_logs: Callable[[str], None],
+        measure_items: Callable[[str], int],
     ) -> None:
-        """`delete_runs`: deletes runs, but not their children; `delete_logs`: deletes the log of a run."""
+        """`delete_runs`: deletes runs, but not their children; `delete_logs`: deletes the log of a run.
+
+        `measure_items`: counts the bytes of the items of a map.
+        """
         self._locked_for_pruning, self._index_for_pruning = locked, index
         self._measured_journal, self._measured_logs = journal, log_sizes
-        self._delete_each, self._delete_log = delete_runs, delete_logs
+        self._delete_each, self._delete_log, self._measure_items = delete_runs, delete_logs, measure_items
 
     def prune(
         self,
@@ -65,9 +69,8 @@ class MemoryPruning:
             journals = sum(
                 [len(row.entries.encode()) for one in members for row in self._measured_journal.get(one, ())]
             )
-            return journals + sum(
-                [self._measured_logs[one].size_bytes for one in members if one in self._measured_logs]
-            )
+            logs = sum([self._measured_logs[one].size_bytes for one in members if one in self._measured_logs])
+            return journals + logs + sum([self._measure_items(one) for one in members])
 
     # -- within, under the lock
 

@@ -91,7 +91,14 @@ class MemoryStore(
         MemoryBulkJobs.__init__(self, self._locked)
         MemoryRunLists.__init__(self, self._locked, self._index)
         MemoryPruning.__init__(
-            self, self._locked, self._index, self._journal, self._log_sizes, self._delete_runs, self._delete_logs
+            self,
+            self._locked,
+            self._index,
+            self._journal,
+            self._log_sizes,
+            self._delete_runs,
+            self._delete_logs,
+            self._measure_map_items,
         )
         MemoryQuestions.__init__(self, self._locked, self._runs, self._journal)
         MemoryMapItems.__init__(self, self._locked, self._runs)
