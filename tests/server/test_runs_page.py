@@ -15,6 +15,9 @@ from starlette.datastructures import QueryParams
 from holdwater import Context, DefaultRunner, WorkflowBuilder, task
 from holdwater.cli.main import main
 from holdwater.graphs import Graph, interrupt
+from holdwater.model.time import add_seconds
+from holdwater.operations.bulk_jobs import SelectedRuns, create_bulk_job, stop_bulk_job
+from holdwater.operations.databases import Database
 from holdwater.server.pages.runs.query import RunsQuery
 from tests.server.live import Live
 from tests.server.pages_client import post_form
@@ -151,6 +154,26 @@ def test_all_that_match_are_acted_on(browser: httpx.Client, runner: DefaultRunne
     page = post_form(browser, "/runs/bulk", verb="retry", scope="matching", query=query)
     assert "3 runs retried." in page.text
     assert page.url.query == b"status=failed&workflow=pages-failing"
+
+
+def test_runs_are_deleted_while_a_job_of_another_process_goes_on(
+    browser: httpx.Client, runner: DefaultRunner, runs: dict[str, str]
+) -> None:
+    database = Database.of(runner._engine)
+    other = create_bulk_job(database, "cancel", SelectedRuns(("x",)))
+    now = database.clock.now()
+    database.store.claim_bulk_job(other.id, "another process", now, add_seconds(now, 3600))
+    with WorkflowBuilder("pages-deleted"):
+
+        @task()
+        def work(context: Context) -> None:
+            pass
+
+    gone = runner.execute("pages-deleted", {}).run_id
+    page = post_form(browser, "/runs/bulk", run=[gone], verb="forget")
+    assert "1 run deleted." in page.text
+    assert gone not in rows_of(browser)
+    stop_bulk_job(database, other.id)
 
 
 @pytest.mark.parametrize("fields", [{"verb": "delete"}, {"verb": "retry"}, {}])

@@ -25,8 +25,9 @@ def export_run(runs: RunReader, run_id: str) -> Iterator[str]:
     """Write a run as the parts of one JSON text, read a few rows at a time.
 
     `{"format": 1, "run": {}, "plan": {}, "children": [ids], "journal": [{"seq", "at", "entries"}], "items": [],
-    "logs": []}`, `items` being those of a map, values in the tags of the store, instants in microseconds.  A journal that grows meanwhile is exported as far as it
-    was.  Raises RunNotFound, StoreError, StoreUnavailable, at once if there is no such run.
+    "logs": []}`, `items` being those of a map; values in the tags of the store, instants in microseconds.  A journal
+    that grows meanwhile is exported as far as it was.  Raises RunNotFound, StoreError, StoreUnavailable, at once if
+    there is no such run.
     """
     return _parts(runs.store, runs.row(run_id))
 

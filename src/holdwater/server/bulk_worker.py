@@ -35,12 +35,16 @@ class BulkWorker:
         self._is_asked = False
         """there may be jobs the thread has not seen"""
         self._stopping = threading.Event()
+        self._ended: set[str] = set()
+        """jobs that the thread has executed since it was started"""
         self._idle = threading.Condition(self._lock)
 
     def start(self) -> None:
         """Execute the jobs there are."""
         with self._lock:
             self._is_asked = True
+            if self._thread is None:
+                self._ended.clear()
             if self._thread is None and self._engine is not None and not self._stopping.is_set():
                 self._thread = threading.Thread(target=self._thread_main, name="holdwater-bulk-jobs", daemon=True)
                 self._thread.start()
@@ -49,6 +53,11 @@ class BulkWorker:
         """Wait until there is nothing to execute; returns False after so long."""
         with self._idle:
             return self._idle.wait_for(lambda: self._thread is None, timeout_seconds)
+
+    def wait_for_job(self, job_id: str, timeout_seconds: float) -> None:
+        """Wait until a job has ended, or nothing is executed, or for so long."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._thread is None or job_id in self._ended, timeout_seconds)
 
     def close(self) -> None:
         """End the thread; the jobs that are left are gone on with by the next server.  Idempotent."""
@@ -97,4 +106,7 @@ class BulkWorker:
         except HoldwaterError as error:
             _LOG.warning("bulk job %s: %s; it is tried again", job.id, error.message)
             return False
+        with self._idle:
+            self._ended.add(job.id)
+            self._idle.notify_all()
         return True

@@ -226,7 +226,8 @@ def test_without_a_channel_streams_look_once_a_second(
         events.wait_for("task_completed", task_name="first")
         gate.open.set()
         events.wait_for("end")
-        hints.wait_for("run", id=run_id, status="completed")
+        done = hints.wait_for("run", id=run_id, status="completed")
+        assert done.data["progress"] == {"done": 2, "total": 2}
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

@@ -55,7 +55,7 @@ def act_on_runs(request: Request, tenant: Tenant, worker: Worker, posted: Posted
         database = writable_database(tenant)
         job = create_bulk_job(database, cast(BulkVerb, verb), selection, reason, by=BY)
         worker.start()
-        worker.wait_idle(WAIT_SECONDS)
+        worker.wait_for_job(job.id, WAIT_SECONDS)
         return _notice(get_bulk_job(database, job.id))
 
     return act_and_redirect(request, page_url(request, tenant, f"/runs{query.url()}"), act)
