@@ -76,3 +76,10 @@ def test_a_reader_sees_no_forms(serve: object, asking: str) -> None:
         page = reader.get("/ui/public/questions").text
         assert "how many of" in page
         assert '<button class="primary">Answer' not in page
+
+
+def test_every_id_of_the_page_is_there_once(browser: httpx.Client, runner: DefaultRunner, asking: str) -> None:
+    runner.execute(Graph([review], name="pages-two-questions"), {"text": "snow"})
+    ids = re.findall(r' id="([^"]+)"', browser.get("/ui/public/questions").text)
+    assert len([one for one in ids if one.endswith("-value")]) >= 2
+    assert len(ids) == len(set(ids))

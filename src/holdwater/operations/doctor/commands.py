@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +30,22 @@ def continue_command(state: DatabaseState, view: RunView) -> tuple[str, ...]:
     return ("worker", place)
 
 
+def worker_command(source_files: Iterable[str | None]) -> tuple[str, ...]:
+    """Return the words after `holdwater` of the command that executes the runs of a workflow.
+
+    `source_files`: of its functions, as they were announced.
+    """
+    return ("worker", _place(_files_of(source_files)))
+
+
 def _source_files(state: DatabaseState, workflow: str) -> list[Path]:
     """List the files of the functions of a workflow, as they were announced."""
     row = state.workflow(workflow)
-    named = {node.get("source_file") for node in (() if row is None else row.nodes)}
-    files = [Path(name) for name in sorted(filter(None, named))]
+    return _files_of([node.get("source_file") for node in (() if row is None else row.nodes)])
+
+
+def _files_of(names: Iterable[str | None]) -> list[Path]:
+    files = [Path(name) for name in sorted({name for name in names if name})]
     return [file for file in files if not file.is_relative_to(_PACKAGE) or _is_of_demo(file)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -44,7 +44,7 @@ class Field:
     if it is left out of the value then.
     `placeholder`: shown in an empty input.  `options`: of a select, a boolean (radio buttons), checkboxes and a choice.
     `fields`: of an object, its properties; of a choice, one for each option, in the same order.
-    `zone_options`: of a date-time.  `error`: shown beside it.
+    `zone_options`: of a date-time.  `error`: shown beside it.  `id_prefix`: beginning of its id.
     """
 
     kind: FieldKind
@@ -60,17 +60,22 @@ class Field:
     fields: tuple[Field, ...] = ()
     zone_options: tuple[Option, ...] = ()
     error: str = ""
+    id_prefix: str = ""
 
     @property
     def id(self) -> str:
         """An id for its element: letters, digits, `-` and `_`."""
-        return input_id(self.name)
+        return self.id_prefix + input_id(self.name)
 
     @property
     def described_by(self) -> str:
         """The ids of the texts that describe it, for `aria-describedby`."""
         parts = [("-help", self.help or self.type_text), ("-error", self.error)]
         return " ".join([self.id + suffix for suffix, text in parts if text])
+
+    def with_id_prefix(self, prefix: str) -> Field:
+        """Return the same with other ids, also of those below it."""
+        return replace(self, id_prefix=prefix, fields=tuple([one.with_id_prefix(prefix) for one in self.fields]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,11 @@ class Form:
     def mode_name(self) -> str:
         """The name of the input that says which of the two counts."""
         return self.root.name + MODE_SUFFIX
+
+    def with_id_prefix(self, prefix: str) -> Form:
+        """Return the same form with ids that no other form of a page has."""
+        editor = None if self.editor is None else self.editor.with_id_prefix(prefix)
+        return replace(self, root=self.root.with_id_prefix(prefix), editor=editor)
 
 
 def property_name(parent: str, key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,7 +57,12 @@ class ShownQuestion:
 
 def _show(question: OpenQuestion) -> ShownQuestion:
     value = None if question.question is None else show_value(question.answer_name, question.question)
-    return ShownQuestion(question, value, build_form(question.answer_schema, label=question.answer_name))
+    form = build_form(question.answer_schema, label=question.answer_name)
+    return ShownQuestion(question, value, form.with_id_prefix(_id_prefix(question)))
+
+
+def _id_prefix(question: OpenQuestion) -> str:
+    return f"q{zlib.crc32(f'{question.run_id} {question.pause_id}'.encode()):08x}-"
 
 
 @router.get("/questions")
@@ -108,6 +114,7 @@ def _show_errors(
             texts, schema = form_texts(posted), one.question.answer_schema
             form = show_posted(schema, texts, read_form(schema, texts).errors, label=one.question.answer_name)
             values["open"] = one.key
+            form = form.with_id_prefix(_id_prefix(one.question))
             shown.append(ShownQuestion(one.question, one.value, form, "" if error is None else error.message))
         else:
             shown.append(one)

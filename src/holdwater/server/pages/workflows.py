@@ -15,6 +15,7 @@ from holdwater.model.schema_validation import describe_schema
 from holdwater.model.time import Micros
 from holdwater.operations.catalog import WorkflowInfo, get_workflow, list_workflows
 from holdwater.operations.databases import Database
+from holdwater.operations.doctor.commands import worker_command
 from holdwater.operations.graphs import picture_of_workflow
 from holdwater.operations.runs import count_runs, list_runs
 from holdwater.operations.schedule_queries import list_schedules
@@ -124,7 +125,7 @@ def workflow_page(request: Request, tenant: Tenant, name: WorkflowName, fragment
         schedules=[show_schedule(database, one) for one in schedules],
         counts=count_runs(database.runs, which),
         graph=draw_for_page(tenant, info, all_at_once="full" in request.query_params),
-        submit_command=command_line(tenant, "submit", info.name),
+        worker_command=command_line(tenant, *worker_command([node.source_file for node in info.nodes])),
     )
 
 
