@@ -13,7 +13,6 @@ from holdwater.server.presentation import (
     machine_time,
     message,
     relative_time,
-    short_error,
     short_id,
     visible,
 )
@@ -101,18 +100,3 @@ def test_the_first_line() -> None:
     assert first_line("a < b\nmore") == "a &lt; b …"
     assert first_line("x" * 400, 10) == "x" * 10 + " …"
     assert first_line("") == ""
-
-
-@pytest.mark.parametrize(
-    ("error", "shown"),
-    [
-        ("task 'charge' failed: OSError: 502", "charge: OSError: 502"),
-        ('task "it\'s" failed: OSError: no', "it's: OSError: no"),
-        (f"task '{'n' * 40}' failed: OSError: no", f"{'n' * 23}…: OSError: no"),
-        ("task 'a' failed: task 'b' failed: no", "a: task 'b' failed: no"),
-        ("deadline exceeded", "deadline exceeded"),
-        ("no task 'a' failed: really", "no task 'a' failed: really"),
-    ],
-)
-def test_the_error_of_a_run_begins_with_its_task_in_short(error: str, shown: str) -> None:
-    assert short_error(error) == shown

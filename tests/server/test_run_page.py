@@ -246,6 +246,10 @@ def test_an_answer(browser: httpx.Client, runner: DefaultRunner) -> None:
     run_id = runner.execute(Graph([write, ask], name="press"), {"topic": "rain"}).run_id
     panel = html.unescape(page_of(browser, run_id, node="ask"))
     assert "Waits for verdict" in panel
+    assert f'action="/ui/public/runs/{run_id}/answer"' in panel, "the form is beside the question"
+    again = post(browser, run_id, "/answer", 400, pause="ask", value="maybe", inline="1")
+    assert "<h1" in again, "a page of its own without a script"
+    assert "<b>rain" in again
     assert "&lt;b&gt;rain" in page_of(browser, run_id, "/answer")
     refused = post(browser, run_id, "/answer", 400, pause="ask", value="maybe")
     assert 'class="error"' in refused

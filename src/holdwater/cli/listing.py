@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from holdwater.cli.formatting import align_columns, first_line, format_instant, pluralize, short_id, truncate
+from holdwater.model.short_error import short_error
 
 if TYPE_CHECKING:
     from holdwater.model.records import CappedCount, RunFilter
@@ -108,7 +109,7 @@ def _fitting_rows(found: Sequence[RunSummary]) -> list[list[str]]:
 
 
 def _cells(run: RunSummary) -> tuple[str, ...]:
-    why = first_line(run.activity or run.error_message or run.reason or "", 80)
+    why = first_line(run.activity or short_error(run.error_message or "") or run.reason or "", 80)
     if run.parent_run_id is not None:
         why = ", ".join(filter(None, [f"child of {short_id(run.parent_run_id)}", why]))
     return (

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from holdwater.model.short_error import short_error
 from holdwater.model.time import Micros, seconds_between, to_datetime
 from holdwater.runs.info import RunInfo
 
@@ -24,10 +25,6 @@ _UNSEEN: Final = re.compile(
 )
 """colours of terminals; characters that control, reorder or hide; lone surrogates"""
 _CODE: Final = re.compile(r"`([^`\s](?:[^`\n]*[^`\s])?)`")
-_TASK_ERROR: Final = re.compile(r"task (['\"])(.+?)\1 failed: ", re.DOTALL)
-"""beginning of the error of a run"""
-MAX_TASK_CHARACTERS: Final = 24
-"""of the task before the error of a run"""
 _GENERATED_ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -126,18 +123,6 @@ def run_detail(run: RunInfo) -> str:
     if activity is None or activity.host is None:
         return ""
     return f"{activity.state} on {activity.host}, process {activity.pid}" if activity.pid else f"on {activity.host}"
-
-
-def short_error(error: str) -> str:
-    """Return the error of a run with its task in short: `charge: OSError: 502`."""
-    found = _TASK_ERROR.match(error)
-    return error if found is None else f"{_shorter_task(found)}{error[found.end() :]}"
-
-
-def _shorter_task(found: re.Match[str]) -> str:
-    """`charge: ` for `task 'charge' failed: `."""
-    name = found[2]
-    return f"{name}: " if len(name) <= MAX_TASK_CHARACTERS else f"{name[: MAX_TASK_CHARACTERS - 1]}…: "
 
 
 def visible(text: object) -> Markup:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from holdwater.events.run_events import NodeEvent, RunEvent
+from holdwater.model.short_error import short_error
 from holdwater.model.time import Micros
-from holdwater.server.presentation import short_error
 
 PAGE_EVENTS: Final = 200
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
