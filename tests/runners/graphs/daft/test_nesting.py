@@ -82,7 +82,7 @@ def test_clones_of_a_mapped_graph() -> None:
 
 
 def test_many_rows_with_one_failure() -> None:
-    """As bench/daft.py does with a million."""
+    """As bench/daft_runner.py does with a million."""
     size = 50_000
     numbers = [*range(1, size + 1)]
     numbers[7_000] = 0

@@ -82,24 +82,24 @@ def generate_row_function(prepared: PreparedGraph, items: MapItems, options: Cal
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """The part of a function that computes one row.  `nodes`: per line, the node it calls."""
+    """The part of a function that computes one row.  `paths`: per line, the nested graphs and the node it calls."""
 
     graph_name: str | None
     params: list[str]
     lines: list[str]
-    nodes: list[Node | None]
+    paths: list[tuple[Node, ...]]
     outputs: list[str]
     namespace: dict[str, Any]
 
     def compile(self, lines: Sequence[str], head_length: int) -> Generated:
         """Compile a function whose body begins after so many lines."""
-        by_line = {number: node for number, node in enumerate(self.nodes, head_length + 1) if node is not None}
+        by_line = dict(enumerate(self.paths, head_length + 1))
         self.namespace["locate"] = partial(_locate, by_line)
         made: Generated = compile_function(lines, self.graph_name, self.namespace)
         return made
 
 
-def _locate(nodes: Mapping[int, Node], raised: BaseException) -> BaseException:
+def _locate(paths: Mapping[int, tuple[Node, ...]], raised: BaseException) -> BaseException:
     """Return the failure of a node, with a note of it; a cancellation of the task is returned as it is.
 
     Raises exceptions that end the process.
@@ -108,8 +108,7 @@ def _locate(nodes: Mapping[int, Node], raised: BaseException) -> BaseException:
         return raised
     error = to_node_failure(raised)
     traceback = raw_attribute(raised, "__traceback__")  # begins with the frame of the generated function
-    node = None if traceback is None else nodes.get(traceback.tb_lineno)
-    if node is not None:
+    for node in () if traceback is None else reversed(paths.get(traceback.tb_lineno, ())):
         nesting.note_node_location(error, node)
     return error
 
@@ -118,23 +117,21 @@ def _make_body(prepared: PreparedGraph, items: MapItems, options: CallOptions) -
     straight = find_straight_graph(prepared.compiled, prepared.input_names, lambda node: True)
     if straight is None:
         return _make_machine_body(prepared, items, options)
-    lines = _RowLines(straight, options)
-    cells = [(one, value, straight.find_cell(one)) for one, value in items.shared.items()]
-    shared = {f"v{c}": (one, value) for one, value, c in cells if c is not None}
-    lines.namespace.update({variable: value for variable, (_, value) in shared.items()})
-    clones = []
-    for variable, (one, value) in shared.items():
-        if one in items.cloned:
-            lines.namespace[f"clone_{variable}"] = partial(clone_value, one, value)
-            clones.append(f"{variable} = clone_{variable}()")
-    calls = [lines.write(i) for i in straight.node_order]
+    lines = _RowLines(straight, {}, options)
+    for one, value in items.shared.items():
+        c = straight.find_cell(one)
+        if c is not None and one in items.cloned:
+            lines.add(f"{lines.cell(c)} = {lines.define(f'c{c}', partial(clone_value, one, value))}()")
+        elif c is not None:
+            lines.define(f"v{c}", value)
+    lines.write_all()
     params = [straight.find_cell(one) for one in items.params]
     return _Body(
         prepared.compiled.graph.name,
-        [f"x{k}" if c is None else f"v{c}" for k, c in enumerate(params)],
-        [*clones, *calls] or ["pass"],
-        [*[None for _ in clones], *[prepared.compiled.nodes[i] for i in straight.node_order]],
-        [f"v{c}" for _, c in straight.output_cells],
+        [f"x{k}" if c is None else lines.cell(c) for k, c in enumerate(params)],
+        [text for text, _ in lines.written] or ["pass"],
+        [path for _, path in lines.written],
+        [lines.cell(c) for _, c in straight.output_cells],
         lines.namespace,
     )
 
@@ -151,18 +148,60 @@ def _make_machine_body(prepared: PreparedGraph, items: MapItems, options: CallOp
             f"{targets}{'= ' if outputs else ''}{'await ' if options.is_async else ''}"
             f"run(({''.join(f'{name}, ' for name in params)}), run_context)"
         ],
-        [None],
+        [()],
         outputs,
         {"run": partial(run, prepared, items, options.node_cache)},
     )
 
 
 class _RowLines(CallLines):
-    """Lines of a generated function, awaited or not."""
+    """Lines of a generated function, awaited or not, with those of the graphs nested in it."""
 
-    def __init__(self, straight: StraightGraph, options: CallOptions) -> None:
-        super().__init__(straight)
-        self.options = options
+    def __init__(
+        self,
+        straight: StraightGraph,
+        namespace: dict[str, Any],
+        options: CallOptions,
+        prefix: str = "",
+        path: tuple[Node, ...] = (),
+    ) -> None:
+        super().__init__(straight, namespace, prefix)
+        self.options, self.path = options, path
+        self.written: list[tuple[str, tuple[Node, ...]]] = []
+        """(line, path to the node it calls)"""
+
+    def add(self, line: str, *node: Node) -> None:
+        self.written.append((line, (*self.path, *node)))
+
+    def write_all(self) -> None:
+        """Write the lines of all nodes."""
+        for i in self.straight.node_order:
+            node = self.straight.compiled.nodes[i]
+            if isinstance(node, GraphNode) and node.map_config is None and node.explicit_runner is None:
+                inner = self._lay_out_nested(node, i)
+                if inner is not None:
+                    self._write_nested(node, i, inner)
+                    continue
+            self.add(self.write(i), node)
+
+    def _lay_out_nested(self, node: GraphNode, i: int) -> StraightGraph | None:
+        given = [node.param(name) for name, _ in self.arguments(i)]
+        prepared = prepare_nested(node.graph, given, node.inner_selection)
+        return find_straight_graph(prepared.compiled, prepared.input_names, lambda node: True)
+
+    def _write_nested(self, node: GraphNode, i: int, straight: StraightGraph) -> None:
+        """Write the lines of a nested graph, whose inputs and outputs are cells of this one under other names."""
+        inner = _RowLines(straight, self.namespace, self.options, f"{self.prefix}n{i}_", (*self.path, node))
+        for name, text in self.arguments(i):
+            c = straight.find_cell(node.param(name))
+            if c is not None and text.endswith(")"):
+                inner.add(f"{inner.cell(c)} = {text}")
+            elif c is not None:
+                inner.cell_names[c] = text
+        inner.write_all()
+        self.written += inner.written
+        outer = self.straight.compiled.compiled_plan.write_cells[i]
+        self.cell_names.update(zip(outer, [inner.cell(c) for _, c in straight.output_cells], strict=True))
 
     def is_plain_call(self, node: FunctionNode[..., Any]) -> bool:
         """Return True for a function without retry, cache and time-out that needs neither loop nor thread."""
@@ -176,17 +215,16 @@ class _RowLines(CallLines):
         text = super().write_plain_call(i, node, parts)
         if not self.options.checked:
             return text
-        self.namespace[f"r{i}"] = self.straight.compiled.calls[i].resolve_returned
-        return f"r{i}({text})"
+        return f"{self.define(f'r{i}', self.straight.compiled.calls[i].resolve_returned)}({text})"
 
     def write_other_call(self, i: int, values: Sequence[tuple[str, str]]) -> str:
-        compiled = self.straight.compiled
-        node, before = compiled.nodes[i], "await " if self.options.is_async else ""
+        node, before = self.straight.compiled.nodes[i], "await " if self.options.is_async else ""
+        names = [name for name, _ in values]
         if isinstance(node, GraphNode) and node.map_config is None and node.explicit_runner is None:
-            self.namespace[f"f{i}"] = self._generate_nested(node, [name for name, _ in values])
-            return f"{before}f{i}({', '.join(['new', 'run_context', *[text for _, text in values]])})"
-        self.namespace[f"f{i}"] = self._make_caller(i, [name for name, _ in values])
-        return f"{before}f{i}(new, run_context, {{{', '.join(f'{name!r}: {value}' for name, value in values)}}})"
+            function = self.define(f"f{i}", self._generate_nested(node, names))
+            return f"{before}{function}({', '.join(['new', 'run_context', *[text for _, text in values]])})"
+        function = self.define(f"f{i}", self._make_caller(i, names))
+        return f"{before}{function}(new, run_context, {{{', '.join(f'{name!r}: {value}' for name, value in values)}}})"
 
     def _make_caller(self, i: int, given: Sequence[str]) -> Callable[..., Any]:
         compiled, options = self.straight.compiled, self.options

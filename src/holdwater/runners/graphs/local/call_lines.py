@@ -20,36 +20,48 @@ if TYPE_CHECKING:
 class CallLines:
     """The lines of one function.  `namespace`: its global names, which the lines add to.
 
+    `prefix`: of all names, for a graph within the function of another.  `cell_names`: cells that have another name.
     Subclasses choose how functions are called, and what calls nodes that are more than a function.
     """
 
-    def __init__(self, straight: StraightGraph) -> None:
-        self.straight = straight
-        self.namespace: dict[str, Any] = {f"v{c}": value for c, value in straight.bound_cells.items()}
+    def __init__(self, straight: StraightGraph, namespace: dict[str, Any], prefix: str = "") -> None:
+        self.straight, self.namespace, self.prefix = straight, namespace, prefix
+        self.cell_names: dict[int, str] = {}
+        self.namespace.update({f"{prefix}v{c}": value for c, value in straight.bound_cells.items()})
+
+    def cell(self, c: int) -> str:
+        """Return the name of a cell."""
+        return self.cell_names.get(c) or f"{self.prefix}v{c}"
+
+    def define(self, name: str, value: Any) -> str:
+        """Add a global name; returns it with the prefix."""
+        self.namespace[self.prefix + name] = value
+        return self.prefix + name
+
+    def arguments(self, i: int) -> list[tuple[str, str]]:
+        """Return (input, text of its value) of a node."""
+        node, (wired, fresh) = self.straight.compiled.nodes[i], self.straight.split_arguments(i)
+        values = [(name, self.cell(c)) for name, c in wired]
+        return values + [(name, f"{self.define(f'm{i}_{node.inputs.index(name)}', value)}()") for name, value in fresh]
 
     def write(self, i: int) -> str:
         """Write the line of a node."""
         compiled = self.straight.compiled
         call, node, out = compiled.calls[i], compiled.nodes[i], compiled.compiled_plan.write_cells[i]
-        wired, fresh = self.straight.split_arguments(i)
-        for name, value in fresh:
-            self.namespace[f"m{i}_{node.inputs.index(name)}"] = value
-        values = [(name, f"v{c}") for name, c in wired]
-        values += [(name, f"m{i}_{node.inputs.index(name)}()") for name, _ in fresh]
+        values = self.arguments(i)
         if not isinstance(node, FunctionNode) or not self.is_plain_call(node):
             text = self.write_other_call(i, values)
         else:
-            self.namespace[f"f{i}"] = _collect_into_list(node.func) if node.is_generator else node.func
-            if is_positional(node, wired, fresh):
+            function = self.define(f"f{i}", _collect_into_list(node.func) if node.is_generator else node.func)
+            if is_positional(node, *self.straight.split_arguments(i)):
                 given = [value for _, value in values]
             else:
                 given = [f"{node.param(name)}={value}" for name, value in values]
-            text = self.write_plain_call(i, node, [f"f{i}", *given])
+            text = self.write_plain_call(i, node, [function, *given])
             if len(node.data_outputs) < 2:
-                return f"v{out[0]} = {text}" if node.data_outputs else text
-            self.namespace[f"s{i}"] = call.output_values
-            text = f"s{i}({text})"
-        targets = ", ".join(f"v{c}" for c in out)
+                return f"{self.cell(out[0])} = {text}" if node.data_outputs else text
+            text = f"{self.define(f's{i}', call.output_values)}({text})"
+        targets = ", ".join(self.cell(c) for c in out)
         return f"{targets}, = {text}" if out else text
 
     def is_plain_call(self, node: FunctionNode[..., Any]) -> bool:
@@ -64,8 +76,8 @@ class CallLines:
 
     def write_other_call(self, i: int, values: Sequence[tuple[str, str]]) -> str:
         """Write any other call, which returns one value per output, given (input, text of its value)."""
-        self.namespace[f"f{i}"] = self.make_caller(i)
-        return f"f{i}({{{', '.join(f'{name!r}: {value}' for name, value in values)}}}, run_context)"
+        caller = self.define(f"f{i}", self.make_caller(i))
+        return f"{caller}({{{', '.join(f'{name!r}: {value}' for name, value in values)}}}, run_context)"
 
     def make_caller(self, i: int) -> Callable[..., Any]:
         """Return the function that such a line calls with inputs by name and the context of the run."""

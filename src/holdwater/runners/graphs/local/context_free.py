@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dis
 from collections.abc import Callable
-from functools import lru_cache
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
-from types import CodeType, FunctionType
+from opcode import opmap
+from types import FunctionType
 from typing import Any, Final
 
-_HARMLESS: Final = frozenset(
-    """
+_HARMLESS: Final = """
     RESUME NOP CACHE EXTENDED_ARG COPY SWAP POP_TOP
     LOAD_FAST LOAD_FAST_LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW LOAD_FAST_BORROW_LOAD_FAST_BORROW
     STORE_FAST STORE_FAST_STORE_FAST STORE_FAST_LOAD_FAST DELETE_FAST
@@ -23,10 +21,9 @@ _HARMLESS: Final = frozenset(
     POP_JUMP_FORWARD_IF_TRUE POP_JUMP_FORWARD_IF_FALSE POP_JUMP_FORWARD_IF_NONE POP_JUMP_FORWARD_IF_NOT_NONE
     POP_JUMP_BACKWARD_IF_TRUE POP_JUMP_BACKWARD_IF_FALSE JUMP_IF_TRUE_OR_POP JUMP_IF_FALSE_OR_POP NOT_TAKEN
     """.split()  # noqa: SIM905 - a line each would be a page
-)
 """instructions that call nothing but operators, of Python 3.11 to 3.14"""
-_MAX_CODE_BYTES: Final = 2_000
-"""of larger functions the context is a small part of the cost"""
+_HARMLESS_CODES: Final = frozenset([opmap[name] for name in _HARMLESS if name in opmap])
+_GENERATORS: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 
 
 def is_context_free(function: Callable[..., Any]) -> bool:
@@ -34,11 +31,7 @@ def is_context_free(function: Callable[..., Any]) -> bool:
 
     An operator of a class that sets a context variable is overlooked.  False if in doubt.
     """
-    return type(function) is FunctionType and _has_only_operators(function.__code__)
-
-
-@lru_cache(maxsize=1024)
-def _has_only_operators(code: CodeType) -> bool:
-    if len(code.co_code) > _MAX_CODE_BYTES or code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+    if type(function) is not FunctionType:
         return False
-    return all([instruction.opname in _HARMLESS for instruction in dis.get_instructions(code)])
+    code = function.__code__
+    return not code.co_flags & _GENERATORS and _HARMLESS_CODES.issuperset(code.co_code[::2])

@@ -209,7 +209,7 @@ class FastPath:
 
     def _generate(self, params: tuple[str, ...]) -> Callable[..., Callable[..., Any]]:
         """Generate `make(make_result, run_context, new, *shared)`, which returns `one(*row)`."""
-        writer, straight = _FastPathLines(self.straight), self.straight
+        writer, straight = _FastPathLines(self.straight, {}), self.straight
         shared = [f"v{c}" for c, name in self._input_cells if name not in params]
         lines = [f"def make({', '.join(['make_result', 'run_context', 'new', *shared])}):"]
         cells = [straight.find_cell(name) for name in params]
