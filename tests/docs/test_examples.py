@@ -15,6 +15,7 @@ import pytest
 from tests.docs.pages import DOCS, PAGES, ROOT, Block, blocks, commands, name_of
 from tests.docs.shell import Shell, matches
 from tests.postgres.cluster import Cluster
+from tests.suite.daft_library import native_daft
 
 EXAMPLES = [
     pytest.param(block.code, id=f"{name_of(page)}-{k}")
@@ -47,6 +48,8 @@ def database(postgres: Cluster) -> Iterator[str]:
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_example(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.chdir(tmp_path)
+    if "DaftRunner" in code:
+        native_daft()
     if "DATABASE_URL" in code:
         monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("database"))
     exec(compile(code, "<example>", "exec"), {"__name__": "example"})

@@ -36,10 +36,8 @@ class BatchOptions:
 
 def frame_of_items(items: MapItems) -> daft.DataFrame:
     """Make a DataFrame of the mapped inputs."""
-    values = zip(*items.rows) if items.rows else [() for _ in items.params]
-    return import_daft().from_pydict(
-        {name: kinds.make_input_series(column) for name, column in zip(items.params, values, strict=True)}
-    )
+    columns = {name: [row[k] for row in items.rows] for k, name in enumerate(items.params)}
+    return import_daft().from_pydict({name: kinds.make_input_series(column) for name, column in columns.items()})
 
 
 def with_outputs(
