@@ -101,6 +101,11 @@ def numbers_row_by_row(x: int) -> Any:
     return minus_(times_(plus_(x)))
 
 
+plus_row = daft.func(plus_, return_dtype=DataType.int64())
+times_row = daft.func(times_, return_dtype=DataType.int64())
+minus_row = daft.func(minus_, return_dtype=DataType.int64())
+
+
 def cases(rows: int) -> dict[str, tuple[Callable[[], Any], dict[str, Callable[[], Any]]]]:
     """Case -> (what is compared with, others)."""
     numbers = daft.from_pydict({"x": list(range(rows))}).collect()
@@ -126,6 +131,7 @@ def cases(rows: int) -> dict[str, tuple[Callable[[], Any], dict[str, Callable[[]
                 "holdwater": lambda: runner.map_dataframe(plain, numbers).collect(),
                 "by hand, with a typed column": lambda: numbers.select(x, numbers_by_hand_typed(x)).collect(),
                 "a function of Daft for one row": lambda: numbers.select(x, numbers_row_by_row(x)).collect(),
+                "a function of Daft per node": lambda: numbers.select(minus_row(times_row(plus_row(x)))).collect(),
                 "SyncRunner.map": run_sync,
             },
         ),
