@@ -77,6 +77,9 @@ class BulkWorker:
             except RunnerClosed:  # the runner of an application was shut down
                 self._stopping.set()
                 has_more = False
+            except HoldwaterError as error:
+                _LOG.warning("bulk jobs: %s; it is tried again in %g s", error.message, RETRY_SECONDS)
+                has_more = True
             except Exception:  # noqa: BLE001 - jobs stay as they are, and are tried again
                 _LOG.exception("executing bulk jobs; it is tried again in %g s", RETRY_SECONDS)
                 has_more = True
