@@ -226,6 +226,24 @@ def test_a_rule_matches_nodes_of_every_style(open_runner: Open, define: Define) 
     assert runner.execute("tasks").final_context["pid"] != os.getpid()
 
 
+MODULE_LOCK = threading.Lock()
+
+
+@node(output_name="seen")
+def uses_the_module(n: int) -> list[Any]:
+    with MODULE_LOCK:
+        return [os.getpid(), n]
+
+
+def test_a_node_of_a_module_is_imported_with_all_that_it_uses(runner: DefaultRunner) -> None:
+    """Its function is not there under its name: the node is."""
+    register_graph(Graph([uses_the_module.with_name("mine").rename_inputs(n="m")], name="imported"))
+    result = runner.execute("imported", {"m": 3})
+    assert result.status == "Completed", result.error_message
+    pid, n = result.final_context["seen"]
+    assert (n, pid == os.getpid()) == (3, False)
+
+
 def locked_task(define: Define, lock: Any) -> str:
     def body(context: Context) -> None:
         with lock:

@@ -37,6 +37,13 @@ class CallNode(Node, Generic[P, R]):
         self._set_fields(_signature=signature, __wrapped__=signature.func, **worn)
         super().__init__(name, signature.parameters, data_outputs, **ports)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the function to the signature, which may be pickled by name."""
+        return {name: value for name, value in self.__dict__.items() if name != "__wrapped__"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set_fields(**state, __wrapped__=state["_signature"].func)
+
     @property
     def func(self) -> Callable[P, R]:
         """The undecorated function."""

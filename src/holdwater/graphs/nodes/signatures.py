@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from types import UnionType
@@ -67,6 +69,14 @@ class CallableSignature:
         self.is_async = inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target)
         self.is_generator = inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by name if an import finds the node of the function, which has the name of the function there."""
+        name = str(getattr(self.func, "__module__", "")), str(getattr(self.func, "__qualname__", ""))
+        if name[0] not in _MAIN_MODULES and name[0] in sys.modules and _signature_at(*name) is self:
+            return _signature_at, name
+        kept = {key: value for key, value in self.__dict__.items() if key not in _CACHED_ATTRIBUTES}
+        return object.__new__, (type(self),), kept
+
     @property
     def declares_value(self) -> bool:
         """True if the return annotation denotes a value, not None or NoReturn."""
@@ -104,6 +114,19 @@ class CallableSignature:
             found = getattr(found, name, None)
         # a name imported only under TYPE_CHECKING is not found, and recognized by its text
         return found is NodeContext or (found is None and text.rpartition(".")[2] == "NodeContext")
+
+
+_MAIN_MODULES: Final = ("__main__", "__mp_main__")
+_CACHED_ATTRIBUTES: Final = ("hints", "fingerprint")
+
+
+def _signature_at(module: str, path: str) -> CallableSignature | None:
+    """Return the signature of the node that is there; None if there is no node."""
+    found: Any = importlib.import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    signature = getattr(found, "_signature", None)
+    return signature if isinstance(signature, CallableSignature) else None
 
 
 def _call_signature(func: Callable[..., Any]) -> inspect.Signature:
