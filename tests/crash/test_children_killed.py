@@ -24,6 +24,7 @@ SCRIPT = """
 import asyncio, os, random, sys
 from concurrent.futures import ThreadPoolExecutor
 from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
+from holdwater.executors import ProcessExecutor, Router
 
 url, log, count = sys.argv[1], os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT), int(sys.argv[3])
 
@@ -58,8 +59,15 @@ with WorkflowBuilder("root"):
         assert got == numbers, (got, numbers)
         context["sum"] = sum(got) + sum(result.final_context["sum"] for result in found[count:])
 
+parents = {
+    "threads": {},
+    "processes": {
+        "executors": {"cpu": ProcessExecutor(2)},
+        "routing": Router([("**::leaf::**", "default"), ("**", "cpu")]),
+    },
+}[sys.argv[4]]
 config = DefaultRunnerConfig(
-    max_concurrent_tasks=2, lease_seconds=1, recovery_interval_seconds=1, max_crashes_per_task=1000
+    max_concurrent_tasks=2, lease_seconds=1, recovery_interval_seconds=1, max_crashes_per_task=1000, **parents
 )
 with DefaultRunner(url, config=config) as runner:
     result = runner.submit("root", idempotency_key="once").result()
@@ -68,21 +76,23 @@ with DefaultRunner(url, config=config) as runner:
 
 
 @pytest.mark.parametrize(
-    ("kind", "kills"),
+    ("kind", "kills", "parents"),
     [
-        ("sqlite", 5),
-        ("postgresql", 3),
-        pytest.param("sqlite", 60, marks=[pytest.mark.long, pytest.mark.timeout(600)]),
-        pytest.param("postgresql", 40, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
+        ("sqlite", 5, "threads"),
+        ("sqlite", 3, "processes"),
+        ("postgresql", 3, "threads"),
+        pytest.param("sqlite", 60, "threads", marks=[pytest.mark.long, pytest.mark.timeout(600)]),
+        pytest.param("sqlite", 40, "processes", marks=[pytest.mark.long, pytest.mark.timeout(900)]),
+        pytest.param("postgresql", 40, "threads", marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
-def test_killed_while_children_run(kind: str, kills: int, places: Databases, tmp_path: Path) -> None:
+def test_killed_while_children_run(kind: str, kills: int, parents: str, places: Databases, tmp_path: Path) -> None:
     rng, count = random.Random(kills), 10 * kills
     script, log = tmp_path / "family.py", tmp_path / "effects"
     script.write_text(textwrap.dedent(SCRIPT))
     log.touch()
     url = places.url(kind, "family").partition("?_")[0]
-    command = [sys.executable, str(script), url, str(log), str(count)]
+    command = [sys.executable, str(script), url, str(log), str(count), parents]
 
     def keys(from_byte: int = 0) -> list[str]:
         with log.open() as effects:
