@@ -14,7 +14,8 @@ from holdwater.model import codec
 
 MAX_SHOWN_CHARS: Final = 80
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
-_OTHER_BYTES: Final = bytes(set(range(256)) - set(b"[]{}"))
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_NO_BRACKETS_OR_QUOTES: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _STEP: Final = {ord(b"["): 1, ord(b"{"): 1, ord(b"]"): -1, ord(b"}"): -1}
 
 
@@ -42,5 +43,7 @@ def _too_deep(label: str, max_depth: int) -> BadAnswer:
 def _is_deeper(valid_json: bytes, max_depth: int) -> bool:
     if valid_json.count(b"[") + valid_json.count(b"{") <= max_depth:
         return False
-    brackets = _STRING.sub(b"", valid_json).translate(None, _OTHER_BYTES)
+    if b"\\" not in valid_json:  # the quotes are all ends of texts, and what is between is not needed to find them
+        valid_json = valid_json.translate(None, _NO_BRACKETS_OR_QUOTES).replace(b'""', b"")
+    brackets = _STRING.sub(b"", valid_json).translate(None, _NO_BRACKETS)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > max_depth
