@@ -98,6 +98,10 @@ def measure() -> dict[str, Any]:
         "nested": runner.run(Graph([mapped]), {"x": [1, 2, 3]}),
         "below sync": SyncRunner().run(Graph([there]), {"x": [1, 2, 3]}),
         "below async": asyncio.run(AsyncRunner().run(Graph([there]), {"x": [1, 2, 3]})),
+        "explicit": [
+            runner.map(Graph([chain().as_node(runner=one)]), {"x": [1, 2]}, map_over="x", select=["total"]).to_pydict()
+            for one in (runner, SyncRunner(cache=MemoryCache()), AsyncRunner())
+        ],
         "frame": runner.map_dataframe(chain(), daft.from_pydict({"x": [1, 3]}), more=10).to_pydict()["total"],
         "not portable": error_of(
             lambda: runner.map(Graph([locked], name="l"), {"x": [1]}, map_over="x"), TaskNotPortable

@@ -117,3 +117,18 @@ def test_a_cancelled_future_is_a_failure_of_its_row() -> None:
     found = DaftRunner().map(Graph([cancelled]), {"x": [0, 1, 2]}, map_over="x").to_pydict()
     assert found["y"] == [0, None, 2]
     assert found["_error"][1].startswith("FunctionCancelled")
+
+
+def test_a_coroutine_function_that_waits_for_other_rows() -> None:
+    @node(output_name="y")
+    async def double(x: int) -> int:
+        return 2 * x
+
+    inner = Graph([double])
+
+    @node(output_name="z")
+    async def through_rows(x: int) -> int:
+        found: int = DaftRunner().run(inner, {"x": x})["y"]
+        return found
+
+    assert DaftRunner().map(Graph([through_rows]), {"x": [1, 2]}, map_over="x").to_pydict()["z"] == [2, 4]

@@ -63,6 +63,8 @@ def test_nested_graphs(found: dict[str, Any]) -> None:
     expected = {"y": [2, None, 6], "total": [3, None, 7]}
     assert found["nested"] == expected
     assert found["below sync"] == found["below async"] == expected
+    text = "ValueError: four (in node 'chain/add', inputs: y, more)"
+    assert found["explicit"] == [{"x": [1, 2], "total": [3, None], "_error": [None, text]}] * 3
 
 
 def test_what_cannot_be_pickled(found: dict[str, Any]) -> None:

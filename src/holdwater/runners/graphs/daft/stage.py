@@ -20,6 +20,7 @@ from holdwater.graphs.map_items import MapItems
 from holdwater.graphs.nodes.call_node import CallNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model.context_isolation import context_copier
+from holdwater.model.coroutines import run_awaitable
 from holdwater.model.error_report import describe_error, type_name
 from holdwater.runners.graphs.arguments import make_node_cache
 from holdwater.runners.graphs.daft import node_calls
@@ -80,6 +81,7 @@ class Stage:
         """True in a process that the stage was sent to"""
         self._context = context
         self._limiter = CapacityLimiter(max_concurrency)
+        self._has_own_loops = INSIDE_STAGE.get()  # a coroutine function that waits for this stage holds the shared loop
         self._node_cache = make_node_cache(cache)
         self._lock = threading.Lock()
         self._generated: Callable[..., Any] | None = None
@@ -107,7 +109,8 @@ class Stage:
         try:
             if self.is_async:
                 with limited_by(self._limiter):
-                    return _event_loop().run(self._run_async(rows, run_context))
+                    running = self._run_async(rows, run_context)
+                    return run_awaitable(running) if self._has_own_loops else _event_loop().run(running)
             return self._run_sync(rows, run_context)
         except Exception:
             raise
