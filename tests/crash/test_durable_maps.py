@@ -26,8 +26,8 @@ from holdwater import AsyncRunner, DaftRunner, Graph, SyncRunner, node
 from holdwater.checkpointers import Checkpointer
 from holdwater.runners.graphs.durable import checkpointers
 
-# a server cannot see that a process died: only that it does not renew its leases
-checkpointers.DriverConfig = functools.partial(checkpointers.DriverConfig, lease_seconds=1)
+# a server cannot see that a process died: only that it does not renew its leases; and dying often is no failure
+checkpointers.DriverConfig = functools.partial(checkpointers.DriverConfig, lease_seconds=1, max_crashes_per_task=2)
 url, log, kind, count, dies_at = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
 if "daft" in sys.argv:
     from holdwater.runners.graphs import daft_runner

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
+    from holdwater.model.map_items import MapProgress
     from holdwater.model.statuses import RunStatus
     from holdwater.runners.graphs.async_runner import AsyncRunner
     from holdwater.runners.graphs.base import BaseRunner
     from holdwater.runners.graphs.capabilities import RunnerCapabilities
     from holdwater.runners.graphs.daft.stateful import stateful
     from holdwater.runners.graphs.daft_runner import DaftRunner
+    from holdwater.runners.graphs.durable.map_results import DurableMapResult
     from holdwater.runners.graphs.event_stream import RunHandle
     from holdwater.runners.graphs.local.nesting import ExecutionStrategy, get_execution_strategy
     from holdwater.runners.graphs.local.pending_inputs import PauseInfo, PauseReason
@@ -26,7 +28,9 @@ __all__ = [
     "AsyncRunner",
     "BaseRunner",
     "DaftRunner",
+    "DurableMapResult",
     "ExecutionStrategy",
+    "MapProgress",
     "MapResult",
     "PauseInfo",
     "PauseReason",
@@ -40,12 +44,14 @@ __all__ = [
 ]
 
 _EXPORTS = {
+    "holdwater.model.map_items": ("MapProgress",),
     "holdwater.model.statuses": ("RunStatus",),
     "holdwater.runners.graphs.async_runner": ("AsyncRunner",),
     "holdwater.runners.graphs.base": ("BaseRunner",),
     "holdwater.runners.graphs.capabilities": ("RunnerCapabilities",),
     "holdwater.runners.graphs.daft.stateful": ("stateful",),
     "holdwater.runners.graphs.daft_runner": ("DaftRunner",),
+    "holdwater.runners.graphs.durable.map_results": ("DurableMapResult",),
     "holdwater.runners.graphs.event_stream": ("RunHandle",),
     "holdwater.runners.graphs.local.nesting": (
         "ExecutionStrategy",

@@ -25,6 +25,7 @@ from holdwater.errors import (
 )
 from holdwater.model.map_items import MapProgress
 from holdwater.model.statuses import RunStatus
+from holdwater.operations.databases import open_for_control
 from holdwater.runners.graphs.results import MapResult
 
 Map = Callable[..., MapResult]
@@ -405,3 +406,29 @@ def test_events_of_a_map() -> None:
         runner.map(double.graph, {"x": [0, 1, 2]}, **options)
         items = {event.item_index for event in listener.events}
         assert items == {None, 1}
+
+
+def test_a_map_that_was_retried_by_a_command_goes_on_when_it_is_called(tmp_path: Path) -> None:
+    url, double = f"sqlite:///{tmp_path}/maps.db", Doubling()
+    double.bad = {1}
+    options: dict[str, Any] = {"map_over": "x", "workflow_id": "m", "error_handling": "continue"}
+    with Checkpointer(url) as checkpointer:
+        sync_map(checkpointer)(double.graph, {"x": [0, 1, 2]}, **options)
+        assert checkpointer.get_progress("m") == MapProgress(3, 2, 1)
+        assert checkpointer.get_progress("unknown") is None
+    with open_for_control(url) as engine:
+        engine.control.retry("m")
+    double.bad.clear()
+    double.seen.clear()
+    with Checkpointer(url) as checkpointer:
+        assert sync_map(checkpointer)(double.graph, {"x": [0, 1, 2]}, **options)["y"] == [0, 2, 4]
+        assert double.seen == [1]
+        double.bad = {7}
+        sync_map(checkpointer)(double.graph, {"x": [0, 1, 7]}, **options)
+        checkpointer.engine.control.retry("m")  # here, where there is no call
+        checkpointer.engine.wait_for_run("m")
+        record = checkpointer.get_workflow("m")
+        assert record is not None
+        assert "call it again with this workflow_id" in (record.error or "")
+        double.bad.clear()
+        assert sync_map(checkpointer)(double.graph, {"x": [0, 1, 7]}, **options)["y"] == [0, 2, 14]

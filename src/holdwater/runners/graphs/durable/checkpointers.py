@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from holdwater.engine import Engine
 from holdwater.errors import ConfigError
 from holdwater.events.run_events import EventPosition
+from holdwater.model.map_items import MapProgress, is_map
 from holdwater.model.records import RunFilter
 from holdwater.model.registry import Registry
 from holdwater.model.time import add_seconds, to_datetime
 from holdwater.operations.databases import Database
+from holdwater.operations.map_items import map_progress
 from holdwater.operations.pruning import prune_runs
 from holdwater.runs.follow import RunFollower
 from holdwater.runs.info import RunInfo
@@ -186,6 +188,11 @@ class Checkpointer:
         Raises RunNotFound, InvalidArgument (a ValueError), StoreUnavailable.
         """
         return self.engine.follow(workflow_id, after)
+
+    def get_progress(self, workflow_id: str) -> MapProgress | None:
+        """Count the items of a durable map, also while it runs; None if there is no such map.  Raises DecodingError."""
+        run = self.engine.reader.find(workflow_id)
+        return None if run is None or not is_map(run.plan) else map_progress(self.engine.reader, run)
 
     def pauses(self, workflow_id: str) -> list[Pause]:
         """List the open questions of a run, those of nested graphs included.  Raises RunNotFound."""

@@ -42,6 +42,8 @@ class MapCall:
     def __init__(self, maps: DurableMapRuns, graph: GraphProtocol, items: RecordedMap) -> None:
         self.graph, self.items, self.run_id = graph, items, items.run_id
         self._maps = maps
+        self.was_retried = False
+        """a run that failed before its items were run here was resumed once"""
         items.use_look(self._is_paused)
 
     def attend(self, control: Any) -> NodeResult:
@@ -181,10 +183,19 @@ class DurableMapRuns:
         call.items.leave()
 
     def _check_goes_on(self, call: MapCall) -> None:
-        """Check that the run has not settled before its items were run.  Raises GraphFailed, RunnerClosed."""
+        """Check that the run has not settled before its items were run.  Raises GraphFailed, RunnerClosed.
+
+        One whose process has died so often that it failed is resumed once: dying does not speak against a map, whose
+        items were recorded each time.
+        """
         self.engine.driver.raise_if_closed()
         row = self.engine.reader.row(call.run_id)
-        if row.status != RunStatus.RUNNING and not call.items.begun.done:
+        if call.items.begun.done or row.status == RunStatus.RUNNING:
+            return
+        if row.status == RunStatus.FAILED and not call.was_retried:
+            call.was_retried = True
+            self.engine.control.continue_here(call.run_id)
+        else:
             raise GraphFailed(f"map {call.run_id!r} is {row.status}: {row.reason or row.error or 'another process'}")
 
     # -- its run
