@@ -51,6 +51,25 @@ def test_counts_and_failed_items(browser: httpx.Client, database_url: str, count
         assert re.findall('data-item="([0-9]+)"', rest) == [str(k) for k in range(201, count, 2)]
 
 
+def test_items_by_the_api(live: Live, database_url: str) -> None:
+    with Checkpointer(database_url) as checkpointer:
+        runner = SyncRunner(checkpointer=checkpointer)
+        options = {"map_over": "x", "error_handling": "continue"}
+        runner.map(GRAPH, {"x": list(range(7))}, workflow_id="by-api", **options)  # type: ignore[arg-type]
+        runner.run(GRAPH, {"x": 2}, workflow_id="no-map")
+    with live.client() as api:
+        path = "/v1/tenants/public/executions/by-api/items"
+        page = api.get(path, params={"limit": 2}).json()
+        assert (page["item_count"], page["completed"], page["failed"], page["next_cursor"]) == (7, 4, 3, "5")
+        assert [(one["index"], one["inputs"], one["error"]) for one in page["items"]] == [
+            (1, {"x": 1}, "ValueError: 1 is <b>bad</b>"), (3, {"x": 3}, "ValueError: 3 is <b>bad</b>")
+        ]  # fmt: skip
+        rest = api.get(path, params={"limit": 2, "cursor": page["next_cursor"]}).json()
+        assert ([one["index"] for one in rest["items"]], rest["next_cursor"]) == ([5], None)
+        assert api.get("/v1/tenants/public/executions/no-map/items").status_code == 404
+        assert api.get("/v1/tenants/public/executions/unknown/items").status_code == 404
+
+
 def test_a_map_without_failures_and_a_run_that_is_no_map(browser: httpx.Client, database_url: str) -> None:
     with Checkpointer(database_url) as checkpointer:
         runner = SyncRunner(checkpointer=checkpointer)

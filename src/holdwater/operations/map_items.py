@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from holdwater.errors import RunNotFound
 from holdwater.model.child_ids import child_ref
 from holdwater.model.map_items import MAP_INPUT, MAP_SUFFIX, MapItemRow, MapProgress, is_map
 from holdwater.model.records import RunFilter
@@ -68,6 +69,13 @@ def report_items(runs: RunReader, view: RunView, first_failures: int = FIRST_FAI
         if (place := child_ref(child)) is not None
     ]
     return MapReport(progress, tuple(reversed(failures)), any(number.is_capped for number in counts.values()))
+
+
+def require_map(view: RunView) -> RunView:
+    """Return a run that is a durable map.  Raises RunNotFound for any other."""
+    if not is_map(view.plan):
+        raise RunNotFound(f"run {view.id} is no durable map, and has no items", hint="its child runs are its items")
+    return view
 
 
 def map_progress(runs: RunReader, view: RunView) -> MapProgress:

@@ -8,6 +8,7 @@ from holdwater.server.routes import (
     executions,
     graphs,
     installation,
+    map_items,
     questions,
     retention,
     steering,
@@ -19,6 +20,7 @@ from holdwater.server.routes import (
 API_ROUTERS = (
     bulk.router,
     executions.router,
+    map_items.router,
     graphs.router,
     steering.router,
     streams.router,
