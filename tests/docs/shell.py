@@ -14,7 +14,7 @@ _END: Final = "__end of command__"
 _VARYING: Final = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+00:00)?"), "TIME"),
-    (re.compile(r"\b\d+(\.\d+)? (ms|s)\b"), "DURATION"),
+    (re.compile(r"(< )?\b\d+(\.\d+)? (ms|s)\b"), "DURATION"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "FINGERPRINT"),
     (re.compile(r"\b[0-9a-f]{8}\b"), "ID"),
     (re.compile(r"\b[\w.-]+:\d+\b(?=$|,)", re.M), "HOST:PID"),

@@ -26,7 +26,7 @@ MAX_RUN_STYLE_BYTES = 26_000
 """of a tab of a run, of whatever state"""
 MAX_FIRST_PAGE_BYTES = 60_000
 """of a page without rows, with its scripts and styles"""
-MAX_ROW_BYTES = 950
+MAX_ROW_BYTES = 900
 """of a run in the list of runs"""
 COMPRESSION_LEVEL = 6
 

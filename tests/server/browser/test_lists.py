@@ -81,7 +81,7 @@ def test_all_that_match_are_meant_only_if_that_is_ticked(page: Page, runner: Run
     assert not every.is_checked()
     every.check()
     page.get_by_text("All 2 that match are selected").wait_for()
-    boxes = page.locator("[data-select]")
+    boxes = page.locator("input[name=run]")
     boxes.first.uncheck()
     page.get_by_text("1 selected", exact=True).wait_for()
     assert not every.is_checked()

@@ -79,7 +79,7 @@ const KEYS = {
   '?': () => one('#help').showModal(),
   j: () => step(1),
   k: () => step(-1),
-  x: () => { if (here) one('input[data-select]', here)?.click(); },
+  x: () => { if (here) one('input[name=run]', here)?.click(); },
   '.': () => {
     const acts = ['[data-bulk-bar] button:not(:disabled)', '.run-acts .button', '.head .primary', '.head button'];
     acts.map((selector) => one(`main ${selector}`)).find(Boolean)?.focus();

@@ -7,7 +7,7 @@ import { all, fetchFragment, keyOf, morph, one, openStream, throttle, tick } fro
 const bulk = one('[data-bulk-bar]')?.closest('form');
 
 function showSelection() {
-  const boxes = all('[data-select]', bulk), chosen = boxes.filter((box) => box.checked).length;
+  const boxes = all('[name=run]', bulk), chosen = boxes.filter((box) => box.checked).length;
   const every = one('[data-select-all]', bulk), matching = one('[data-all-matching]', bulk);
   if (!every) return;
   const isAll = matching.checked, { total } = one('[data-total]').dataset, count = isAll ? total : chosen.toLocaleString('en');
@@ -24,9 +24,10 @@ function showSelection() {
 
 if (bulk) {
   bulk.addEventListener('change', ({ target }) => {
-    const { select, selectAll, allMatching } = target.dataset;
-    if (selectAll !== undefined || allMatching !== undefined) all('[data-select]', bulk).forEach((box) => { box.checked = target.checked; });
-    if ((select !== undefined || selectAll !== undefined) && !target.checked) one('[data-all-matching]', bulk).checked = false;
+    if (target.type !== 'checkbox') return;
+    const matching = one('[data-all-matching]', bulk);
+    if (target.name !== 'run') all('[name=run]', bulk).forEach((box) => { box.checked = target.checked; });
+    if (target !== matching && !target.checked) matching.checked = false;
     showSelection();
   });
   showSelection();
