@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -224,6 +226,58 @@ def test_a_rule_matches_nodes_of_every_style(open_runner: Open, define: Define) 
     steps = runner.execute("steps").final_context
     assert (steps["a"]["pid"] == os.getpid(), steps["b"]["pid"] == os.getpid()) == (False, True)
     assert runner.execute("tasks").final_context["pid"] != os.getpid()
+
+
+PROGRAM = """
+import dataclasses, os
+from holdwater import DefaultRunner, DefaultRunnerConfig
+from holdwater.executors import ProcessExecutor, Router
+from holdwater.graphs import Graph, TypeRouteNode, node, register_graph
+from holdwater.steps import Pipeline, Step, Workflow, pipeline, register_workflow
+
+@dataclasses.dataclass
+class Money:
+    amount: int
+
+def helper(x):
+    return x + 1
+
+@node(output_name="m")
+def make(n: int) -> Money:
+    return Money(helper(n))
+
+@node(output_name="seen")
+def look(m: Money) -> list:
+    return [type(m) is Money, os.getpid()]
+
+@pipeline
+class Sum(Pipeline):
+    name = "sum"
+    def run(self):
+        return {"sum": self.params["a"] + 1}
+
+class Handler:
+    def __call__(self, context, config):
+        return {"m": Money(3)}
+
+register_graph(Graph([make, TypeRouteNode("kind", "m", {Money: "look"}), look], name="graph"))
+looks = Step.lambda_("looks", lambda context, config: {"is": type(context.outputs["makes"]["m"]) is Money})
+register_workflow(Workflow("steps", [Step.lambda_("makes", Handler()), looks, Step.pipeline("p", "sum", {"a": 1})]))
+config = DefaultRunnerConfig(executors={"cpu": ProcessExecutor(1)}, routing=Router([("**", "cpu")]))
+with DefaultRunner("memory://", config=config) as runner:
+    graph = runner.execute("graph", {"n": 1}).final_context
+    print(graph["m"], graph["seen"][0], graph["seen"][1] == os.getpid())
+    steps = runner.execute("steps").final_context
+    print(steps["makes"], steps["looks"], steps["p"]["sum"])
+"""
+
+
+def test_steps_and_graphs_of_a_program_without_a_file() -> None:
+    done = subprocess.run([sys.executable, "-"], input=PROGRAM, capture_output=True, text=True, check=False)
+    assert (done.stdout.splitlines(), done.stderr) == (
+        ["Money(amount=2) True False", "{'m': Money(amount=3)} {'is': True} 2"],
+        "",
+    )
 
 
 MODULE_LOCK = threading.Lock()
