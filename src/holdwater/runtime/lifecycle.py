@@ -47,6 +47,7 @@ class DriverTurns:
                 if attempt.cancel_if_queued():  # handed to a thread, and not begun
                     del run.attempts[attempt.node]
         self._interrupt_attempts()
+        core.dispatcher.is_idle_or_notify()  # a function that was killed elsewhere ends without a word, some time later
 
     def _interrupt_attempts(self) -> None:
         """Tell all task functions that run to stop."""

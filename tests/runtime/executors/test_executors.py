@@ -105,6 +105,38 @@ def test_a_slot_is_free_again_when_the_task_has_ended(open_runner: Open, define:
     assert (metrics.active_tasks, metrics.total_executed, metrics.total_failed) == (0, 2, 1)
 
 
+def test_a_shutdown_does_not_wait_longer_than_a_killed_function(
+    open_runner: Open, define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is delivered to no run: that it is gone wakes the runner."""
+    place = InThreadBackend(max_concurrent=1)
+    may_end = threading.Event()
+
+    def stuck(invocation: TaskInvocation) -> bytes:
+        assert may_end.wait(SIGNAL_TIMEOUT_SECONDS)
+        raise WorkerCrashed("killed")
+
+    place.run_invocation = stuck  # type: ignore[method-assign]
+    runner = open_runner(executors={"mine": place}, shutdown_timeout_seconds=3600)
+    define("w", ("a", lambda context: None, {"executor": "mine", "timeout_seconds": 0.1}))
+    assert "ran longer than 0.1 s" in (runner.execute("w").error_message or "")
+    loop, waits = runner._engine.driver.loop, threading.Event()
+    next_timeout = loop._next_timeout
+
+    def note_wait() -> float | None:
+        if loop.is_closing:
+            waits.set()
+        return next_timeout()
+
+    monkeypatch.setattr(loop, "_next_timeout", note_wait)
+    closing = threading.Thread(target=runner.shutdown)
+    closing.start()
+    assert waits.wait(SIGNAL_TIMEOUT_SECONDS)
+    may_end.set()
+    closing.join(SIGNAL_TIMEOUT_SECONDS)
+    assert not closing.is_alive()
+
+
 def test_metrics_and_capacity(open_runner: Open, define: Define, gate: Gate) -> None:
     runner = open_runner(max_concurrent_tasks=2, enable_recovery=False)  # so that it keeps what waits to itself
     assert runner.executor_metrics() == {"default": ExecutorMetrics(0, 0, 2, 0, 0, 0.0)}

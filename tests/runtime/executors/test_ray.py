@@ -44,6 +44,10 @@ START_SECONDS = 120.0
 """for what has to start Ray, or a process that imports it, on a busy machine"""
 
 
+NO_PLACE = {"num_cpus": 0}
+"""of functions that wait for others on the cluster, whose places they would take"""
+
+
 class KeptRay:
     """An executor whose connection to the cluster outlives the runners of single tests: making one takes seconds."""
 
@@ -137,7 +141,7 @@ def test_steps_nodes_of_graphs_and_child_runs(runner: DefaultRunner, define: Def
 
     register_workflow(Workflow("scaling", [Step.lambda_("scale", scale)]))
     register_graph(Graph([double, add], name="adding"))
-    result = execute_task(runner, define, parent)
+    result = execute_task(runner, define, parent, resources=NO_PLACE)
     assert result.status == "Completed", result.error_message
     assert (result.final_context["steps"], result.final_context["graph"]) == (8, 9)
     assert runner.executor_metrics()["ray"].total_executed == 4
@@ -298,7 +302,7 @@ def test_waiting_gives_up_the_slot(open_runner: Open, define: Define, kept_ray: 
     def sets(context: Context) -> None:
         open(flag, "w").close()
 
-    result = runner.execute(define("w", ("waits", waits, {}), ("sets", sets, {})))
+    result = runner.execute(define("w", ("waits", waits, {"resources": NO_PLACE}), ("sets", sets, {})))
     assert result.final_context["waited"] is True
     assert metrics_when_idle(runner, "ray").total_executed == 2
 
