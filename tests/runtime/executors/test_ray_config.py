@@ -125,9 +125,12 @@ class FakeRay:
     def __init__(self, *nodes: dict[str, float]) -> None:
         self.known = list(nodes)
         self.reads = 0
+        self.is_down = False
 
     def nodes(self) -> list[dict[str, Any]]:
         self.reads += 1
+        if self.is_down:
+            raise ConnectionError("the head does not answer")
         alive = [{"NodeID": str(k), "Alive": True, "Resources": node} for k, node in enumerate(self.known)]
         return [*alive, {"NodeID": "dead", "Alive": False, "Resources": {"GPU": 8.0}}]
 
@@ -145,6 +148,19 @@ def test_a_request_that_no_node_can_fulfil() -> None:
     assert [nodes.is_alive(name) for name in ("1", "dead")] == [True, False]
     ray.known.append({"CPU": 1.0, "scanner": 1.0})  # the cluster has grown
     assert nodes.misfit({"num_cpus": 0, "scanner": 1}) is None
+
+
+def test_a_head_that_does_not_answer_changes_nothing() -> None:
+    ray = FakeRay({"CPU": 4.0})
+    nodes = Nodes(ray)
+    ray.is_down = True
+    assert nodes.misfit({"num_gpus": 1}) is None  # nothing is known: Ray decides
+    ray.is_down = False
+    assert nodes.misfit({"num_cpus": 4}) is None
+    ray.is_down = True
+    nodes.refresh()
+    assert nodes.is_alive("0")
+    assert nodes.misfit({"num_gpus": 1}) is not None
 
 
 def connect(connections: WorkerConnections, token: bytes) -> socket.socket:

@@ -41,8 +41,8 @@ T = TypeVar("T")
 class Executor:
     """Runs attempts.  Thread-safe.  `backend` None: in threads of this process.
 
-    `on_slot_free`: called once after `is_free_or_notify`, with a lock held, so it must not block.  `event_loop`: that
-    of another executor, if it is shared.  `routed_resources`: by full name of a task, those of its routing rule.
+    `on_slot_free`: called once after `is_free_or_notify`, with a lock held, so it must not block.  `event_loop`: of
+    another executor, if it is shared.  `routed_resources`: by full name of a task, those of its routing rule.
     """
 
     def __init__(
@@ -56,17 +56,15 @@ class Executor:
         event_loop: TaskEventLoop | None = None,
         routed_resources: Callable[[str], Resources] | None = None,
     ) -> None:
-        self.name = name
-        self.slot_limit = slot_limit
+        self.name, self.slot_limit = name, slot_limit
         self.throughput = SlotThroughput(slot_limit)
         self._backend_calls = None if backend is None else BackendCalls(backend, self, routed_resources)
         self._run_remotely = None if self._backend_calls is None else self._backend_calls.run
         self.is_remote = backend is not None
         """its task functions run in other processes"""
         self._ended = EndedAttempts()
-        self._on_attempt_ended = on_attempt_ended
+        self._on_attempt_ended, self._on_slot_free = on_attempt_ended, on_slot_free
         self._on_deferral_changed = on_deferral_changed
-        self._on_slot_free = on_slot_free
         self._notify_when_free = self._notify_when_idle = False
         self._lock = threading.Lock()
         self.free_slots = slot_limit

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from holdwater.model import message_framing
 from holdwater.model.error_report import describe_error
+from holdwater.model.node_messages import MAX_ANSWER_BYTES, MAX_RESULT_HEADER_BYTES
 from holdwater.runtime.executors.processes.messages import WorkerMessage
 from holdwater.runtime.executors.processes.worker import read_exactly, write_all
 from holdwater.runtime.executors.ray.messages import NO_CALL, frame_of
@@ -127,7 +128,7 @@ class RayDriver:
     def _on_done(self, number: int, future: Any) -> None:
         try:
             answer = future.result()
-            end = ("done", answer) if type(answer) is bytes else ("lost", b"its answer is not bytes")
+            end = ("done", answer) if _is_answer(answer) else ("lost", b"its answer is none, or larger than any")
         except BaseException as error:  # noqa: BLE001 - of any class: a worker may have made it
             end = self._end_of(error)
         with self._lock:
@@ -261,6 +262,11 @@ class RayDriver:
                     write_all(self._write_fd, part)
         except OSError:
             os._exit(1)
+
+
+def _is_answer(answer: Any) -> bool:
+    """Return True for bytes that the runner takes; it would end this process, with all its calls, for others."""
+    return type(answer) is bytes and len(answer) <= MAX_ANSWER_BYTES + MAX_RESULT_HEADER_BYTES
 
 
 def _ray_options(name: str, resources: dict[str, float]) -> dict[str, Any]:

@@ -32,14 +32,20 @@ class Nodes:
         return node_id in self._nodes
 
     def misfit(self, resources: Resources) -> str | None:
-        """Say what is asked for and what there is, if no node could ever give it; None if one could."""
+        """Say what is asked for and what there is, if no node could ever give it; None if one could or none is known."""
         with self._lock:
             if not self._fits(resources) or time.monotonic() - self._read_at > CACHE_SECONDS:
                 self._read()
-            return None if self._fits(resources) else _describe(resources, list(self._nodes.values()))
+            return (
+                None if not self._nodes or self._fits(resources) else _describe(resources, list(self._nodes.values()))
+            )
 
     def _read(self) -> None:
-        self._nodes = {node["NodeID"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]}
+        try:
+            found = self._ray.nodes()
+        except Exception:  # noqa: BLE001 - of any class: the head is gone or begins again, and what was known stands
+            return
+        self._nodes = {node["NodeID"]: node["Resources"] for node in found if node["Alive"]}
         self._read_at = time.monotonic()
 
     def _fits(self, resources: Resources) -> bool:
