@@ -32,7 +32,7 @@ class Nodes:
         return node_id in self._nodes
 
     def misfit(self, resources: Resources) -> str | None:
-        """Say what is asked for and what there is, if no node could ever give it; None if one could or none is known."""
+        """Say what is asked for and what there is, if no node could give it; None if one could or none is known."""
         with self._lock:
             if not self._fits(resources) or time.monotonic() - self._read_at > CACHE_SECONDS:
                 self._read()
