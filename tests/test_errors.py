@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdwater.errors import did_you_mean, suggest
+from holdwater.model.suggestions import did_you_mean, suggest
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from holdwater.errors import InputError, MissingInputError, WorkflowNotFound, did_you_mean
+from holdwater.errors import InputError, MissingInputError, WorkflowNotFound
 from holdwater.model import events as ev
 from holdwater.model import ids, input_digest, validation
 from holdwater.model.catalog import WorkflowRow
@@ -19,6 +19,7 @@ from holdwater.model.ports.store import Store
 from holdwater.model.provenance import Provenance
 from holdwater.model.records import RunRow
 from holdwater.model.schema_validation import first_violation
+from holdwater.model.suggestions import did_you_mean
 from holdwater.model.time import add_seconds
 from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.model.values import StoredValue

@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from holdwater.errors import GraphConfigError, InputError, WorkflowError, did_you_mean
+from holdwater.errors import GraphConfigError, InputError, WorkflowError
 from holdwater.graphs.build.checks import build_valid_wiring, collect_inner_bindings, find_overridden_bindings
 from holdwater.graphs.build.edges import EdgeLike
 from holdwater.graphs.build.scope import Scope, compute_scope, match_outputs
@@ -21,6 +21,7 @@ from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.graphs.structure import GraphStructure
 from holdwater.model import validation
 from holdwater.model.registry import Registry, registry
+from holdwater.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from holdwater.graphs.definition import GraphWorkflowDefinition

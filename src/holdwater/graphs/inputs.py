@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdwater.errors import GraphConfigError, InputError, MissingInputError, did_you_mean
+from holdwater.errors import GraphConfigError, InputError, MissingInputError
 from holdwater.graphs.messages import join_names, with_facts
+from holdwater.model.suggestions import did_you_mean
 from holdwater.model.values import StoredValue
 
 if TYPE_CHECKING:

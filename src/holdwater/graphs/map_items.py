@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
-from holdwater.errors import GraphConfigError, MapOverError, did_you_mean
+from holdwater.errors import GraphConfigError, MapOverError
 from holdwater.graphs.messages import type_with_article
 from holdwater.graphs.nodes.map_config import MapMode
 from holdwater.model.error_report import describe_error
+from holdwater.model.suggestions import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from holdwater.errors import WorkflowError, WorkflowNotFound, did_you_mean
+from holdwater.errors import WorkflowError, WorkflowNotFound
 from holdwater.model import validation
 from holdwater.model.ports.definition import WorkflowDefinition
+from holdwater.model.suggestions import did_you_mean
 
 RegistrationListener = Callable[[str, WorkflowDefinition], None]
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from holdwater.errors import WorkflowNotFound, did_you_mean
+from holdwater.errors import WorkflowNotFound
 from holdwater.model import validation
 from holdwater.model.catalog import WorkflowRow
 from holdwater.model.json_schema import Schema
 from holdwater.model.plan import Plan
+from holdwater.model.suggestions import did_you_mean
 from holdwater.model.time import Micros
 from holdwater.operations.databases import Database
 from holdwater.operations.runners import RunnerInfo, list_runners

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from holdwater.errors import InvalidArgument, did_you_mean
+from holdwater.errors import InvalidArgument
 from holdwater.model import validation
 from holdwater.model.provenance import ORIGINS, check_labels
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import STATUS_LABELS
+from holdwater.model.suggestions import did_you_mean
 
 MAX_PATTERNS: Final = 50
 """patterns of names, states or origins in one filter"""

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdwater.errors import PauseNotFound, did_you_mean
+from holdwater.errors import PauseNotFound
 from holdwater.kernel.states import AWAITING_INPUT
 from holdwater.model.child_ids import child_run_id
 from holdwater.model.input_requests import Question
 from holdwater.model.json_schema import Schema
 from holdwater.model.plan import PlanNode
+from holdwater.model.suggestions import did_you_mean
 from holdwater.model.values import StoredValue
 from holdwater.runtime.active_run import ActiveRun
 

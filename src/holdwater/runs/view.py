@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-from holdwater.errors import TaskNotFound, did_you_mean
+from holdwater.errors import TaskNotFound
 from holdwater.events.run_events import RunEvent
 from holdwater.events.stream import run_events
 from holdwater.kernel.compiled_plan import RUN_INDEX
@@ -19,6 +19,7 @@ from holdwater.model.plan import Plan
 from holdwater.model.ports.definition import RunData
 from holdwater.model.records import RunRow
 from holdwater.model.statuses import RunStatus
+from holdwater.model.suggestions import did_you_mean
 from holdwater.model.values import StoredValue
 from holdwater.runs.activity import Activity
 from holdwater.runs.history import build_nodes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from holdwater.errors import ConfigError, TaskNotFound, did_you_mean
+from holdwater.errors import ConfigError, TaskNotFound
 from holdwater.kernel.compiled_plan import CompiledPlan
 from holdwater.kernel.forking import fork_journal
 from holdwater.model import ids
@@ -14,6 +14,7 @@ from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.provenance import FROM_CODE, inherit_provenance
 from holdwater.model.records import RunRow
 from holdwater.model.rules import OK_OUTCOMES
+from holdwater.model.suggestions import did_you_mean
 from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun
 

@@ -13,7 +13,8 @@ from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from holdwater.errors import ScheduleError, did_you_mean, suggest
+from holdwater.errors import ScheduleError
+from holdwater.model.suggestions import did_you_mean, suggest
 from holdwater.model.time import EPOCH
 
 SECONDS_PER_DAY: Final = 86_400

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from holdwater.errors import WorkflowError, did_you_mean
+from holdwater.errors import WorkflowError
+from holdwater.model.suggestions import did_you_mean
 
 
 class JumpTargets:

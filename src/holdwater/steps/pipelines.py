@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, Final, TypeVar, overload
 
-from holdwater.errors import PipelineNotFound, StepReturnError, did_you_mean
+from holdwater.errors import PipelineNotFound, StepReturnError
 from holdwater.model.coroutines import run_awaitable
 from holdwater.model.registry import registry
 from holdwater.model.signatures import signature_of
+from holdwater.model.suggestions import did_you_mean
 from holdwater.steps.error_categories import category_name
 
 S = TypeVar("S", bound=Callable[..., Any])

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from holdwater.errors import WorkflowError, did_you_mean
+from holdwater.errors import WorkflowError
 from holdwater.model.plan import Plan, PlanNode
 from holdwater.model.rules import SKIPPED, UPSTREAM_FAILED, After, AllOf, Rule, rule_leaves
+from holdwater.model.suggestions import did_you_mean
 from holdwater.tasks import trigger_rules
 from holdwater.tasks.namespaces import NAMESPACE_SEPARATOR, WorkflowNamespace
 from holdwater.tasks.run_data import INPUT_CELL

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
-from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing, did_you_mean
+from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing
 from holdwater.model import codec
+from holdwater.model.suggestions import did_you_mean
 from holdwater.model.value_types.display import to_display_text
 from holdwater.model.values import StoredValue
 from holdwater.tasks.layered_map import EMPTY, LayeredMap

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from holdwater.errors import ConfigError, ContextTooLarge, EncodingError, NodeFailure, WorkflowError, did_you_mean
+from holdwater.errors import ConfigError, ContextTooLarge, EncodingError, NodeFailure, WorkflowError
 from holdwater.model import validation
 from holdwater.model.fanout import ChildResult, ChildRunsRequest
 from holdwater.model.signatures import signature_of
+from holdwater.model.suggestions import did_you_mean
 from holdwater.model.values import StoredValue, stored_list
 from holdwater.tasks.context import Context
 from holdwater.tasks.layered_map import LayeredMap

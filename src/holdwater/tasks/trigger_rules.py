@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from holdwater.errors import EncodingError, WorkflowError, did_you_mean
+from holdwater.errors import EncodingError, WorkflowError
 from holdwater.model import codec
 from holdwater.model.rules import (
     FAILED,
@@ -25,6 +25,7 @@ from holdwater.model.rules import (
     Rule,
     ValuePredicate,
 )
+from holdwater.model.suggestions import did_you_mean
 
 TaskOutcomeKind = Literal["success", "failed", "skipped"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from holdwater.errors import GraphConfigError, did_you_mean
+from holdwater.errors import GraphConfigError
 from holdwater.graphs.messages import join_names, with_facts
 from holdwater.graphs.nodes.base import Node
+from holdwater.model.suggestions import did_you_mean
 
 EdgeLike = tuple[str | Node, str | Node] | tuple[str | Node, str | Node, str | Iterable[str]]
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from holdwater.errors import GraphConfigError, did_you_mean
+from holdwater.errors import GraphConfigError
 from holdwater.graphs.build.digraph import reachable
 from holdwater.graphs.build.loop_entry import AmbiguousEntry, LoopEntries, find_loop_entries
 from holdwater.graphs.build.wiring import Port, Wiring
 from holdwater.graphs.input_spec import InputSpec
 from holdwater.graphs.messages import join_names, with_facts
 from holdwater.graphs.nodes.gates import GateNode
+from holdwater.model.suggestions import did_you_mean
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from holdwater.errors import GraphConfigError, MapOverError, RenameError, SignatureError, did_you_mean
+from holdwater.errors import GraphConfigError, MapOverError, RenameError, SignatureError
 from holdwater.fingerprint.shallow import json_digest
 from holdwater.graphs.nodes.base import Node, PortSide
 from holdwater.graphs.nodes.map_config import ErrorHandling, MapConfig, MapMode, OnPause
 from holdwater.graphs.nodes.nested_interface import NestedInterface
 from holdwater.graphs.nodes.port_names import Ports
 from holdwater.graphs.runner_compatibility import validate_map_compatible, validate_runner_compatibility
+from holdwater.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from holdwater.graphs.graph_protocol import GraphProtocol

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from holdwater.errors import RenameError, did_you_mean
+from holdwater.errors import RenameError
+from holdwater.model.suggestions import did_you_mean
 
 
 class Ports:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from holdwater.errors import did_you_mean
 from holdwater.model.duration_text import format_duration
 from holdwater.model.records import WorkRow
+from holdwater.model.suggestions import did_you_mean
 from holdwater.model.time import seconds_between, to_rfc3339
 from holdwater.operations.doctor.commands import continue_command
 from holdwater.operations.doctor.findings import Finding

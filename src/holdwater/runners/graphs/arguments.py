@@ -14,7 +14,6 @@ from holdwater.errors import (
     InputError,
     MissingInputError,
     MissingOutputError,
-    did_you_mean,
 )
 from holdwater.graphs.graph import Graph
 from holdwater.graphs.graph_protocol import GraphProtocol
@@ -24,6 +23,7 @@ from holdwater.graphs.messages import join_names
 from holdwater.graphs.nodes.map_config import MapMode
 from holdwater.graphs.runner_compatibility import validate_runner_compatibility
 from holdwater.model.statuses import RunStatus
+from holdwater.model.suggestions import did_you_mean
 from holdwater.runners.graphs.local.prepare import GivenInputs, OptionalNames, PreparedRequest, prepare_request
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from holdwater.errors import GraphConfigError, did_you_mean
+from holdwater.errors import GraphConfigError
 from holdwater.graphs.map_items import MapItems, expand_items
 from holdwater.graphs.runner_compatibility import validate_map_compatible
 from holdwater.model import validation
+from holdwater.model.suggestions import did_you_mean
 from holdwater.runners.graphs.arguments import (
     CompatibilityCache,
     ErrorHandling,

@@ -8,13 +8,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from holdwater.engine.waiting import RunFuture
-from holdwater.errors import ConfigError, InvalidTransition, RunnerClosed, RunNotFound, WorkflowError, did_you_mean
+from holdwater.errors import ConfigError, InvalidTransition, RunnerClosed, RunNotFound, WorkflowError
 from holdwater.events.processors import EventProcessor, check_processors
 from holdwater.events.run_events import EventPosition
 from holdwater.model import ids
 from holdwater.model.ports.clock import Clock
 from holdwater.model.provenance import Provenance
 from holdwater.model.statuses import RunStatus
+from holdwater.model.suggestions import did_you_mean
 from holdwater.runners.steps import workflow_lookup
 from holdwater.runners.steps.checkpoints import Checkpoint, build_checkpoints
 from holdwater.runners.steps.config import WorkflowRunnerConfig

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Generic, Self, TypeVar, overload
 
-from holdwater.errors import ConfigError, did_you_mean
+from holdwater.errors import ConfigError
 from holdwater.model import validation
+from holdwater.model.suggestions import did_you_mean
 from holdwater.runtime.config import DriverConfig, ScheduleConfig
 from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorConfig
 from holdwater.runtime.executors.routing import Router

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from holdwater.errors import ConfigError, ExecutorNotFound, did_you_mean
+from holdwater.errors import ConfigError, ExecutorNotFound
 from holdwater.model import validation
 from holdwater.model.resources import NO_RESOURCES, Resources, check_resources
+from holdwater.model.suggestions import did_you_mean
 
 SEPARATOR: Final = "::"
 SEGMENT_COUNT: Final = 4

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from holdwater.errors import ConflictError, GraphConfigError, did_you_mean
+from holdwater.errors import ConflictError, GraphConfigError
 from holdwater.graphs.messages import join_names, with_facts
 from holdwater.graphs.nodes.base import Node
 from holdwater.graphs.nodes.gates import END, GateNode
+from holdwater.model.suggestions import did_you_mean
 
 
 def check_gates(nodes: Mapping[str, Node]) -> None:

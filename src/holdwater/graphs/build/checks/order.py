@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from holdwater.errors import GraphConfigError, did_you_mean
+from holdwater.errors import GraphConfigError
 from holdwater.graphs.build.digraph import reachable
 from holdwater.graphs.build.wiring import Wiring
 from holdwater.graphs.messages import join_names, with_facts
 from holdwater.graphs.nodes.base import Node
+from holdwater.model.suggestions import did_you_mean
 
 
 def check_wait_for(nodes: Mapping[str, Node]) -> None:
