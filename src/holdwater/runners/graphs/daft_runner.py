@@ -144,9 +144,7 @@ class DaftRunner(BaseRunner):
         given = GivenInputs(inputs, values, keywords, _MAP_OPTIONS)
         prepared, items = self._prepare_map(graph, given, map_over, map_mode, clone, select, entrypoint)
         _check_columns(items.params, prepared.outputs)
-        sources = {name: name for name in items.params}
-        stage = self._make_stage(prepared, items)
-        return frames.with_outputs(frames.frame_of_items(items), stage, sources, self.batch_options)
+        return frames.map_frame(items, self._make_stage(prepared, items), self.batch_options)
 
     def collect_map(
         self,

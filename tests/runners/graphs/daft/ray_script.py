@@ -77,6 +77,13 @@ def error_of(call: Any, kind: type[Exception]) -> str:
     raise AssertionError(f"no {kind.__name__}")
 
 
+def is_in_order(count: int, batch_size: int | None) -> bool:
+    runner, rows = DaftRunner(batch_size=batch_size), [*range(count)]
+    expected = [None if x == 2 else 2 * x + 1 for x in rows]
+    found = runner.map(chain(), {"x": rows}, map_over="x").to_pydict()
+    return (found["x"], found["total"], len(found)) == (rows, expected, 3)
+
+
 def measure() -> dict[str, Any]:
     runner = DaftRunner(cache=MemoryCache())
     lock = threading.Lock()
@@ -84,11 +91,15 @@ def measure() -> dict[str, Any]:
     flaky = node(lambda x: 1 // 0, name="flaky", output_name="y", retry=RetryPolicy(max_attempts=2, initial_delay=0))
     mapped = chain().as_node(name="mapped").map_over("x", error_handling="continue")
     there = chain().as_node(name="there", runner=runner).map_over("x", error_handling="continue")
-    rows = [*range(5000)]
-    many = runner.map(chain(), {"x": rows}, map_over="x").to_pydict()
     return {
         "map": runner.map(chain(), {"x": [1, 2, 3], "more": 5}, map_over="x", select=["*"]).to_pydict(),
-        "in order": many["x"] == rows and many["total"] == [None if x == 2 else 2 * x + 1 for x in rows],
+        "in order": [is_in_order(150_000, None), is_in_order(150_000, None), is_in_order(2_000, 20)],
+        "collected": [
+            one.get("total")
+            for one in DaftRunner(batch_size=10).collect_map(
+                chain(), {"x": [*range(200)]}, map_over="x", error_handling="continue"
+            )
+        ],
         "run": runner.run(chain(), {"x": 5}),
         "error": error_of(lambda: runner.run(chain(), {"x": 2}), ValueError),
         "odd error": error_of(lambda: runner.run(Graph([raise_odd]), {"x": 2}), GraphFailed),

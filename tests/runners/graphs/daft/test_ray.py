@@ -43,7 +43,8 @@ def test_rows(found: dict[str, Any]) -> None:
         "total": [7, None, 11],
         "_error": [None, "ValueError: four (in node 'add', inputs: y, more)", None],
     }
-    assert found["in order"]
+    assert found["in order"] == [True, True, True]
+    assert found["collected"] == [None if x == 2 else 2 * x + 1 for x in range(200)]
     assert found["frame"] == [12, 16]
 
 

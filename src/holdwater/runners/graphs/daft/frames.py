@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.errors import GraphFailed
 from holdwater.model.error_report import describe_error
 from holdwater.runners.graphs.daft import columns as kinds
 from holdwater.runners.graphs.daft.library import import_daft, runs_on_ray
+from holdwater.runners.graphs.daft.row_order import ROW_COLUMN, number_rows, spread_rows
 from holdwater.runners.graphs.daft.stage import Rows, Stage
 from holdwater.runners.graphs.local.error_location import find_location
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
@@ -34,10 +36,23 @@ class BatchOptions:
     num_gpus: float = 0
 
 
-def frame_of_items(items: MapItems) -> daft.DataFrame:
-    """Make a DataFrame of the mapped inputs."""
+def map_frame(items: MapItems, stage: Stage, options: BatchOptions) -> daft.DataFrame:
+    """Make the lazy DataFrame of a map: mapped inputs, outputs and errors, in the order of the items.
+
+    Raises TaskNotPortable as `with_outputs` does.
+    """
+    frame, sources = _numbered_frame(items), {name: name for name in items.params}
+    if not runs_on_ray():
+        return with_outputs(frame.exclude(ROW_COLUMN), stage, sources, options)
+    made = with_outputs(spread_rows(frame, len(items)), stage, sources, options)
+    return made.sort(ROW_COLUMN).exclude(ROW_COLUMN)
+
+
+def _numbered_frame(items: MapItems) -> daft.DataFrame:
+    """Make a DataFrame of the mapped inputs and the numbers of the rows."""
     columns = {name: [row[k] for row in items.rows] for k, name in enumerate(items.params)}
-    return import_daft().from_pydict({name: kinds.make_input_series(column) for name, column in columns.items()})
+    made = {name: kinds.make_input_series(column) for name, column in columns.items()}
+    return import_daft().from_pydict({**made, ROW_COLUMN: number_rows(len(items))})
 
 
 def with_outputs(
@@ -69,7 +84,9 @@ def with_outputs(
 def collect_outcomes(items: MapItems, stage: Stage, options: BatchOptions) -> list[RunOutcome]:
     """Run the stage for items now; returns their outcomes in order, with the exceptions themselves."""
     library = import_daft()
-    frame = frame_of_items(items) if items.params else library.from_pydict({"row": [0]})
+    frame = _numbered_frame(items)
+    if runs_on_ray():
+        frame = spread_rows(frame, len(items))
 
     def evaluate(*series: Any) -> Any:
         rows = _run_series(stage, series)
@@ -85,7 +102,9 @@ def collect_outcomes(items: MapItems, stage: Stage, options: BatchOptions) -> li
 
     call = _batch_function(stage, evaluate, library.DataType.python(), options, unnest=False)
     sources = {name: name for name in items.params}
-    done = frame.select(call(*_arguments(frame, stage, sources)).alias(_OUTCOME_COLUMN)).to_pydict()[_OUTCOME_COLUMN]
+    outcome = call(*_arguments(frame, stage, sources)).alias(_OUTCOME_COLUMN)
+    found = frame.select(library.col(ROW_COLUMN), outcome).to_pydict()
+    done = [one for _, one in sorted(zip(found[ROW_COLUMN], found[_OUTCOME_COLUMN], strict=True), key=itemgetter(0))]
     outcomes = [RunOutcome({} if values is None else dict(zip(stage.outputs, values)), error) for values, error in done]
     return [one.for_item(index) for index, one in enumerate(outcomes)] if items.params else outcomes
 

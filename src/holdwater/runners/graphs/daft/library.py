@@ -27,6 +27,14 @@ def runs_on_ray() -> bool:
     return found == "ray"
 
 
+def ray_processor_count() -> int:
+    """Return the number of processors of the Ray cluster; 1 as long as it has not started."""
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return 1
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
 def check_gpus(num_gpus: float) -> None:
     """Check that the machines have so many GPUs: without them a DataFrame would wait, silently.  Raises ConfigError."""
     if not num_gpus:
