@@ -200,7 +200,7 @@ class _RowLines(CallLines):
                 inner.cell_names[c] = text
         inner.write_all()
         self.written += inner.written
-        outer = self.straight.compiled.compiled_plan.write_cells[i]
+        outer = self.straight.output_cells_of(i)
         self.cell_names.update(zip(outer, [inner.cell(c) for _, c in straight.output_cells], strict=True))
 
     def is_plain_call(self, node: FunctionNode[..., Any]) -> bool:

@@ -72,6 +72,10 @@ class StraightGraph:
         """Return the cell of an input; None if no node reads it."""
         return self.compiled.compiled_plan.cell_index.get(name) if name in self.compiled.input_names else None
 
+    def output_cells_of(self, i: int) -> tuple[int, ...]:
+        """Return the cells that a node writes, in the order of its outputs."""
+        return tuple(self.compiled.compiled_plan.write_cells[i])
+
     def split_arguments(self, i: int) -> tuple[list[tuple[str, int]], list[tuple[str, Callable[[], Any]]]]:
         """Split the arguments of a node: (input, cell), and (input, function that creates its value)."""
         call, reads = self.compiled.calls[i], self.compiled.compiled_plan.read_cells[i]
