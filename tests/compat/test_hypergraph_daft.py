@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from holdwater.checkpointers import MemoryCheckpointer
 from holdwater.compat import hypergraph
 from holdwater.compat.hypergraph.integrations.daft import DaftRunner, Options, node, stateful
 from holdwater.compat.hypergraph.results import MapResult, RunResult
+from holdwater.errors import ConfigError
 from tests.suite.daft_library import native_daft
 
 
@@ -48,8 +50,15 @@ def test_results(daft: Any) -> None:
 def test_events_are_not_sent(daft: Any) -> None:
     with pytest.warns(UserWarning, match="sends no events"):
         DaftRunner().run(hypergraph.Graph([halve]), {"x": 4}, show_progress=True)
-    with pytest.raises(hypergraph.NotInThisVersion, match="workflow_id"):
-        DaftRunner().map(hypergraph.Graph([halve]), {"x": [4]}, map_over="x", workflow_id="w")
+
+
+def test_recorded_maps(daft: Any) -> None:
+    graph = hypergraph.Graph([halve], name="halves")
+    with pytest.raises(ConfigError, match="checkpointer"):
+        DaftRunner().map(graph, {"x": [4]}, map_over="x", workflow_id="w")
+    with MemoryCheckpointer() as checkpointer:
+        results = DaftRunner(checkpointer=checkpointer).map(graph, {"x": [4]}, map_over="x", workflow_id="w")
+        assert results["half"] == [2]
 
 
 def test_stateful_classes(daft: Any) -> None:
