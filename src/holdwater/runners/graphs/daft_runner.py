@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.errors import GraphConfigError
@@ -27,7 +28,7 @@ from holdwater.runners.graphs.daft.library import check_gpus, import_daft
 from holdwater.runners.graphs.daft.stage import INSIDE_STAGE, Stage, make_stage
 from holdwater.runners.graphs.daft.stage_runner import StageRunner, daft_capabilities
 from holdwater.runners.graphs.local.nesting import expand_inner_items, to_columns
-from holdwater.runners.graphs.local.prepare import GivenInputs, PreparedGraph, prepare_nested
+from holdwater.runners.graphs.local.prepare import GivenInputs, PreparedGraph, prepare_nested, prepare_request
 from holdwater.runners.graphs.local.run_context import RunContext
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runners.graphs.map_order import MapOrder
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
 
     from holdwater.caching import CacheBackend
     from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.nodes.nested import GraphNode
     from holdwater.runners.graphs.durable.checkpointers import Checkpointer
+    from holdwater.runners.graphs.durable.map_results import DurableMapResult
 
 DEFAULT_MAX_CONCURRENCY: Final = 100
 """functions at once, per process, in graphs with coroutine functions"""
@@ -126,6 +129,8 @@ class DaftRunner(BaseRunner):
         clone: bool | Iterable[str] = False,
         select: Iterable[str] | None = None,
         entrypoint: str | Sequence[str] | None = None,
+        workflow_id: str | None = None,
+        resume: ResumeMode = "merge",
         **keywords: Any,
     ) -> daft.DataFrame:
         """Return a lazy DataFrame with one row per item of the mapped inputs, which are lists, in their order.
@@ -137,11 +142,21 @@ class DaftRunner(BaseRunner):
         - `map_mode`: "zip" pairs the lists, "product" uses every combination, the last input varying fastest.
         - `clone`: every item gets deep copies of these other inputs (True: all of them); by default items share them.
         - `select`: outputs, by names and globs; by default the leaves.
+        - `workflow_id`, `resume`: a durable map, as `collect_map` makes it: its missing and failed items run now, and
+          the frame has what is recorded, so that nothing runs when it is collected.
 
         Raises MapOverError (a ValueError) for lists of unequal length, GraphConfigError, also for a graph with
-        interrupts, MissingInputError, IncompatibleRunnerError, ConfigError, TaskNotPortable.
+        interrupts, MissingInputError, IncompatibleRunnerError, ConfigError, TaskNotPortable; with `workflow_id` also
+        InvalidTransition, EncodingError, RunInProgress, StoreUnavailable.
         """
         given = GivenInputs(inputs, values, keywords, _MAP_OPTIONS)
+        self._check_resume(workflow_id, resume)
+        if workflow_id is not None:
+            params = (map_over,) if isinstance(map_over, str) else tuple(map_over)
+            wanted, entry = normalize_names(select), normalize_names(entrypoint)
+            return self._map_recorded(
+                MapOrder(graph, workflow_id, given, params, map_mode, clone, wanted, entry, resume, "continue")
+            )
         prepared, items = self._prepare_map(graph, given, map_over, map_mode, clone, select, entrypoint)
         _check_columns(items.params, prepared.outputs)
         return frames.map_frame(items, self._make_stage(prepared, items), self.batch_options)
@@ -171,12 +186,8 @@ class DaftRunner(BaseRunner):
 
         Further arguments and exceptions as for `map`; also the exception of a node, as from `run`.
         """
-        check_options(
-            error_handling=error_handling,
-            resume=resume,
-            workflow_id=workflow_id,
-            has_checkpointer=self.checkpointer is not None,
-        )
+        check_options(error_handling=error_handling)
+        self._check_resume(workflow_id, resume)
         given = GivenInputs(inputs, values, keywords, _COLLECT_OPTIONS)
         if workflow_id is not None:
             order = MapOrder(
@@ -191,7 +202,7 @@ class DaftRunner(BaseRunner):
                 resume,
                 error_handling,
             )
-            return self._map_durably(graph, order)
+            return self._map_durably(order)
         prepared, items = self._prepare_map(graph, given, map_over, map_mode, clone, select, entrypoint)
         outcomes = self._collect(prepared, items) if len(items) else []
         results = [to_result(one, (), error_handling, "ignore") for one in outcomes]
@@ -268,16 +279,36 @@ class DaftRunner(BaseRunner):
         asked = build_request(graph, given, select, entrypoint)
         return asked.prepared, expand_items(asked.inputs, map_over, map_mode, clone)
 
-    def _map_durably(self, graph: Graph, order: MapOrder) -> MapResult:
+    def _map_durably(self, order: MapOrder) -> DurableMapResult:
         from holdwater.runners.graphs.durable.map_request import run_map_in_batches
 
         assert self.checkpointer is not None
-        validate_map_compatible(graph, f"{type(self).__name__}.collect_map() was called")
-        self._check(graph)
+        validate_map_compatible(order.graph, f"a durable map of {type(self).__name__} was called")
+        self._check(order.graph)
         context = RunContext(runner=self, workflow_id=order.workflow_id)
         return run_map_in_batches(self.checkpointer, order, context, self._collect, RECORDED_BATCH_ITEMS)
 
-    def _check(self, graph: Graph) -> None:
+    def _map_recorded(self, order: MapOrder) -> daft.DataFrame:
+        """Run what is missing of a durable map, and return the DataFrame of all that is recorded."""
+        asked = prepare_request(order.graph, order.given, order.select, order.entrypoint)
+        given = {  # read twice: iterators become lists
+            name: list(value) if name in order.map_over and isinstance(value, Iterator) else value
+            for name, value in asked.inputs.items()
+        }
+        items = expand_items(given, order.map_over, order.map_mode, order.clone)
+        _check_columns(items.params, asked.prepared.outputs)
+        results = self._map_durably(replace(order, given=GivenInputs(given, None, {})))
+        return frames.recorded_frame(items, asked.prepared.outputs, order.graph, results)
+
+    def _check_resume(self, workflow_id: str | None, resume: str) -> None:
+        check_options(
+            error_handling="raise",
+            resume=resume,
+            workflow_id=workflow_id,
+            has_checkpointer=self.checkpointer is not None,
+        )
+
+    def _check(self, graph: GraphProtocol) -> None:
         self._compatibility.check_graph(graph)
         check_gpus(self.batch_options.num_gpus)
 

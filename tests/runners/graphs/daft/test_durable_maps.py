@@ -57,7 +57,38 @@ def test_each_runner_goes_on_with_the_maps_of_the_other(checkpointer: Checkpoint
         assert results["y"] == [2 * x for x in range(1200)]
 
 
+def test_a_frame_of_what_is_recorded(checkpointer: Checkpointer) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def divide(a: int, b: int) -> int:
+        seen.append((a, b))
+        return a // b
+
+    graph = Graph([node(divide, output_name="q")], name="daft_frames")
+    by_daft, by_sync = DaftRunner(checkpointer=checkpointer), SyncRunner(checkpointer=checkpointer)
+    frame = by_daft.map(
+        graph, {"a": iter([6, 8]), "b": [2, 0]}, map_over=("a", "b"), map_mode="product", workflow_id="m"
+    )
+    assert sorted(seen) == [(6, 0), (6, 2), (8, 0), (8, 2)]
+    seen.clear()
+    failed = "ZeroDivisionError: integer division or modulo by zero"
+    expected = {"a": [6, 6, 8, 8], "b": [2, 0, 2, 0], "q": [3, None, 4, None], "_error": [None, failed, None, failed]}
+    assert frame.to_pydict() == frame.where(frame["a"] > 0).to_pydict() == expected
+    assert seen == [], "what is recorded is not run again"
+    ended = by_sync.map(
+        graph,
+        {"a": [6, 8], "b": [2, 0]},
+        map_over=("a", "b"),
+        map_mode="product",
+        workflow_id="m",
+        error_handling="continue",
+    )
+    assert sorted(seen) == [(6, 0), (8, 0)]
+    assert ended.progress == MapProgress(4, 2, 2)
+
+
 def test_a_checkpointer_is_needed() -> None:
     graph = Graph([node(lambda x: x, output_name="y", name="f")], name="g")
-    with pytest.raises(ConfigError, match="no checkpointer"):
-        DaftRunner().collect_map(graph, {"x": [1]}, map_over="x", workflow_id="m")
+    for call in (DaftRunner().collect_map, DaftRunner().map):
+        with pytest.raises(ConfigError, match="no checkpointer"):
+            call(graph, {"x": [1]}, map_over="x", workflow_id="m")

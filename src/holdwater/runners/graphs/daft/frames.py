@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.errors import GraphFailed
 from holdwater.model.error_report import describe_error
+from holdwater.model.statuses import RunStatus
 from holdwater.runners.graphs.daft import columns as kinds
 from holdwater.runners.graphs.daft.library import import_daft, runs_on_ray
 from holdwater.runners.graphs.daft.row_order import ROW_COLUMN, number_rows, spread_rows
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
     from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.map_items import MapItems
+    from holdwater.runners.graphs.durable.map_results import DurableMapResult
 
 ERROR_COLUMN: Final = "_error"
 """text of the error of a row, with the node that raised it; null for rows without one"""
+PAUSED_TEXT: Final = "paused: it has not run; call map() again with this workflow_id"
 _OUTCOME_COLUMN: Final = "_outcome"
 
 
@@ -46,6 +49,34 @@ def map_frame(items: MapItems, stage: Stage, options: BatchOptions) -> daft.Data
         return with_outputs(frame.exclude(ROW_COLUMN), stage, sources, options)
     made = with_outputs(spread_rows(frame, len(items)), stage, sources, options)
     return made.sort(ROW_COLUMN).exclude(ROW_COLUMN)
+
+
+def recorded_frame(
+    items: MapItems, outputs: Sequence[str], graph: GraphProtocol, results: DurableMapResult
+) -> daft.DataFrame:
+    """Make the DataFrame of a durable map that has been called, with the columns of `map_frame`."""
+    texts = {row.index: row.error or "failed" for row in results.iter_failed_rows()}
+    columns: list[list[Any]] = [[] for _ in outputs]
+    for index, result in enumerate(results):
+        for name, column in zip(outputs, columns, strict=True):
+            column.append(result.get(name))
+        if result.status is RunStatus.PAUSED:
+            texts[index] = PAUSED_TEXT
+    rows, typed = Rows(columns, {}), [(name, _kind_of_output(graph, name)) for name in outputs]
+    made = _typed_series(typed, rows)
+    if rows.errors:
+        rows.clear_failed()
+        made = _typed_series(typed, rows)
+        texts.update({index: error_text(error) for index, error in rows.errors.items()})
+    inputs = {name: kinds.make_input_series([row[k] for row in items.rows]) for k, name in enumerate(items.params)}
+    return import_daft().from_pydict({**inputs, **made, ERROR_COLUMN: _text_series(texts, len(items))})
+
+
+def _typed_series(outputs: Sequence[tuple[str, str]], rows: Rows) -> dict[str, Any]:
+    return {
+        name: kinds.make_output_series(kind, column, name, rows.errors)
+        for (name, kind), column in zip(outputs, rows.columns, strict=True)
+    }
 
 
 def _numbered_frame(items: MapItems) -> daft.DataFrame:
@@ -72,7 +103,8 @@ def with_outputs(
         if len(rows.errors) > count_failed:  # values that their columns cannot hold: these rows have nulls, as others
             rows.clear_failed()
             made = _output_series(stage, outputs, rows)
-        return _pack_struct({**made, ERROR_COLUMN: _error_series(rows, len(series[0]))})
+        texts = {index: error_text(error) for index, error in rows.errors.items()}
+        return _pack_struct({**made, ERROR_COLUMN: _text_series(texts, len(series[0]))})
 
     struct = {**{name: kinds.daft_type(kind) for name, kind in outputs}, ERROR_COLUMN: kinds.daft_type(kinds.STRING)}
     library = import_daft()
@@ -154,15 +186,14 @@ def _pack_struct(series: Mapping[str, Any]) -> Any:
     return packed.get_column(0)
 
 
-def _error_series(rows: Rows, count: int) -> Any:
+def _text_series(texts: Mapping[int, str], count: int) -> Any:
+    """Make a column of texts by row, null for rows without one."""
     import pyarrow
 
-    if not rows.errors:
+    if not texts:
         return import_daft().Series.from_arrow(pyarrow.nulls(count, type=pyarrow.large_string()))
-    texts: list[str | None] = [None] * count
-    for index, error in rows.errors.items():
-        texts[index] = error_text(error)
-    return import_daft().Series.from_arrow(pyarrow.array(texts, type=pyarrow.large_string()))
+    column = [texts.get(index) for index in range(count)]
+    return import_daft().Series.from_arrow(pyarrow.array(column, type=pyarrow.large_string()))
 
 
 def error_text(error: BaseException) -> str:

@@ -141,6 +141,10 @@ class DurableMapResult(MapResult):
         """Iterate over the results of failed items, each with its `item_index`, page by page."""
         return (self._to_result(row.index, row) for row in self._pages.iter_failed())
 
+    def iter_failed_rows(self) -> Iterator[MapItemRow]:
+        """Iterate the failed items as they are recorded, in their order."""
+        return iter(self._pages.iter_failed())
+
     @property
     def failures(self) -> list[RunResult]:
         """Results of the failed items, each with its `item_index`."""
