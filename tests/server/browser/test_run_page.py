@@ -294,6 +294,7 @@ def test_a_drag_on_the_axis_zooms(processes: Processes, open_page: OpenPage) -> 
     run_id = processes.runner().submit("orders")
     page = open_run(open_page, processes.ui()[1], run_id, "?tab=timeline")
     wait_for_status(page, "completed")
+    page.locator("html[data-drag] [data-axis]").wait_for()
     box = page.locator("[data-axis]").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 100, box["y"] + 10)

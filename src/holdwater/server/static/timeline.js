@@ -4,6 +4,7 @@ import { all, one } from './lib.js';
 import { refresh, visit } from './run.js';
 
 let openBars = null, shownAt = 0;
+document.documentElement.dataset.drag = '';  // the pointer on the axis shows that it can be dragged
 
 // Begin anew with what the server has drawn.
 export function restart() {
