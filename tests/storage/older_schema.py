@@ -51,7 +51,8 @@ def check_everything_is_read(database: Database, run_id: str, pending_count: int
     assert view.outputs_of("add") != {}
     assert "spending" in [workflow.name for workflow in list_workflows(database)]
     assert read_logs(database.runs, run_id).lines == ()
-    assert (list_schedules(database), list_runners(database)) == ((), ())
+    assert list_schedules(database) == (), list_schedules(database)
+    assert list_runners(database) == (), list_runners(database)
     assert verify_database(database, print).violations == 0
     assert next(finding.code for finding in diagnose_run(database, run_id)) == "waits_for_answer"
     assert any(finding.code == "schema_outdated" for finding in diagnose_installation(database))

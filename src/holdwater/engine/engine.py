@@ -84,6 +84,7 @@ class Engine:
         self.owner = ids.new_owner_id()
         self.store = open_store(url, options) if store is None else store
         self.reader = RunReader(self.store, self.clock)
+        self._unsubscribe_callbacks: list[Callable[[], None]] = []
         try:
             self.driver = Driver(
                 self.store,
@@ -112,7 +113,7 @@ class Engine:
         )
         self.control = RunCommands(self.driver, self.reader, self.store, self.clock, self._publisher)
         _OPEN_ENGINES.add(self)
-        self._unsubscribe_callbacks = [
+        self._unsubscribe_callbacks += [
             registry.add_listener(lambda name, program: self.driver.check_for_work()),
             triggers.add_listener(self.driver.check_for_work),
         ]
@@ -122,11 +123,11 @@ class Engine:
 
         Without `wait` the driver's thread sees to it: a garbage collector may call from any thread, holding any lock.
         """
-        for stop in self._unsubscribe_callbacks:
-            stop()
         self.driver.close(drain_seconds, wait=wait)
 
     def _on_driver_stopped(self) -> None:
+        for stop in self._unsubscribe_callbacks:  # which take locks
+            stop()
         if self._publisher is not None:
             self._publisher.close()
         self.store.close()

@@ -14,6 +14,8 @@ import pytest
 import holdwater
 from holdwater import Context, DefaultRunner, TaskHandle, context_value, task_failed
 from holdwater.errors import ConfigError, WorkflowError
+from holdwater.model.registry import registry
+from holdwater.model.triggers import triggers
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from tests.suite.effort import LONG
@@ -433,3 +435,14 @@ class TestFailuresThatAreHandled:
     def test_other_words_are_refused(self, define: Define) -> None:
         with pytest.raises(ConfigError, match="'fail' or 'handled'"):
             define("w", ("a", does_nothing, {"on_error": "ignore"}))
+
+
+def test_a_runner_is_collected_while_its_thread_holds_a_lock() -> None:
+    """The garbage collector may find a forgotten runner in any line, also in one that registers a workflow."""
+    runner = DefaultRunner("memory://")
+    with registry._lock, triggers._lock:
+        collecting = threading.Thread(target=runner._finalizer, daemon=True)
+        collecting.start()
+        collecting.join(SIGNAL_TIMEOUT_SECONDS)
+        assert not collecting.is_alive()
+    runner.shutdown()
