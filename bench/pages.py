@@ -59,6 +59,7 @@ fan("small", 10)
 fan("large", LARGE)
 """
 
+STATIC_DIRECTORY = Path(holdwater.server.__file__).parent / "static"
 STATIC_PAGE = (
     """<!doctype html><html lang="en"><title>static</title><link rel="icon" href="data:,"><p>Some text</p></html>"""
 )
@@ -105,7 +106,7 @@ def started(arguments: Sequence[str], directory: Path, ready: str) -> Iterator[s
 @contextmanager
 def static_files(directory: Path) -> Iterator[str]:
     """Serve a directory; gives the URL of it."""
-    shutil.copytree(Path(holdwater.server.__file__).parent / "static", directory / "static")
+    directory.mkdir()
     (directory / "line.html").write_text(STATIC_PAGE)
     handler = functools.partial(_QuietHandler, directory=str(directory))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -139,6 +140,8 @@ def measure_page(browser: Browser, url: str, state: Any, rounds: int) -> tuple[l
 def save(session: BrowserContext, address: str, file: Path) -> None:
     """Write a page without what keeps it live, so that nothing but its files is fetched."""
     text = session.request.get(address).text()
+    for path in set(re.findall(r"/(static/[\w.-]+)/", text)):  # the fingerprint of the static files
+        shutil.copytree(STATIC_DIRECTORY, file.parent / path, dirs_exist_ok=True)
     file.write_text(re.sub(r'data-stream="[^"]*"', "", text))
 
 
