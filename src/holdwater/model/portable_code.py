@@ -1,4 +1,4 @@
-"""Functions that are sent to another process: where they were written, and what they refer to."""
+"""Functions that are sent to another process: where they were written, what they refer to, and whether they can be."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ def global_names(function: Callable[..., Any] | None) -> dict[str, Any]:
             used = inspect.getclosurevars(inspect.unwrap(function))
             return {**used.globals, **used.nonlocals}
     return {}
+
+
+def is_picklable(value: Any) -> bool:
+    """Return True if cloudpickle can send a value to another process."""
+    import cloudpickle  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        cloudpickle.dumps(value)
+    except Exception:  # noqa: BLE001 - whatever its class does
+        return False
+    return True

@@ -16,7 +16,7 @@ from holdwater.model.value_types.tag import TAG, Tree
 
 
 def to_display_text(tree: Tree, max_chars: int | None = None) -> str:
-    """Short and much like a `repr` in Python; at most `limit` characters, of which the last says that there is more.
+    """Short and much like a `repr` in Python; at most `max_chars` characters, the last of which tells of more.
 
     Costs what is shown, not what the value holds.
     """

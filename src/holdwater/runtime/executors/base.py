@@ -25,6 +25,7 @@ from holdwater.model.error_report import (
 )
 from holdwater.model.log_context import OutputStream
 from holdwater.model.message_framing import FrameLimits
+from holdwater.model.portable_code import is_picklable
 from holdwater.model.ports.definition import PortableTask
 from holdwater.model.required_types import required_types
 from holdwater.model.resources import NO_RESOURCES, Resources
@@ -298,11 +299,4 @@ def pickle_by_value(thing: Any, task: str, function: PortableTask) -> tuple[str,
 
 
 def _unpicklable_name(names: Mapping[str, Any]) -> str:
-    import cloudpickle
-
-    for name, value in names.items():
-        try:
-            cloudpickle.dumps(value)
-        except Exception:  # noqa: BLE001 - this is what is looked for
-            return f"; it refers to {name!r}"
-    return ""
+    return next((f"; it refers to {name!r}" for name, value in names.items() if not is_picklable(value)), "")

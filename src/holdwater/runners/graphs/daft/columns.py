@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 from holdwater.errors import NodeReturnError
 from holdwater.graphs.messages import type_with_article
+from holdwater.model.portable_code import is_picklable
 from holdwater.runners.graphs.daft.library import import_daft
 
 if TYPE_CHECKING:
@@ -128,24 +129,14 @@ def make_output_series(kind: str, values: list[Any], output: str, errors: dict[i
 
 def find_unpicklable(values: Sequence[Any], output: str, errors: dict[int, BaseException]) -> None:
     """Note an error for each row whose value cannot be sent from a worker."""
-    if _is_picklable(values):
+    if is_picklable(values):
         return
     for index, value in enumerate(values):
-        if index not in errors and not _is_picklable(value):
+        if index not in errors and not is_picklable(value):
             errors[index] = NodeReturnError(
                 f"output {output!r} is {type_with_article(value)}, which cannot be pickled to leave its worker",
                 hint="return data, or use it up in a node that runs in the same graph",
             )
-
-
-def _is_picklable(value: Any) -> bool:
-    import cloudpickle  # type: ignore[import-untyped, unused-ignore]
-
-    try:
-        cloudpickle.dumps(value)
-    except Exception:  # noqa: BLE001 - whatever its class does
-        return False
-    return True
 
 
 def _make_arrow_series(kind: str, values: Sequence[Any]) -> Any:

@@ -22,6 +22,7 @@ from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model.context_isolation import context_copier
 from holdwater.model.coroutines import run_awaitable
 from holdwater.model.error_report import describe_error, type_name
+from holdwater.model.portable_code import is_picklable
 from holdwater.runners.graphs.arguments import make_node_cache
 from holdwater.runners.graphs.daft import node_calls
 from holdwater.runners.graphs.daft.row_functions import (
@@ -241,25 +242,16 @@ def make_stage(prepared: PreparedGraph, items: MapItems, cache: CacheBackend | N
 
 def _find_unpicklable(graph: GraphProtocol, shared: Mapping[str, Any]) -> str:
     """Say which function, input or bound value cannot be pickled."""
-    import cloudpickle
-
-    def refuses(thing: Any) -> bool:
-        try:
-            cloudpickle.dumps(thing)
-        except Exception:  # noqa: BLE001 - this is what is looked for
-            return True
-        return False
-
     todo: list[tuple[str, GraphProtocol]] = [("", graph)]
     while todo:
         path, one = todo.pop()
         for name, value in {**one.bound, **(shared if one is graph else {})}.items():
-            if refuses(value):
+            if not is_picklable(value):
                 return f"; it is the value of input {path + name!r}"
         for node in one.nodes.values():
             if isinstance(node, GraphNode):
                 todo.append((f"{path}{node.name}/", node.graph))
-            elif isinstance(node, CallNode) and refuses(node.func):
+            elif isinstance(node, CallNode) and not is_picklable(node.func):
                 return f"; node {path + node.name!r} refers to it"
     return ""
 
