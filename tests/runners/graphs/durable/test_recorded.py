@@ -106,11 +106,22 @@ def test_an_id_belongs_to_one_graph(checkpointer: Checkpointer) -> None:
 
 def test_an_id_is_run_once_at_a_time(checkpointer: Checkpointer) -> None:
     async def main() -> None:
+        started, may_end = asyncio.Event(), asyncio.Event()
+
+        @node(output_name="y")
+        async def hold(x: int) -> int:
+            started.set()
+            await may_end.wait()
+            return x
+
+        graph = Graph([hold], name="held")
         runner = AsyncRunner(checkpointer=checkpointer)
-        once, twice = await asyncio.gather(
-            *[runner.run(small_graph(), {"x": 1}, workflow_id="w") for _ in range(2)], return_exceptions=True
-        )
-        assert {type(once), type(twice)} >= {RunInProgress}
+        once = asyncio.ensure_future(runner.run(graph, {"x": 1}, workflow_id="w"))
+        await started.wait()
+        with pytest.raises(RunInProgress, match="'w'"):
+            await runner.run(graph, {"x": 1}, workflow_id="w")
+        may_end.set()
+        assert await once == {"y": 1}
 
     run_with_timeout(main())
 
