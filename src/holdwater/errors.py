@@ -264,6 +264,80 @@ class TenantInUse(TenantError):
     """A tenant cannot be removed: its role is connected, or its work is executed."""
 
 
+# -- packages
+
+
+class PackageError(HoldwaterError, ValueError):
+    """A package cannot be used.  `code`: the reason for programs, as `upload_failed`."""
+
+    code = "upload_failed"
+
+
+class ArchiveError(PackageError):
+    """An archive is no package, or has what a package must not have: the message names the entry and the rule."""
+
+
+class ManifestError(PackageError):
+    """The manifest of a package is wrong: the message names file, line and key."""
+
+
+class PackageBuildError(PackageError):
+    """A package cannot be built from its folder, or does not describe itself."""
+
+
+class PackageUnsupported(PackageError):
+    """A package needs what this engine does not have; the message names it."""
+
+
+class VersionExists(PackageError):
+    """There is another archive of this package and version."""
+
+    code = "version_exists"
+
+
+class WorkflowTaken(PackageError):
+    """Another package has a workflow of this name."""
+
+    code = "workflow_taken"
+
+
+class ReleaseNotFound(PackageError):
+    """There is no such release, or no such version of the package."""
+
+    code = "release_not_found"
+
+
+class ReleaseBroken(PackageError):
+    """A release could not be registered, or its hosts do not start."""
+
+    code = "release_broken"
+
+
+class ReleaseDraining(PackageError):
+    """A release is being removed and starts nothing more."""
+
+    code = "release_draining"
+
+
+class TrustError(HoldwaterError, PermissionError, ValueError):
+    """A signature is missing, or is not accepted.
+
+    `code`: signature_required, signature_not_found, invalid_signature, key_revoked, key_expired or wrong_audience.
+    """
+
+    def __init__(self, message: str, *, code: str = "invalid_signature", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class IsolationUnavailable(ConfigError):
+    """The isolation that was asked for is not possible on this machine."""
+
+
+class DaemonError(HoldwaterError, RuntimeError):
+    """A daemon cannot start, or none answers."""
+
+
 # -- definitions and inputs of graphs
 
 

@@ -1,0 +1,1 @@
+"""The daemon: watches folders for packages, and executes their schedules and runs."""

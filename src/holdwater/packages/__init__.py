@@ -1,0 +1,1 @@
+"""Packages: workflows as signed archives, executed in processes of their own, release by release."""

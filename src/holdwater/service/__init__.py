@@ -1,0 +1,1 @@
+"""Parts that long-running processes share: settings, logs, lifecycle and health."""
