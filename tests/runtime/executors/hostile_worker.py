@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from holdwater import Context
 from holdwater.model.message_framing import pack_frame
-from holdwater.runtime.executors.processes.worker import Worker, write_all
+from holdwater.runtime.executors.processes.worker import CodeWorker, write_all
 
 FORGED = "forged-by-the-worker"
 IMPORTED = "tests.runtime.executors.imported_by_nobody"
@@ -20,8 +20,13 @@ IMPORTED = "tests.runtime.executors.imported_by_nobody"
 OTHER_TAIL = f'1}},"del":[]}}],["cancel_requested","{FORGED}"],["x",{{"set":{{"a":1'
 
 
-def this_worker() -> Worker:
-    return next(thing for thing in gc.get_objects() if type(thing) is Worker)
+def this_worker() -> CodeWorker:
+    return next(thing for thing in gc.get_objects() if type(thing) is CodeWorker)
+
+
+def call_number() -> int:
+    """The number of the call this worker carries out."""
+    return next(iter(this_worker()._calls))
 
 
 def write_raw(data: bytes) -> None:
@@ -35,7 +40,7 @@ def header(text: str, *, length: int | None = None) -> bytes:
 
 def message(*fields: Any, parts: tuple[bytes, ...] = ()) -> bytes:
     """A frame of this worker's call: `CALL` stands for the number of the call."""
-    return pack_frame([this_worker()._call_number if field is CALL else field for field in fields], *parts)
+    return pack_frame([call_number() if field is CALL else field for field in fields], *parts)
 
 
 CALL = object()
@@ -194,7 +199,7 @@ def stops_reading(context: Context) -> NoReturn:
     worker = this_worker()
     kept, (silent, _) = os.dup(worker._read_fd), os.pipe()
     os.dup2(silent, worker._read_fd)
-    asked = b"".join([message("resume", worker._call_number, number) for number in range(1_000)])
+    asked = b"".join([message("resume", call_number(), number) for number in range(1_000)])
     while kept:
         write_all(worker._write_fd, asked)
     raise AssertionError

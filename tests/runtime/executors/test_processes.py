@@ -168,7 +168,7 @@ def test_a_killed_worker_costs_one_attempt(runner: DefaultRunner, define: Define
 def test_a_body_that_ends_its_process(
     fatal: Callable[[], Any], says: str, runner: DefaultRunner, define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdwater.runtime.executors.processes.worker_process.SHUTDOWN_SECONDS", 0.2)
+    monkeypatch.setattr("holdwater.runtime.executors.processes.child_process.SHUTDOWN_SECONDS", 0.2)
     result = execute_task(runner, define, lambda context: fatal(), retry=RetryPolicy(max_attempts=2, initial_delay=0))
     (task,) = result.task_results
     assert (result.status, task.attempt_count) == ("Failed", 2)

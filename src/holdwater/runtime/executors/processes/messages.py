@@ -19,6 +19,7 @@ Shapes = Mapping[str, tuple[int, tuple[tuple[type, ...], ...]]]
 """kind of a message -> number of its parts, and the types of its fields after the number of the call"""
 FUNCTION_MESSAGES: Final[Shapes] = {
     "log": (1, ((str,), (str,))),
+    "output": (1, ((str,),)),
     "defer": (0, ()),
     "resume": (0, ((int, _NONE),)),
     "take": (0, ()),
@@ -30,7 +31,7 @@ WORKER_MESSAGES: Final[Shapes] = {"done": (1, ()), **FUNCTION_MESSAGES}
 
 @dataclass(frozen=True, slots=True)
 class WorkerMessage:
-    """A message: the answer of a call (done), a log record (log), its slot (defer, resume, take), a child run (child).
+    """A message of a call: its answer (done), what it logs and prints, its slot (defer, resume, take), a child run.
 
     `call_id`: the call it belongs to.  `part`: its bytes beside the fields.
     """

@@ -10,10 +10,9 @@ import os
 import select
 import threading
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from holdwater.model.log_context import OutputStream
-from holdwater.runtime.executors.base import TaskInvocation
 from holdwater.runtime.executors.processes.worker import write_all
 
 CHUNK_BYTES: Final = 65_536
@@ -22,6 +21,14 @@ MAX_PIPE_CHUNKS: Final = 16
 CLOSE_SECONDS: Final = 1.0
 _TARGETS: Final[dict[OutputStream, int]] = {"stdout": 1, "stderr": 2}
 """stream -> file descriptor of this process that it is passed on to"""
+
+
+class OutputTaker(Protocol):
+    """The caller of a function, which takes what that prints."""
+
+    def add_output(self, stream: OutputStream, text: str) -> None: ...
+
+    def end_output(self) -> None: ...
 
 
 class WorkerOutput:
@@ -41,7 +48,7 @@ class WorkerOutput:
     def close_worker_fds(self) -> None:
         """Close the ends of the worker, which has them, or was not started."""
 
-    def begin(self, invocation: TaskInvocation) -> None:
+    def begin(self, invocation: OutputTaker) -> None:
         """Give what comes from now on to an invocation; what came before is of none."""
 
     def catch_up(self) -> None:
@@ -63,7 +70,7 @@ class CapturedOutput(WorkerOutput):
     def __init__(self) -> None:
         """Raises OSError."""
         self._lock = threading.Lock()
-        self._invocation: TaskInvocation | None = None
+        self._invocation: OutputTaker | None = None
         stdout_fd, self.stdout = os.pipe()
         stderr_fd, self.stderr = os.pipe()
         self._readable: dict[int, OutputStream] = {stdout_fd: "stdout", stderr_fd: "stderr"}
@@ -82,7 +89,7 @@ class CapturedOutput(WorkerOutput):
             if fd is not None:
                 os.close(fd)
 
-    def begin(self, invocation: TaskInvocation) -> None:
+    def begin(self, invocation: OutputTaker) -> None:
         with self._lock:
             self._drain()
             self._invocation, self._decoders = invocation, self._new_decoders()

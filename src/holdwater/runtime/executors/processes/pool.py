@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from holdwater.errors import BadAnswer, WorkerCrashed
 from holdwater.model import validation
 from holdwater.runtime.executors.base import TaskInvocation, check_count
-from holdwater.runtime.executors.processes.worker_process import WorkerProcess
+from holdwater.runtime.executors.processes.code_worker import CodeWorkerProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class WorkerPool:
     def __init__(self, config: ProcessExecutor) -> None:
         self._config = config
         self._lock = threading.Lock()
-        self._idle: list[WorkerProcess] = []  # the last one used is used first
-        self._busy: dict[TaskInvocation, WorkerProcess] = {}
+        self._idle: list[CodeWorkerProcess] = []  # the last one used is used first
+        self._busy: dict[TaskInvocation, CodeWorkerProcess] = {}
         self._idle_timer: threading.Timer | None = None
         self._closed = False
 
@@ -89,11 +89,11 @@ class WorkerPool:
             self._release_worker(invocation, worker)
             return answer
 
-    def _died_idle(self, worker: WorkerProcess) -> bool:
+    def _died_idle(self, worker: CodeWorkerProcess) -> bool:
         """Return True if it died, or said what it must not, while it had nothing to do: no fault of the next task."""
         return not worker.is_call_sent and worker.call_count > 1 and not self._closed
 
-    def _bury_worker(self, invocation: TaskInvocation, worker: WorkerProcess) -> int:
+    def _bury_worker(self, invocation: TaskInvocation, worker: CodeWorkerProcess) -> int:
         """Wait for the end of the worker of a call; returns its exit code."""
         with self._lock:
             del self._busy[invocation]
@@ -117,18 +117,18 @@ class WorkerPool:
                 worker.kill()  # the thread that waits for it buries it
         _shut_down_workers(idle)
 
-    def _acquire_worker(self, invocation: TaskInvocation) -> WorkerProcess:
+    def _acquire_worker(self, invocation: TaskInvocation) -> CodeWorkerProcess:
         with self._lock:
             worker = self._idle.pop() if self._idle else None
             if worker is not None:
                 self._busy[invocation] = worker
                 return worker
-        worker = WorkerProcess(captures_output=self._config.capture_output)
+        worker = CodeWorkerProcess(captures_output=self._config.capture_output)
         with self._lock:
             self._busy[invocation] = worker
         return worker
 
-    def _release_worker(self, invocation: TaskInvocation, worker: WorkerProcess) -> None:
+    def _release_worker(self, invocation: TaskInvocation, worker: CodeWorkerProcess) -> None:
         with self._lock:
             del self._busy[invocation]
             # deferred tasks keep their workers while others run, so there may be more than slots
@@ -161,14 +161,14 @@ class WorkerPool:
         _shut_down_workers(old)
 
 
-def _shut_down_workers(workers: list[WorkerProcess]) -> None:
+def _shut_down_workers(workers: list[CodeWorkerProcess]) -> None:
     for worker in workers:
         worker.send_goodbye()
     for worker in workers:
         worker.reap()
 
 
-def _bad_answer_error(worker: WorkerProcess, invocation: TaskInvocation, error: BadAnswer) -> BadAnswer:
+def _bad_answer_error(worker: CodeWorkerProcess, invocation: TaskInvocation, error: BadAnswer) -> BadAnswer:
     return BadAnswer(
         f"the worker process {worker.pid} of task {invocation.name!r} sent what its runner does not take, and was "
         f"killed: {error.message}",

@@ -4,125 +4,63 @@ from __future__ import annotations
 
 import faulthandler
 import io
-import itertools
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final
 
 from holdwater.model import message_framing
-from holdwater.model.log_context import LogSink
-from holdwater.runtime.executors.processes.channel import WorkerChannel, run_call, unpickle_code
-from holdwater.runtime.executors.processes.worker_children import WorkerChildren
-from holdwater.runtime.executors.processes.worker_log import RecordedElsewhere, WorkerLog
-from holdwater.runtime.handle import TaskHandle
+from holdwater.runtime.executors.processes.channel import run_call, unpickle_code
+from holdwater.runtime.executors.processes.worker_call import WorkerCall
+from holdwater.runtime.executors.processes.worker_log import RecordedElsewhere
 from holdwater.runtime.logs.capture import log_info_records
 from holdwater.runtime.logs.reentrancy import THREAD
 
+CALL_MESSAGES: Final = ("halt", "slot", "child")
+"""messages of the runner to a call that is under way"""
 
-class Worker(WorkerChannel):
-    """One task function at a time, in the main thread; another thread listens."""
 
-    def __init__(self, read_fd: int, write_fd: int, *, sends_records: bool) -> None:
-        self._read_fd, self._write_fd, self._sends_records = read_fd, write_fd, sends_records
-        self._requests: SimpleQueue[tuple[Any, list[bytes]]] = SimpleQueue()
+class Worker:
+    """Carries out calls: one at a time in the main thread, or each in a thread of its own (`is_concurrent`).
+
+    Another thread listens.
+    """
+
+    def __init__(self, read_fd: int, write_fd: int, *, sends_records: bool, is_concurrent: bool = False) -> None:
+        self._read_fd, self._write_fd = read_fd, write_fd
+        self._sends_records, self._is_concurrent = sends_records, is_concurrent
+        self._requests: SimpleQueue[tuple[WorkerCall | None, list[Any], list[bytes]]] = SimpleQueue()
         self._write_lock = threading.Lock()
-        self._call_number = 0
-        self._handle: TaskHandle | None = None
-        self._cancel_request: tuple[int, str] = (0, "")
-        self._slot_numbers = itertools.count(1)
-        self._slot_requests: dict[int, Callable[[], None]] = {}
-        self._children: WorkerChildren | None = None
-        self._code_blobs: dict[str, bytes] = {}
-        self._loaded_code: dict[str, Any] = {}
+        self._calls: dict[int, WorkerCall] = {}
 
     def serve(self) -> None:
         """Until there is nothing more to do."""
         threading.Thread(target=self._read_messages, name="holdwater-listen", daemon=True).start()
         while True:
-            (kind, *row), blobs = self._requests.get()
-            if kind == "bye":
+            call, row, blobs = self._requests.get()
+            if call is None:
                 return
-            answer = self._run_call(*row, *blobs)
+            if self._is_concurrent:
+                threading.Thread(target=self._answer, args=(call, row, blobs), daemon=True).start()
+            else:
+                self._answer(call, row, blobs)
             del blobs
-            for stream in (sys.stdout, sys.stderr):
-                with suppress(Exception):  # closed or replaced by a task function
-                    stream.flush()
-            self._send(["done", self._call_number], answer)
 
-    def _run_call(
-        self,
-        call_number: int,
-        needed_keys: list[str],
-        new_keys: list[str],
-        evicted: list[str],
-        path: list[str] | None,
-        *blobs: bytes,
-    ) -> bytes:
-        call, *code_blobs = blobs
-        if path is not None:
-            sys.path[:] = path
-        for key in evicted:
-            self._code_blobs.pop(key, None)
-            self._loaded_code.pop(key, None)
-        self._code_blobs.update(zip(new_keys, code_blobs, strict=True))
-        self._call_number, self._handle, self._children = call_number, None, None
-        self._slot_requests.clear()
-        return run_call(call, lambda: self._load_task(needed_keys), self)
+    def carry_out(self, call: WorkerCall, row: list[Any], blobs: list[bytes]) -> bytes:
+        """Carry out a request, `[kind, number of the call, ...]`, and return the answer."""
+        raise NotImplementedError
 
-    def _load_task(self, keys: list[str]) -> Any:
-        task, *_ = [self._load_code(key) for key in keys]  # the classes of its values too
-        return task
-
-    def _load_code(self, key: str) -> Any:
-        if key not in self._loaded_code:
-            self._loaded_code[key] = unpickle_code(
-                self._code_blobs[key]
-            )  # kept until it is loaded: another try may find its module
-            del self._code_blobs[key]
-        return self._loaded_code[key]
-
-    # -- the channel to the runner
-
-    def on_start(self, handle: TaskHandle) -> None:
-        self._handle = handle
-        if self._cancel_request[0] == self._call_number:
-            handle.request_cancel(self._cancel_request[1])
-
-    def open_log(self) -> LogSink | None:
-        if not self._sends_records:
-            return None
-        number = self._call_number
-        return WorkerLog(
-            lambda level, logger, text: self._send(
-                ["log", number, level, logger], text.encode("utf-8", "backslashreplace")
-            )
-        )
-
-    def child_starter(self, main_module: str) -> WorkerChildren:
-        call_id = self._call_number
-        self._children = WorkerChildren(
-            lambda number, request: self._send(["child", call_id, number], request), main_module
-        )
-        return self._children
-
-    def release_slot(self, call: Any) -> None:
-        self._send(["defer", self._call_number])
-
-    def reacquire_slot(self, call: Any, on_slot: Callable[[], None] | None) -> None:
-        number = None
-        if on_slot is not None:
-            number = next(self._slot_numbers)
-            self._slot_requests[number] = on_slot
-        self._send(["resume", self._call_number, number])
-
-    def take_slot_now(self, call: Any) -> None:
-        self._send(["take", self._call_number])
+    def _answer(self, call: WorkerCall, row: list[Any], blobs: list[bytes]) -> None:
+        answer = self.carry_out(call, row, blobs)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # closed or replaced by a task function
+                stream.flush()
+        self._calls.pop(call.number, None)
+        self._send(["done", call.number], answer)
 
     # -- frames
 
@@ -144,21 +82,65 @@ class Worker(WorkerChannel):
         try:
             while True:
                 data, blobs = message_framing.read_frame(partial(read_exactly, self._read_fd))
-                if data[0] == "halt":
-                    self._cancel_request = (data[1], data[2])
-                    if self._call_number == data[1] and self._handle is not None:
-                        self._handle.request_cancel(data[2])
-                elif data[0] == "slot":
-                    on_slot = self._slot_requests.pop(data[2], None)
-                    if on_slot is not None:
-                        on_slot()
-                elif data[0] == "child":
-                    if self._call_number == data[1] and self._children is not None:
-                        self._children.deliver(data[2], blobs)
+                kind = data[0]
+                if kind == "bye":
+                    self._requests.put((None, data, blobs))
+                    continue
+                if kind not in CALL_MESSAGES:
+                    call = WorkerCall(
+                        data[1], self._send, sends_records=self._sends_records, sends_output=self._is_concurrent
+                    )
+                    self._calls[call.number] = call
+                    self._requests.put((call, data, blobs))
                 else:
-                    self._requests.put((data, blobs))
+                    under_way = self._calls.get(data[1])
+                    if under_way is not None:
+                        under_way.take_message(kind, data[2], blobs)
         except (EOFError, OSError):
             exit_with_children()
+
+
+class CodeWorker(Worker):
+    """A worker that is sent the code of its functions, and keeps it as long as its runner says."""
+
+    def __init__(self, read_fd: int, write_fd: int, *, sends_records: bool) -> None:
+        super().__init__(read_fd, write_fd, sends_records=sends_records)
+        self._code_blobs: dict[str, bytes] = {}
+        self._loaded_code: dict[str, Any] = {}
+
+    def carry_out(self, call: WorkerCall, row: list[Any], blobs: list[bytes]) -> bytes:
+        """Call a function."""
+        return self._run_call(call, *row[2:], *blobs)
+
+    def _run_call(
+        self,
+        call: WorkerCall,
+        needed_keys: list[str],
+        new_keys: list[str],
+        evicted: list[str],
+        path: list[str] | None,
+        payload: bytes,
+        *code_blobs: bytes,
+    ) -> bytes:
+        if path is not None:
+            sys.path[:] = path
+        for key in evicted:
+            self._code_blobs.pop(key, None)
+            self._loaded_code.pop(key, None)
+        self._code_blobs.update(zip(new_keys, code_blobs, strict=True))
+        return run_call(payload, lambda: self._load_task(needed_keys), call)
+
+    def _load_task(self, keys: list[str]) -> Any:
+        task, *_ = [self._load_code(key) for key in keys]  # the classes of its values too
+        return task
+
+    def _load_code(self, key: str) -> Any:
+        if key not in self._loaded_code:
+            self._loaded_code[key] = unpickle_code(
+                self._code_blobs[key]
+            )  # kept until it is loaded: another try may find its module
+            del self._code_blobs[key]
+        return self._loaded_code[key]
 
 
 def read_exactly(fd: int, count: int) -> bytes:
@@ -232,4 +214,4 @@ def main(read_fd: int, write_fd: int, liveness_fd: int, unrecorded_fd: int | Non
     die_with_parent(liveness_fd)
     if unrecorded_fd is not None:
         _capture_logs(unrecorded_fd)
-    Worker(read_fd, write_fd, sends_records=unrecorded_fd is not None).serve()
+    CodeWorker(read_fd, write_fd, sends_records=unrecorded_fd is not None).serve()

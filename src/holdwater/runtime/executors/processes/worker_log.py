@@ -40,6 +40,30 @@ class WorkerLog:
             THREAD.is_capturing = False
 
 
+class WorkerOutputLog:
+    """The log of one call: its records, and what it prints by Python's streams."""
+
+    takes_output: Final = True
+
+    def __init__(
+        self, send_record: Callable[[str, str, str], None], send_output: Callable[[OutputStream, str], None]
+    ) -> None:
+        self._records = WorkerLog(send_record)
+        self._send_output, self._pid = send_output, os.getpid()
+        self._left_chars = 2 * MAX_ATTEMPT_BYTES  # the runner says where it is cut
+
+    def add_record(self, record: logging.LogRecord) -> None:
+        """Send a record."""
+        self._records.add_record(record)
+
+    def add_output(self, stream: OutputStream, text: str) -> None:
+        """Send what was written to a stream, but not from a fork of the worker."""
+        if self._left_chars < 0 or os.getpid() != self._pid:
+            return
+        self._left_chars -= len(text)
+        self._send_output(stream, text[: 2 * MAX_ATTEMPT_BYTES])
+
+
 class RecordedElsewhere:
     """In the place of stderr: what handlers of logging write goes past the pipe, as the record is taken already."""
 

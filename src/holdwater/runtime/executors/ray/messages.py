@@ -12,11 +12,10 @@ from holdwater.model import message_framing
 from holdwater.runtime.executors.processes.messages import FUNCTION_MESSAGES, Shapes, WorkerMessage
 
 NO_CALL: Final = 0
-_SAID_BY_FUNCTIONS: Final[Shapes] = {**FUNCTION_MESSAGES, "output": (1, ((str,),))}
-RAY_WORKER_MESSAGES: Final[Shapes] = {**_SAID_BY_FUNCTIONS, "begun": (0, ((str,),)), "end": (0, ())}
+RAY_WORKER_MESSAGES: Final[Shapes] = {**FUNCTION_MESSAGES, "begun": (0, ((str,),)), "end": (0, ())}
 """of a worker; `begun` with the node it is on"""
 DRIVER_MESSAGES: Final[Shapes] = {
-    **_SAID_BY_FUNCTIONS,
+    **FUNCTION_MESSAGES,
     "ready": (0, ()),
     "unreachable": (1, ()),
     "gone": (1, ()),
