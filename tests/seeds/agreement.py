@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable
+from itertools import takewhile
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,5 +47,6 @@ def fields_of(kind: Any) -> dict[str, Any]:
 def rows_of_table(page: str, heading: str) -> list[list[str]]:
     """The rows of the Markdown table whose first column has this heading, the heading first."""
     lines = page[page.index(f"| {heading} ") :].splitlines()
-    rows = [re.findall(r"\|\s*([^|]*?)\s*(?=\|)", line) for line in lines[: lines.index("")]]
+    table = takewhile(lambda line: line.startswith("|"), lines)
+    rows = [re.findall(r"\|\s*([^|]*?)\s*(?=\|)", line) for line in table]
     return [rows[0], *rows[2:]]

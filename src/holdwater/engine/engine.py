@@ -81,7 +81,7 @@ class Engine:
         self.clock: Clock = clock or SystemClock()
         self.registry = registry
         self.run_timeout_seconds = run_timeout_seconds
-        self.owner = ids.new_owner_id()
+        self.owner = ids.new_owner_id(driver_config.runner_id)
         self.store = open_store(url, options) if store is None else store
         self.reader = RunReader(self.store, self.clock)
         self._unsubscribe_callbacks: list[Callable[[], None]] = []

@@ -21,9 +21,12 @@ def new_run_id(now: Micros) -> str:
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
-def new_owner_id() -> str:
-    """A new id for a runner of this process: `host.pid.random`; never the same again, also not after a restart."""
-    return f"{_HOSTNAME}.{os.getpid()}.{os.urandom(6).hex()}"
+def new_owner_id(runner_id: str = "") -> str:
+    """A new id for a runner of this process: `host.pid.random`; never the same again, also not after a restart.
+
+    `runner_id`: stands before the random part, if it is given.  It has no dot.
+    """
+    return f"{_HOSTNAME}.{os.getpid()}.{runner_id}{'-' if runner_id else ''}{os.urandom(6).hex()}"
 
 
 def parse_owner_id(owner: str) -> tuple[str | None, int | None]:

@@ -35,7 +35,8 @@ class ScheduleConfig:
 class DriverConfig:
     """Options of a driver and its executors.  Times in seconds.
 
-    `name`: of the runner, for its logs.
+    `name`: of the runner, for its logs; `runner_id`: a part of its name in leases.
+    `heartbeat_seconds`: the pause between renewals of its leases; None: a third of a lease.
     `own_runs_only`: of the work that other runners left, only that of `Driver.include_run` and its children is claimed.
     `max_concurrent_async_tasks`: `async def` task functions on the default executor; None: they count like all others.
     `listed`: itself and its workflows are in the catalog of the database.
@@ -48,12 +49,14 @@ class DriverConfig:
     max_concurrent_async_tasks: int | None = 1000
     task_timeout_seconds: float = 300.0
     lease_seconds: float = 30.0
+    heartbeat_seconds: float | None = None
     scan_interval_seconds: float = 30.0
     prefetch_tasks: int = 256
     max_crashes_per_task: int = 10
     cancel_grace_seconds: float = 5.0
     recover: bool = True
     name: str = ""
+    runner_id: str = ""
     own_runs_only: bool = False
     listed: bool = False
     retention_seconds: float | None = None
@@ -67,3 +70,8 @@ class DriverConfig:
     def lease_us(self) -> int:
         """The length of a lease, in microseconds."""
         return int(self.lease_seconds * 1e6)
+
+    @property
+    def heartbeat_us(self) -> int:
+        """The pause between renewals of leases, in microseconds."""
+        return self.lease_us // 3 if self.heartbeat_seconds is None else int(self.heartbeat_seconds * 1e6)

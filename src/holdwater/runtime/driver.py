@@ -59,7 +59,7 @@ class Driver:
     ) -> None:
         self.owner: Final = owner
         self.lease_us: Final = config.lease_us
-        self._store, self._config, self._clock = store, config, clock
+        self._store, self.config, self._clock = store, config, clock
         self._core = core = Core(
             store, owner, config, clock, styles, find_definition, registered_workflows, make_run_row
         )
@@ -283,7 +283,7 @@ class Driver:
 
         Raises RunnerClosed.
         """
-        if self._config.own_runs_only:
+        if self.config.own_runs_only:
             self.loop.call_soon_strict(lambda: self._core.claim_requests.include_run(run_id))
 
     def check_for_work(self) -> None:

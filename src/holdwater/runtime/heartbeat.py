@@ -138,7 +138,7 @@ class RunnerHeartbeat:
         host, pid = ids.parse_owner_id(self._owner)
         return RunnerRow(
             owner=self._owner,
-            name=self._config.name or f"{host}:{pid}",
+            name=self._config.name or self._config.runner_id or f"{host}:{pid}",
             host=host or "",
             pid=pid or 0,
             version=sys.modules["holdwater"].__version__,

@@ -15,6 +15,7 @@ from holdwater.model.time import add_seconds
 from holdwater.operations.databases import Database
 from holdwater.operations.pruning import prune_runs
 from holdwater.operations.starting import check_batch
+from holdwater.runners.tasks.components import ComponentInfo, inspect_components
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.health import RunnerHealth, check_health
 from holdwater.runners.tasks.results import PipelineResult
@@ -208,6 +209,10 @@ class DefaultRunner(RunMethods, ScheduleMethods):
     def health(self) -> RunnerHealth:
         """Look whether the runner is alive and ready for work, for a health check; takes a second at most."""
         return check_health(self._engine)
+
+    def components(self) -> tuple[ComponentInfo, ...]:
+        """Look at the components of this runner: which class each is, whether it is at work, and why."""
+        return inspect_components(self._engine, self)
 
     def announce(self, timeout: float = 10.0) -> list[str]:
         """Announce this runner and its workflows in the catalog of the database now, not only after a second.

@@ -49,6 +49,7 @@ class Services:
             core.loop,
             core.error_log,
             config.lease_us,
+            config.heartbeat_us,
         )
         self.control = RunControl(
             store,

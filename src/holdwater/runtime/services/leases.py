@@ -1,4 +1,4 @@
-"""Leases: renewed by thirds, and checked before a task function begins.
+"""Leases: renewed by thirds or more often, and checked before a task function begins.
 
 A process that was stopped, suspended or cut off beyond its leases may have lost its work without having noticed.  So
 each attempt checks before it begins, by the monotonic clock; one that runs is told when its lease is over
@@ -35,12 +35,13 @@ class LeaseKeeper:
         inbox: Inbox,
         error_log: InternalErrors,
         lease_us: int,
+        heartbeat_us: int,
     ) -> None:
         self._store, self._clock, self._table, self._work = store, clock, table, work
         self._dispatcher, self._claim_requests, self._inbox = dispatcher, claim_requests, inbox
         self._error_log, self._lease_us = error_log, lease_us
         self._lease = Lease()
-        self._renew_interval_us = lease_us // 3
+        self._renew_interval_us = heartbeat_us
         self._renew_at = Micros(clock.now() + self._renew_interval_us)
         self._expired_attempts: list[Attempt] = []
         """attempts that did not begin, as their leases may be over"""
