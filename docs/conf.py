@@ -14,6 +14,7 @@ import holdwater
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import make_component_diagram
 import make_state_diagrams
 
 project = "Holdwater"
@@ -107,5 +108,6 @@ def _bullets(block: list[str]) -> list[str]:
 
 
 def setup(app: Any) -> None:
+    make_component_diagram.write_all()
     make_state_diagrams.write_all()
     app.connect("autodoc-process-docstring", plain_docstring)
