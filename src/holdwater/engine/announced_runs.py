@@ -81,7 +81,8 @@ class AnnouncedRuns:
             row.inputs_digest = input_digest.digest_of_cells(started.inputs)
         definition = self._run_loader.executable_definition(row)
         if definition is not None:
-            started.inputs, started.unvalidated = definition.validate_inputs(started.inputs, strict=True), False
+            started.inputs = definition.validate_inputs(started.inputs, strict=True)
+            started.unvalidated = not definition.has_code
         run = ActiveRun(row, self._run_loader.plan_of(row), style, definition, is_new=True)
         run.apply_entry(JournalEntry(started), self.clock)
         return run

@@ -160,7 +160,7 @@ class RunCommands:
         """Answer this question.  Raises PauseNotFound, AnswerError, EncodingError, InvalidArgument, RunnerClosed."""
         check_author(by)
         asking = self._driver.run_loader.load_run(pause.asking_run_id)
-        unchecked = asking.definition is None
+        unchecked = asking.definition is None or not asking.definition.has_code
         if asking.definition is not None:
             cells = asking.definition.encode_answer(pause.node_index, value)
         else:

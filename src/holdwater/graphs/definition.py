@@ -30,7 +30,7 @@ from holdwater.model.fanout import ChildResult, ChildRunsRequest
 from holdwater.model.input_requests import InvalidValue, Question
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.ports.definition import AuthoringStyle, CodeReference, PortableTask, WorkflowDefinition
 from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
 from holdwater.model.rules import MISSING
@@ -95,6 +95,7 @@ class GraphWorkflowDefinition:
     """The definition of a graph in one scope.  `name`: of its plan, and the prefix of those of nested graphs."""
 
     style: AuthoringStyle = GraphStyle()
+    has_code = True
 
     def __init__(
         self,
@@ -224,6 +225,10 @@ class GraphWorkflowDefinition:
             )
         bound = {name: value for name, value in self.graph.bound.items() if name in one.inputs}
         return PicklableNode(one, bound, len(self.plan.nodes[node].writes) - len(one.outputs))
+
+    def code_reference(self, node: int) -> CodeReference | None:
+        """Return None: the functions are in this process."""
+        return None
 
     def accept_result(self, node: int, view: GraphView, result: NodeResult) -> NodeResult:
         """Check a result of another process; a question gets the schema of its answers.  Raises BadAnswer."""

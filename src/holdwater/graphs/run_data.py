@@ -10,6 +10,7 @@ from holdwater.errors import DecodingError, WorkflowError
 from holdwater.model.codec import TAG
 from holdwater.model.fanout import ChildResult
 from holdwater.model.node_inputs import NodeInputs
+from holdwater.model.ports.definition import ConvertInput
 from holdwater.model.rules import MISSING
 from holdwater.model.run_state import RunState
 from holdwater.model.values import StoredValue
@@ -115,6 +116,10 @@ class GraphStyle:
         """Build the initial cells.  Raises EncodingError."""
         return {**defaults, **{name: StoredValue.encode(value) for name, value in inputs.items()}}
 
+    def replace_inputs(self, cells: Mapping[str, StoredValue], convert: ConvertInput) -> dict[str, StoredValue]:
+        """Replace the values of inputs."""
+        return {name: convert(name, value) for name, value in cells.items()}
+
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
         """Return None: functions of nodes cannot skip themselves."""
         return None
@@ -127,12 +132,17 @@ class GraphStyle:
         """Build a view from what `pack_view` returned."""
         return GraphView(inputs.groups[INPUT_GROUP], inputs.child_results)
 
-    def parse_output(self, tree: Any) -> StoredValue:
-        """Build an output from the tree another process sent.  Raises DecodingError."""
+    def parse_output(self, tree: Any, *, of_children: bool = False) -> Any:
+        """Build an output from the tree another process sent; MISSING for one of a nested graph that was not written.
+
+        Raises DecodingError.
+        """
         if type(tree) is dict and tree.get(TAG) == "missing":
+            if of_children:
+                return MISSING
             raise DecodingError("no function of a node gives a missing value")
         return StoredValue.from_tree(tree)
 
-    def parse_input(self, tree: Any) -> StoredValue:
+    def parse_input(self, tree: Any) -> Any:
         """Build an input from the tree another process sent.  Raises DecodingError."""
         return self.parse_output(tree)

@@ -8,7 +8,7 @@ from typing import Any, Self
 from holdwater.errors import BadAnswer, TaskNotPortable
 from holdwater.model.error_report import ErrorText
 from holdwater.model.plan import Plan
-from holdwater.model.ports.definition import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.ports.definition import AuthoringStyle, CodeReference, PortableTask, WorkflowDefinition
 from holdwater.model.resources import NO_RESOURCES, Resources
 from holdwater.model.results import NodeResult
 
@@ -21,6 +21,7 @@ class BaseDefinition:
 
     plan: Plan
     style: AuthoringStyle
+    has_code = True
 
     def specialize(self, inputs: Any) -> Self:
         """Return self: there are no variants."""
@@ -68,6 +69,10 @@ class BaseDefinition:
             f"{self.plan.nodes[node].name!r} of {self.plan.name!r} needs what is in this process",
             hint="route it to an executor of threads",
         )
+
+    def code_reference(self, node: int) -> CodeReference | None:
+        """Return None: the functions are in this process."""
+        return None
 
     def accept_result(self, node: int, view: Any, result: NodeResult) -> NodeResult:
         """Return the result of a node that only gives values.  Raises BadAnswer for a decision or a request."""

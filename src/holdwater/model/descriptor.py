@@ -3,7 +3,8 @@
 The data of a workflow: `format`, `description`, `tags`, `inputs_schema`, and where there are any `defaults` (inputs as
 stored trees) and `variants` (`given`, `structure`, `required`).  The data of a node: `name`, `kind`, `full_name`, and
 where they say something `is_async`, `executor`, `timeout_seconds`, `retry`, `doc`, `source_file`, `source_line`,
-`answer_schema`, `child_workflow`, `branches` (names of nodes it may lead to -> the decision that does).
+`answer_schema`, `child_workflow`, `branches` (names of nodes it may lead to -> the decision that does), `resources`,
+`waits` (it may wait for an instant).
 """
 
 from __future__ import annotations
@@ -68,6 +69,9 @@ def _describe_nodes(definition: WorkflowDefinition, said: WorkflowDescription) -
             "answer_schema": said.answer_schemas.get(i),
             "child_workflow": children.get(i),
             "branches": dict(said.branches[i]) if i in said.branches else None,
+            "resources": dict(definition.resources(i)) or None,
+            "waits": i in said.waiting_nodes or None,
+            **said.node_facts.get(i, {}),
         }
         told = {key: value for key, value in facts.items() if value is not None}
         nodes.append({"name": node.name, "kind": node.kind, "full_name": definition.routing_key(i), **told})

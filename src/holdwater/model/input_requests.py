@@ -1,4 +1,4 @@
-"""Questions as they are recorded, and values that were given before they could be checked."""
+"""Questions as they are recorded, and values that were given before they could be checked or converted."""
 
 from __future__ import annotations
 
@@ -38,6 +38,20 @@ def convert_or_mark(given: StoredValue, convert: Callable[[StoredValue], StoredV
         if strict:
             raise
         return InvalidValue(given, error)
+
+
+class RawValue(StoredValue):
+    """An input or an answer, given as JSON, that the process with the code of its workflow has to convert.
+
+    `source`: the place it was given at, `input:NAME` or `answer:NODE`.  In the journal it is the value as given.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(self, given: StoredValue, source: str) -> None:
+        super().__init__(text=given.text)
+        self._scalar = given.copy() if given.is_scalar else self._scalar
+        self.source: Final = source
 
 
 class InvalidValue(StoredValue):

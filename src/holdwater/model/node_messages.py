@@ -1,19 +1,22 @@
 """Inputs and results of one execution of a node as bytes, to have it performed by another process.
 
 Values are the texts a journal holds; there are no pickles.  Inputs come from the runner and are trusted.  A result
-comes from where users' code runs: it is parsed strictly, held against the plan, and encoded anew.
+comes from where users' code runs: it is parsed strictly, held against the plan, and encoded anew.  Inputs that are to
+be converted there (`RawValue`) are sent with their sources.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from holdwater.errors import BadAnswer, DecodingError
 from holdwater.model.codec import MAX_DEPTH
+from holdwater.model.error_report import MAX_TEXT_CHARS, sanitize_text
 from holdwater.model.fanout import ChildResult, ChildRunsRequest
-from holdwater.model.input_requests import Question
+from holdwater.model.input_requests import Question, RawValue
 from holdwater.model.message_framing import FrameLimits, pack_frame, unpack_frame, unpack_untrusted_frame
 from holdwater.model.node_inputs import NodeInputs
 from holdwater.model.ports.definition import WorkflowDefinition
@@ -27,6 +30,8 @@ MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
 MAX_RESULT_HEADER_BYTES: Final = 16 * 1024 * 1024
 MAX_RESULT_PARTS: Final = 1_000_000
 """cells of one result, and of the child runs it asks for"""
+MAX_NOTES: Final = 10
+"""failures of observers that are told with one result"""
 MAX_WAIT_UNTIL: Final = Micros(253_402_300_800_000_000)
 """the year 10000"""
 _CELL_DEPTH: Final = MAX_DEPTH + 4
@@ -37,7 +42,7 @@ _KINDS: Final = {
     "child_runs": frozenset({"kind", "inputs", "max_concurrency", "fail_fast"}),
     "wait": frozenset({"kind", "until"}),
 }
-"""kind of a result -> the fields of its header"""
+"""kind of a result -> the fields of its header; one with values has `notes` too, if observers have failed"""
 
 
 # -- inputs
@@ -51,14 +56,19 @@ def pack_inputs(inputs: NodeInputs) -> bytes:
         children = [
             None if child is None else [child.status, child.error, list(child.values)] for child in inputs.child_results
         ]
-    texts = [value.text.encode("ascii") for value in inputs.stored_values()]
-    return pack_frame([groups, dict(inputs.details), children, inputs.woken_at], *texts)
+    values = list(inputs.stored_values())
+    raw = [[i, value.source] for i, value in enumerate(values) if type(value) is RawValue]
+    header = [groups, dict(inputs.details), children, inputs.woken_at, raw]
+    return pack_frame(header, *[value.text.encode("ascii") for value in values])
 
 
 def unpack_inputs(data: bytes) -> NodeInputs:
     """Decode what `pack_inputs` encoded.  Raises DecodingError."""
-    (groups, details, children, woken_at), texts = unpack_frame(data)
-    values = map(_stored_from_text, texts)
+    (groups, details, children, woken_at, raw), texts = unpack_frame(data)
+    stored = [_stored_from_text(text) for text in texts]
+    for i, source in raw:
+        stored[i] = RawValue(stored[i], source)
+    values = iter(stored)
     made = {group: dict(zip(names, values)) for group, names in groups.items()}
     results = None
     if children is not None:
@@ -95,7 +105,8 @@ def pack_result(result: NodeResult) -> bytes:
         return pack_frame(header, *_texts([cell for cells in asked.inputs for cell in cells.values()]))
     if result.wait_until is not None:
         return pack_frame({"kind": "wait", "until": result.wait_until})
-    return pack_frame({"kind": "values", "decision": result.decision}, *_texts(result.values))
+    notes = {"notes": list(result.observer_errors)} if result.observer_errors else {}
+    return pack_frame({"kind": "values", "decision": result.decision, **notes}, *_texts(result.values))
 
 
 def _texts(cells: Iterable[Any]) -> list[bytes]:
@@ -112,10 +123,11 @@ def unpack_result(
     limits = FrameLimits(MAX_RESULT_HEADER_BYTES, MAX_RESULT_PARTS, max_bytes)
     header, texts = unpack_untrusted_frame(data, limits)
     kind = header.get("kind") if type(header) is dict else None
-    if type(kind) is not str or kind not in _KINDS or header.keys() != _KINDS[kind]:
+    notes = {"notes"} if kind == "values" else set()
+    if type(kind) is not str or kind not in _KINDS or header.keys() - notes != _KINDS[kind]:
         raise BadAnswer(f"the result of {_name(definition, node)} has other fields than a result has")
     if kind == "values":
-        return _unpack_values(header["decision"], texts, definition, node)
+        return _unpack_values(header, texts, definition, node)
     if kind == "child_runs":
         return NodeResult(child_runs=_unpack_child_runs(header, texts, definition, node))
     if kind == "question":
@@ -127,16 +139,26 @@ def _name(definition: WorkflowDefinition, node: int) -> str:
     return repr(definition.plan.nodes[node].name)
 
 
-def _unpack_values(decision: Any, texts: list[bytes], definition: WorkflowDefinition, node: int) -> NodeResult:
-    name, cells = _name(definition, node), definition.plan.nodes[node].writes
+def _unpack_values(
+    header: Mapping[str, Any], texts: list[bytes], definition: WorkflowDefinition, node: int
+) -> NodeResult:
+    decision, name, cells = header["decision"], _name(definition, node), definition.plan.nodes[node].writes
     if len(texts) != len(cells):
         raise BadAnswer(f"the result of {name} has {len(texts)} values, and it writes {len(cells)}")
     if decision is not None:
         if type(decision) is not list or not all([type(target) is str for target in decision]):
             raise BadAnswer(f"the decision of {name} is no list of names")
         decision = tuple(decision)
-    values = [_parse_cell(text, f"the result of {name}", definition.style.parse_output) for text in texts]
-    return NodeResult(tuple(values), decision)
+    parse = partial(definition.style.parse_output, of_children=definition.plan.nodes[node].kind == "fan_out")
+    values = [_parse_cell(text, f"the result of {name}", parse) for text in texts]
+    return NodeResult(tuple(values), decision, parse_notes(header.get("notes", []), f"the result of {name}"))
+
+
+def parse_notes(notes: Any, label: str) -> tuple[str, ...]:
+    """Check failures of observers in another process.  Raises BadAnswer.  `label`: names their message."""
+    if type(notes) is not list or len(notes) > MAX_NOTES or not all([type(note) is str for note in notes]):
+        raise BadAnswer(f"{label} has notes that are no list of at most {MAX_NOTES} texts")
+    return tuple([sanitize_text(note, MAX_TEXT_CHARS) for note in notes])
 
 
 def _parse_cell(text: bytes, label: str, parse: Any) -> Any:

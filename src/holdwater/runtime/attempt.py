@@ -278,27 +278,28 @@ class Attempt:
         retryable = None
         cause: BaseException | None = error
         if is_a(error, RemoteTaskError):
-            report, retryable, cancelled = error.report, error.retryable, error.cancelled
+            report, retryable, cancelled, notes = error.report, error.retryable, error.cancelled, error.notes
         else:
             report, cancelled = ErrorReport.from_exception(error), is_a(error, TaskCancelled) or is_cancellation(error)
+            notes = ()
             cause, is_final = judged_error(error)
             retryable = False if is_final else None
         if self.handle.cancel_requested and (cancelled or (self.interrupted and self.handle.cancel_observed)):
             return self.cancelled_entry()
         error_text = ErrorText(report.text, report.kind, report.traceback)
-        notes = self.definition.on_failure(self.node, self.view, error_text)
+        notes += self.definition.on_failure(self.node, self.view, error_text)
         return self.failure_entry(cause, report.kind, report.text, notes, retryable, report.traceback)
 
 
 class RemoteTaskError(Exception):
     """A task function raised in another process.
 
-    The exception stayed there; `retryable`: the retry policy covers it.
+    The exception stayed there; `retryable`: the retry policy covers it.  `notes`: failures of observers there.
     """
 
-    def __init__(self, report: ErrorReport, retryable: bool, cancelled: bool) -> None:
+    def __init__(self, report: ErrorReport, retryable: bool, cancelled: bool, notes: tuple[str, ...] = ()) -> None:
         super().__init__(report.text)
-        self.report, self.retryable, self.cancelled = report, retryable, cancelled
+        self.report, self.retryable, self.cancelled, self.notes = report, retryable, cancelled, notes
 
 
 def run_function(

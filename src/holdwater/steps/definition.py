@@ -27,7 +27,7 @@ from holdwater.steps.remote import PicklableStep, StepAttemptInfo, check_request
 from holdwater.steps.result import StepResult, to_step_result
 from holdwater.steps.retry_policy import build_node_policy
 from holdwater.steps.run_data import StepsStyle, StepView
-from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, RunPipelineStep, Step
+from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, RunPipelineStep, Step, WaitStep
 from holdwater.steps.step_branches import step_branches
 from holdwater.steps.suspension import (
     EngineRequest,
@@ -133,6 +133,7 @@ class StepsWorkflowDefinition(BaseDefinition):
             },
             defaults,
             branches=step_branches(workflow),
+            waiting_nodes=frozenset([i for i, step in enumerate(self._steps) if isinstance(step, WaitStep)]),
         )
 
     def policy(self, node: int) -> NodePolicy:

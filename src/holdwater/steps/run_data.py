@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from holdwater.model.fanout import ChildResult
 from holdwater.model.node_inputs import NodeInputs
+from holdwater.model.ports.definition import ConvertInput
 from holdwater.model.rules import FAILED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
 from holdwater.model.run_state import RunState
 from holdwater.model.time import Micros, to_datetime
@@ -261,6 +262,10 @@ class StepsStyle:
         """Build the initial cells: params.  Raises EncodingError."""
         return {INPUT_CELL: RunInput({**defaults, **encode_values(inputs, "params")})}
 
+    def replace_inputs(self, cells: Mapping[str, Any], convert: ConvertInput) -> dict[str, Any]:
+        """Return the cells unchanged: params have no types."""
+        return dict(cells)
+
     def skip_reason(self, values: tuple[StepDelta, ...]) -> str | None:
         """Return the reason of a step that skipped itself; None if it did not."""
         return values[0].skipped if values else None
@@ -290,7 +295,7 @@ class StepsStyle:
             inputs.woken_at,
         )
 
-    def parse_output(self, tree: Any) -> StepDelta:
+    def parse_output(self, tree: Any, *, of_children: bool = False) -> StepDelta:
         """Build the changes of a step from the tree another process sent.  Raises DecodingError."""
         return parse_untrusted_delta(tree)
 

@@ -87,12 +87,9 @@ class TaskWorkflowDefinition(BaseDefinition):
         declared = self.workflow.inputs
         if declared is None:
             return cells
-        given: Patch = cells[INPUT_CELL]
-        values = {
-            name: convert_or_mark(value, partial(declared.convert, name), strict=strict)
-            for name, value in given.set.items()
-        }
-        return {INPUT_CELL: Patch(values)}
+        return self.style.replace_inputs(
+            cells, lambda name, value: convert_or_mark(value, partial(declared.convert, name), strict=strict)
+        )
 
     def describe(self) -> WorkflowDescription:
         """Describe the workflow; a context may have keys that are not declared."""

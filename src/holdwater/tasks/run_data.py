@@ -14,6 +14,7 @@ from typing import Any
 
 from holdwater.kernel.states import WAITING
 from holdwater.model.node_inputs import NodeInputs
+from holdwater.model.ports.definition import ConvertInput
 from holdwater.model.rules import MISSING, SUCCEEDED, evaluate_predicate
 from holdwater.model.run_state import RunState
 from holdwater.model.values import StoredValue
@@ -379,19 +380,25 @@ class TaskStyle:
         """Build the initial cells.  Raises EncodingError, ContextTooLarge."""
         return {INPUT_CELL: Patch({**defaults, **Context(inputs).stored_values()})}
 
+    def replace_inputs(self, cells: Mapping[str, Patch], convert: ConvertInput) -> dict[str, Patch]:
+        """Replace values of the initial context."""
+        return {INPUT_CELL: Patch({name: convert(name, value) for name, value in cells[INPUT_CELL].set.items()})}
+
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
         """None: no function of this style says so."""
         return None
 
     def pack_view(self, view: LayeredMap) -> NodeInputs:
-        """Convert a view: all of the context."""
-        return NodeInputs({CONTEXT_GROUP: dict(view.items())})
+        """Convert a view: all of the context, and the results of its items that a mapped task collects."""
+        results = view.child_results if isinstance(view, FinishedItems) else None
+        return NodeInputs({CONTEXT_GROUP: dict(view.items())}, child_results=results)
 
     def unpack_view(self, inputs: NodeInputs) -> LayeredMap:
         """Build a view from what `pack_view` returned."""
-        return LayeredMap.from_values(inputs.groups[CONTEXT_GROUP])
+        view = LayeredMap.from_values(inputs.groups[CONTEXT_GROUP])
+        return view if inputs.child_results is None else FinishedItems(view, inputs.child_results)
 
-    def parse_output(self, tree: Any) -> Patch:
+    def parse_output(self, tree: Any, *, of_children: bool = False) -> Patch:
         """Build a patch from the tree another process sent.  Raises DecodingError."""
         return Patch.from_untrusted_tree(tree)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from holdwater.model.error_report import ErrorText
@@ -48,6 +49,10 @@ class RunData(Protocol):
         ...
 
 
+ConvertInput = Callable[[str, StoredValue], StoredValue]
+"""name and value of an input -> the value in its place"""
+
+
 class AuthoringStyle(Protocol):
     """An authoring style, as far as a process needs it that does not have the user's code."""
 
@@ -74,6 +79,10 @@ class AuthoringStyle(Protocol):
         """The cells to start with, of inputs and of defaults for those that are not given.  Raises EncodingError."""
         ...
 
+    def replace_inputs(self, cells: Mapping[str, Any], convert: ConvertInput) -> dict[str, Any]:
+        """The cells a run starts with, with other values in them; inputs without types stay as they are."""
+        ...
+
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
         """The reason a function gave for having done nothing, from the cells of its node; None: it did its work."""
         ...
@@ -86,9 +95,10 @@ class AuthoringStyle(Protocol):
         """Build a view from what `pack_view` returned."""
         ...
 
-    def parse_output(self, tree: Any) -> Any:
+    def parse_output(self, tree: Any, *, of_children: bool = False) -> Any:
         """Build a cell a node has written from the tree another process sent, which is not trusted.
 
+        `of_children`: the node collects what its child runs have given, which may be nothing.
         Raises DecodingError for data with other fields than such a cell has.
         """
         ...
@@ -121,11 +131,40 @@ class PortableTask(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class CodeReference:
+    """The name of the code of a node, for a process that has it: it looks it up among its own workflows.
+
+    `workflow`: registered there.  `variant`: of its plan.  `children`: names of the nodes that lead from it to the
+    definition of a child, none for itself.  `node`: in the plan of that.
+    """
+
+    workflow: str
+    variant: str
+    children: tuple[str, ...]
+    node: int
+
+    def to_data(self) -> list[Any]:
+        """The reference as JSON data."""
+        return [self.workflow, self.variant, list(self.children), self.node]
+
+    @classmethod
+    def from_data(cls, data: list[Any]) -> CodeReference:
+        """The reference that `to_data` wrote."""
+        workflow, variant, children, node = data
+        return cls(workflow, variant, tuple(children), node)
+
+
 class WorkflowDefinition(Protocol):
     """A definition as the engine runs it: a plan, and how to perform its nodes."""
 
     @property
     def plan(self) -> Plan: ...
+
+    @property
+    def has_code(self) -> bool:
+        """True if the functions are in this process.  False: inputs and answers are converted where they are."""
+        ...
 
     def specialize(self, inputs: Any) -> WorkflowDefinition:
         """Return the definition specialized for these inputs (a graph given an output skips its producer), or itself.
@@ -156,7 +195,8 @@ class WorkflowDefinition(Protocol):
     def validate_inputs(self, cells: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
         """The cells of inputs that were given in a process without this code, converted to the types they must have.
 
-        A wrong input raises InputError when it is read; at once if `strict`.
+        A wrong input raises InputError when it is read; at once if `strict`.  Without `has_code` they are marked, to be
+        converted where the code is.
         """
         ...
 
@@ -187,6 +227,10 @@ class WorkflowDefinition(Protocol):
 
     def portable_task(self, node: int) -> PortableTask:
         """The code of a node, for another process.  Raises TaskNotPortable."""
+        ...
+
+    def code_reference(self, node: int) -> CodeReference | None:
+        """The name of the code of a node, where another process has it; None: `portable_task` is sent."""
         ...
 
     def accept_result(self, node: int, view: Any, result: NodeResult) -> NodeResult:

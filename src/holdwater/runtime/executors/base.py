@@ -25,6 +25,7 @@ from holdwater.model.error_report import (
 )
 from holdwater.model.log_context import OutputStream
 from holdwater.model.message_framing import FrameLimits
+from holdwater.model.node_inputs import NodeInputs
 from holdwater.model.portable_code import is_picklable
 from holdwater.model.ports.definition import PortableTask
 from holdwater.model.required_types import required_types
@@ -40,6 +41,7 @@ from holdwater.runtime.handle_protocols import ChildRunResult, SlotOwner
 DEFAULT_EXECUTOR: Final = "default"
 """the executor that is always there"""
 _FAILURE_FIELDS: Final = {"kind": str, "text": str, "traceback": str, "retryable": bool, "cancelled": bool}
+"""beside `notes`, if observers have failed"""
 _ANSWER_LIMITS: Final = FrameLimits(
     max_header_bytes=16 * MAX_TEXT_CHARS,  # each character may be written as two escapes
     max_blobs=1,
@@ -132,9 +134,10 @@ class ExecutorMetrics:
 class TaskInvocation:
     """One call of one function: of a task, a step or a node of a graph.
 
-    `name`: its full name.  `code_blobs`: (key, bytes) of the code it needs, the same key for the same bytes, so that a
-    backend may send each of them once.  `payload`: the rest.  `resources`: what its task asks for; for what it does not
-    name, `routed_resources` of the rule that routes it.  Raises TaskNotPortable.
+    `name`: its full name.  `reference`: the name of its code, if the process it is for has that.  If not, `code_blobs`:
+    (key, bytes) of the code it needs, the same key for the same bytes, so that a backend may send each of them once.
+    `payload`: the rest.  `resources`: what its task asks for; for what it does not name, `routed_resources` of the rule
+    that routes it.  Raises TaskNotPortable.
     """
 
     def __init__(self, attempt: Attempt, executor: SlotOwner, routed_resources: Resources = NO_RESOURCES) -> None:
@@ -145,12 +148,8 @@ class TaskInvocation:
         self.name = definition.routing_key(node)
         self.resources: Resources = {**routed_resources, **definition.resources(node)}
         inputs = definition.style.pack_view(attempt.view)
-        function = definition.portable_task(node)
-        needed = required_types([value.text for value in inputs.stored_values()])
-        things: list[Any] = [(function, attempt.policy.retry), *needed]
-        self.code_blobs: tuple[tuple[str, bytes], ...] = tuple(
-            [pickle_by_value(thing, attempt.name, function) for thing in things]
-        )
+        self.reference: Final = definition.code_reference(node)
+        self.code_blobs: Final = () if self.reference is not None else _pickle_code(attempt, inputs)
         self.payload: bytes = message_framing.pack_frame(
             [
                 [
@@ -249,10 +248,20 @@ class TaskInvocation:
         """The result or the error of a child run, for `child_calls.unpack_answer`, and behind it the code it needs."""
         try:
             packed, needed = child_calls.pack_result(future.result())
+            if self.reference is not None:  # the code of its values is there, if it is anywhere
+                return [packed]
             function = self._attempt.definition.portable_task(self._attempt.node)
             return [packed, *[pickle_by_value(thing, self._attempt.name, function)[1] for thing in needed]]
         except Exception as error:  # noqa: BLE001 - as above
             return [child_calls.pack_error(error)]
+
+
+def _pickle_code(attempt: Attempt, inputs: NodeInputs) -> tuple[tuple[str, bytes], ...]:
+    """The function with its retry policy, and the types of the values it is given.  Raises TaskNotPortable."""
+    function = attempt.definition.portable_task(attempt.node)
+    needed = required_types([value.text for value in inputs.stored_values()])
+    things: list[Any] = [(function, attempt.policy.retry), *needed]
+    return tuple([pickle_by_value(thing, attempt.name, function) for thing in things])
 
 
 def _read_outcome(attempt: Attempt, answer: bytes) -> NodeResult | RemoteTaskError:
@@ -260,14 +269,16 @@ def _read_outcome(attempt: Attempt, answer: bytes) -> NodeResult | RemoteTaskErr
     definition, node = attempt.definition, attempt.node
     failure, blobs = message_framing.unpack_untrusted_frame(answer, _ANSWER_LIMITS)
     if failure is not None:
-        return RemoteTaskError(*_read_failure(failure, definition.portable_task(node).source_file()))
+        is_elsewhere = definition.code_reference(node) is not None
+        return _read_failure(failure, "" if is_elsewhere else definition.portable_task(node).source_file())
     if len(blobs) != 1:
         raise BadAnswer(f"the answer for {attempt.name!r} has {len(blobs)} parts, and not one")
     return definition.accept_result(node, attempt.view, node_messages.unpack_result(blobs[0], definition, node))
 
 
-def _read_failure(failure: Any, source_file: str) -> tuple[ErrorReport, bool, bool]:
-    """The report of an exception of another process, and the answers to: retryable, cancelled.  Raises BadAnswer."""
+def _read_failure(failure: Any, source_file: str) -> RemoteTaskError:
+    """The report of an exception of another process.  Raises BadAnswer."""
+    notes = failure.pop("notes", []) if type(failure) is dict else []
     if type(failure) is not dict or {name: type(value) for name, value in failure.items()} != _FAILURE_FIELDS:
         raise BadAnswer("an answer reports an exception in other fields than a report has")
     traceback = sanitize_text(failure["traceback"], MAX_TRACEBACK_CHARS + MAX_KIND_CHARS)
@@ -276,7 +287,8 @@ def _read_failure(failure: Any, source_file: str) -> tuple[ErrorReport, bool, bo
         sanitize_text(failure["text"], MAX_TEXT_CHARS),
         restore_source_lines(traceback, source_file),
     )
-    return report, failure["retryable"], failure["cancelled"]
+    notes = node_messages.parse_notes(notes, "the report of an exception")
+    return RemoteTaskError(report, failure["retryable"], failure["cancelled"], notes)
 
 
 def check_count(name: str, value: Any, low: int = 1) -> None:

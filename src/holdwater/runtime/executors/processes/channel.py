@@ -10,7 +10,7 @@ from holdwater.errors import EncodingError, TaskCancelled, TaskNotPortable
 from holdwater.model import message_framing, node_messages
 from holdwater.model.context_isolation import run_in_fresh_context
 from holdwater.model.coroutines import run_awaitable
-from holdwater.model.error_report import ErrorReport, describe_error, is_a, judged_error
+from holdwater.model.error_report import ErrorReport, ErrorText, describe_error, is_a, judged_error
 from holdwater.model.log_context import ORIGIN, LogSink, install_record_factory
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.ports.definition import PortableTask
@@ -79,6 +79,8 @@ class InvocationInfo:
 
 
 LoadedTask = tuple[PortableTask, RetryPolicy]
+ObserveFailure = Callable[[ErrorText], tuple[str, ...]]
+"""tells observers of a failure; returns failures of their own"""
 _NO_CHANNEL: Final = WorkerChannel()
 
 
@@ -97,8 +99,16 @@ def run_invocation(invocation: bytes, channel: WorkerChannel = _NO_CHANNEL) -> b
     return run_call(call, loaded, channel)
 
 
-def run_call(call: bytes, loaded: Callable[[], LoadedTask], channel: WorkerChannel) -> bytes:
-    """The same with code that may be there already."""
+def run_call(
+    call: bytes,
+    loaded: Callable[[], LoadedTask],
+    channel: WorkerChannel,
+    observe_failure: ObserveFailure | None = None,
+) -> bytes:
+    """The same with code that may be there already.
+
+    `observe_failure`: told of an exception of the function, where the observers of tasks are in this process.
+    """
     (attempt, main_module, max_bytes), (sent,) = message_framing.unpack_frame(call)
     run_id, name, number, started_at, run_started_at, is_async = attempt
     log, children = channel.open_log(), channel.child_starter(main_module)
@@ -121,7 +131,8 @@ def run_call(call: bytes, loaded: Callable[[], LoadedTask], channel: WorkerChann
                 f"task {handle.task_id!r} cannot be brought into this process: {describe_error(error)}",
                 hint="its modules must be importable there, too",
             )
-        return message_framing.pack_frame(_encode_error(error, retry))
+        is_told = retry is not None and not (handle.cancel_requested and is_a(error, TaskCancelled))
+        return message_framing.pack_frame(_encode_error(error, retry, observe_failure if is_told else None))
     finally:
         handle.mark_ended()
 
@@ -133,7 +144,9 @@ def _run_task(function: PortableTask, sent: bytes, handle: TaskHandle, call: Inv
         return node_messages.pack_result(function.execute(node_messages.unpack_inputs(sent), handle))
 
 
-def _encode_error(error: BaseException, retry: RetryPolicy | None) -> dict[str, Any]:
+def _encode_error(
+    error: BaseException, retry: RetryPolicy | None, observe_failure: ObserveFailure | None
+) -> dict[str, Any]:
     """The report of an exception for the runner; the exception itself stays here, as it need not be picklable."""
     report = ErrorReport.from_exception(error)
     cause, is_final = judged_error(error)
@@ -142,12 +155,14 @@ def _encode_error(error: BaseException, retry: RetryPolicy | None) -> dict[str, 
     except BaseException as mishap:  # noqa: BLE001 - a class in `retry_on` has code of its own
         retryable = False
         report = replace(report, text=f"{report.text}\nthe retry policy raised {describe_error(mishap)}")
+    notes = observe_failure(ErrorText(report.text, report.kind, report.traceback)) if observe_failure else ()
     return {
         "kind": report.kind,
         "text": report.text,
         "traceback": report.traceback,
         "retryable": retryable,
         "cancelled": is_a(error, TaskCancelled),
+        **({"notes": list(notes)} if notes else {}),
     }
 
 
