@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_a_descriptor_that_was_read_says_what_was_written(data: Data) -> None:
     assert read_descriptor(again, MANIFEST) == read_descriptor(data, MANIFEST)
 
 
-HOSTILE = {
+HOSTILE: dict[str, Callable[[Data], Any]] = {
     "no object": lambda d: [],
     "another format": lambda d: {**d, "format": 2},
     "another package": lambda d: {**d, "package": "others"},
@@ -88,7 +89,7 @@ def test_a_hostile_descriptor_is_refused(name: str, data: Data) -> None:
         read_descriptor(HOSTILE[name](copy.deepcopy(data)), MANIFEST)
 
 
-def replaced(path: tuple[Any, ...], value: Any) -> Any:
+def replaced(path: tuple[Any, ...], value: Any) -> Callable[[Data], None]:
     def change(one: Data) -> None:
         target: Any = one
         for key in path[:-1]:
@@ -98,7 +99,7 @@ def replaced(path: tuple[Any, ...], value: Any) -> Any:
     return change
 
 
-HOSTILE_WORKFLOWS = {
+HOSTILE_WORKFLOWS: dict[str, tuple[str, Callable[[Data], None]]] = {
     "a name with NUL": ("linear", replaced(("name",), "a\0b")),
     "a long name": ("linear", replaced(("name",), "a" * 1000)),
     "an unknown style": ("linear", replaced(("style",), "pickles")),

@@ -42,7 +42,10 @@ _KINDS: Final = {
     "child_runs": frozenset({"kind", "inputs", "max_concurrency", "fail_fast"}),
     "wait": frozenset({"kind", "until"}),
 }
-"""kind of a result -> the fields of its header; one with values has `notes` too, if observers have failed"""
+"""kind of a result -> the fields of its header
+
+One with values has `notes` too, if observers have failed where the code is.
+"""
 
 
 # -- inputs
@@ -123,7 +126,7 @@ def unpack_result(
     limits = FrameLimits(MAX_RESULT_HEADER_BYTES, MAX_RESULT_PARTS, max_bytes)
     header, texts = unpack_untrusted_frame(data, limits)
     kind = header.get("kind") if type(header) is dict else None
-    notes = {"notes"} if kind == "values" else set()
+    notes = {"notes"} if kind == "values" and not definition.has_code else set()
     if type(kind) is not str or kind not in _KINDS or header.keys() - notes != _KINDS[kind]:
         raise BadAnswer(f"the result of {_name(definition, node)} has other fields than a result has")
     if kind == "values":

@@ -41,7 +41,7 @@ from holdwater.runtime.handle_protocols import ChildRunResult, SlotOwner
 DEFAULT_EXECUTOR: Final = "default"
 """the executor that is always there"""
 _FAILURE_FIELDS: Final = {"kind": str, "text": str, "traceback": str, "retryable": bool, "cancelled": bool}
-"""beside `notes`, if observers have failed"""
+"""beside `notes`, if observers have failed where the code is"""
 _ANSWER_LIMITS: Final = FrameLimits(
     max_header_bytes=16 * MAX_TEXT_CHARS,  # each character may be written as two escapes
     max_blobs=1,
@@ -269,16 +269,17 @@ def _read_outcome(attempt: Attempt, answer: bytes) -> NodeResult | RemoteTaskErr
     definition, node = attempt.definition, attempt.node
     failure, blobs = message_framing.unpack_untrusted_frame(answer, _ANSWER_LIMITS)
     if failure is not None:
-        is_elsewhere = definition.code_reference(node) is not None
-        return _read_failure(failure, "" if is_elsewhere else definition.portable_task(node).source_file())
+        if definition.has_code:
+            return _read_failure(failure, definition.portable_task(node).source_file())
+        notes = failure.pop("notes", []) if type(failure) is dict else []
+        return _read_failure(failure, "", node_messages.parse_notes(notes, "the report of an exception"))
     if len(blobs) != 1:
         raise BadAnswer(f"the answer for {attempt.name!r} has {len(blobs)} parts, and not one")
     return definition.accept_result(node, attempt.view, node_messages.unpack_result(blobs[0], definition, node))
 
 
-def _read_failure(failure: Any, source_file: str) -> RemoteTaskError:
+def _read_failure(failure: Any, source_file: str, notes: tuple[str, ...] = ()) -> RemoteTaskError:
     """The report of an exception of another process.  Raises BadAnswer."""
-    notes = failure.pop("notes", []) if type(failure) is dict else []
     if type(failure) is not dict or {name: type(value) for name, value in failure.items()} != _FAILURE_FIELDS:
         raise BadAnswer("an answer reports an exception in other fields than a report has")
     traceback = sanitize_text(failure["traceback"], MAX_TRACEBACK_CHARS + MAX_KIND_CHARS)
@@ -287,7 +288,6 @@ def _read_failure(failure: Any, source_file: str) -> RemoteTaskError:
         sanitize_text(failure["text"], MAX_TEXT_CHARS),
         restore_source_lines(traceback, source_file),
     )
-    notes = node_messages.parse_notes(notes, "the report of an exception")
     return RemoteTaskError(report, failure["retryable"], failure["cancelled"], notes)
 
 
