@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.suite.runners import own_definitions
+from tests.suite.runners import empty_registry
 
-__all__ = ["own_definitions"]
+__all__ = ["empty_registry"]

@@ -44,7 +44,7 @@ def database(postgres: Cluster) -> Iterator[str]:
         connection.execute("DROP DATABASE example WITH (FORCE)")
 
 
-@pytest.mark.usefixtures("own_definitions")
+@pytest.mark.usefixtures("empty_registry")
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_example(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.chdir(tmp_path)

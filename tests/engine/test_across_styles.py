@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,6 @@ from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 Open = Callable[..., DefaultRunner]
 Config = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def own_definitions() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    before = set(registry.names())
-    yield
-    for name in set(registry.names()) - before:
-        registry.unregister(name)
 
 
 def etl(name: str = "etl") -> Workflow:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
@@ -12,7 +11,6 @@ import pytest
 from holdwater import DefaultRunner
 from holdwater.drawing.graph_state import BoxState
 from holdwater.graphs import END, Graph, interrupt, node, route
-from holdwater.model.registry import registry
 from holdwater.model.time import Micros
 from holdwater.operations import graphs
 from holdwater.operations.databases import Database
@@ -25,15 +23,6 @@ from holdwater.steps import Step, Workflow, WorkflowContext
 from tests.suite.runners import Define, define
 
 __all__ = ["define"]
-
-
-@pytest.fixture(autouse=True)
-def own_definitions() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    before = set(registry.names())
-    yield
-    for name in set(registry.names()) - before:
-        registry.unregister(name)
 
 
 @pytest.fixture

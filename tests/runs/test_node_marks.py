@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 
 from holdwater import DefaultRunner
 from holdwater.graphs import Graph, interrupt
-from holdwater.model.registry import registry
 from holdwater.runs.node_marks import node_marks
 from holdwater.runs.view import RunView
 from tests.suite.runners import Define, Gate
@@ -20,15 +18,6 @@ from tests.suite.waiting import poll_pause
 @pytest.fixture(params=["memory", "sqlite"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/runs.db"
-
-
-@pytest.fixture(autouse=True)
-def own_definitions() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    before = set(registry.names())
-    yield
-    for name in set(registry.names()) - before:
-        registry.unregister(name)
 
 
 def view_of(runner: DefaultRunner, run_id: str) -> RunView:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import pytest
 from holdwater import DefaultRunner, TaskHandle
 from holdwater.errors import RunNotFound, TaskNotFound
 from holdwater.graphs import END, Graph, interrupt, node, route
-from holdwater.model.registry import registry
 from holdwater.model.statuses import RunStatus
 from holdwater.operations.databases import open_for_reading
 from holdwater.operations.runs import show_run
@@ -32,15 +31,6 @@ HERE = f"{os.uname().nodename}:{os.getpid()}"
 @pytest.fixture(params=["memory", "sqlite"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/runs.db"
-
-
-@pytest.fixture(autouse=True)
-def own_definitions() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    before = set(registry.names())
-    yield
-    for name in set(registry.names()) - before:
-        registry.unregister(name)
 
 
 def reader_of(runner: DefaultRunner) -> RunReader:

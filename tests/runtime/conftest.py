@@ -1,3 +1,3 @@
-from tests.suite.runners import define, gate, open_runner, own_definitions, runner, url
+from tests.suite.runners import define, empty_registry, gate, open_runner, runner, url
 
-__all__ = ["define", "gate", "open_runner", "own_definitions", "runner", "url"]
+__all__ = ["define", "empty_registry", "gate", "open_runner", "runner", "url"]

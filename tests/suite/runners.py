@@ -63,7 +63,7 @@ def define() -> Iterator[Define]:
 
 
 @pytest.fixture
-def own_definitions() -> Iterator[None]:
+def empty_registry() -> Iterator[None]:
     """The registry has the workflows of the test alone; afterwards it has those it had before."""
     before = {name: registry.get(name) for name in registry.names()}
     for name in before:

@@ -10,10 +10,10 @@ import pytest
 
 from holdwater.model.ports.clock import Clock
 from holdwater.operations.databases import Database
-from tests.suite.runners import define, gate, open_runner, own_definitions, runner, url
+from tests.suite.runners import define, empty_registry, gate, open_runner, runner, url
 from tests.suite.waiting import poll_pause
 
-__all__ = ["define", "gate", "open_runner", "own_definitions", "runner", "url"]
+__all__ = ["define", "empty_registry", "gate", "open_runner", "runner", "url"]
 
 StartProcess = Callable[[str], "subprocess.Popen[bytes]"]
 

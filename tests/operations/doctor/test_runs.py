@@ -31,7 +31,7 @@ from tests.operations.doctor.conftest import StartProcess, later, wait_until
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 # findings name the workflows that runners have: those of other tests are not among them
-pytestmark = pytest.mark.usefixtures("own_definitions")
+pytestmark = pytest.mark.usefixtures("empty_registry")
 
 
 def database_of(runner: DefaultRunner) -> Database:

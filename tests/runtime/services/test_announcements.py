@@ -18,7 +18,7 @@ from holdwater.steps import Step, StepResult, Workflow, register_workflow
 from holdwater.storage.sqlite.store import SQLiteStore
 
 # what a test registers is all there is
-pytestmark = pytest.mark.usefixtures("own_definitions")
+pytestmark = pytest.mark.usefixtures("empty_registry")
 
 
 @pytest.fixture
