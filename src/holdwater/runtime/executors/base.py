@@ -149,6 +149,7 @@ class TaskInvocation:
         self.resources: Resources = {**routed_resources, **definition.resources(node)}
         inputs = definition.style.pack_view(attempt.view)
         self.reference: Final = definition.code_reference(node)
+        self.release: Final[str | None] = getattr(definition, "release", None)
         self.code_blobs: Final = () if self.reference is not None else _pickle_code(attempt, inputs)
         self.payload: bytes = message_framing.pack_frame(
             [
@@ -270,15 +271,15 @@ def _read_outcome(attempt: Attempt, answer: bytes) -> NodeResult | RemoteTaskErr
     failure, blobs = message_framing.unpack_untrusted_frame(answer, _ANSWER_LIMITS)
     if failure is not None:
         if definition.has_code:
-            return _read_failure(failure, definition.portable_task(node).source_file())
+            return read_failure(failure, definition.portable_task(node).source_file())
         notes = failure.pop("notes", []) if type(failure) is dict else []
-        return _read_failure(failure, "", node_messages.parse_notes(notes, "the report of an exception"))
+        return read_failure(failure, "", node_messages.parse_notes(notes, "the report of an exception"))
     if len(blobs) != 1:
         raise BadAnswer(f"the answer for {attempt.name!r} has {len(blobs)} parts, and not one")
     return definition.accept_result(node, attempt.view, node_messages.unpack_result(blobs[0], definition, node))
 
 
-def _read_failure(failure: Any, source_file: str, notes: tuple[str, ...] = ()) -> RemoteTaskError:
+def read_failure(failure: Any, source_file: str, notes: tuple[str, ...] = ()) -> RemoteTaskError:
     """The report of an exception of another process.  Raises BadAnswer."""
     if type(failure) is not dict or {name: type(value) for name, value in failure.items()} != _FAILURE_FIELDS:
         raise BadAnswer("an answer reports an exception in other fields than a report has")

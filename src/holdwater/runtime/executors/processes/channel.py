@@ -132,7 +132,7 @@ def run_call(
                 hint="its modules must be importable there, too",
             )
         is_told = retry is not None and not (handle.cancel_requested and is_a(error, TaskCancelled))
-        return message_framing.pack_frame(_encode_error(error, retry, observe_failure if is_told else None))
+        return message_framing.pack_frame(encode_error(error, retry, observe_failure if is_told else None))
     finally:
         handle.mark_ended()
 
@@ -144,8 +144,8 @@ def _run_task(function: PortableTask, sent: bytes, handle: TaskHandle, call: Inv
         return node_messages.pack_result(function.execute(node_messages.unpack_inputs(sent), handle))
 
 
-def _encode_error(
-    error: BaseException, retry: RetryPolicy | None, observe_failure: ObserveFailure | None
+def encode_error(
+    error: BaseException, retry: RetryPolicy | None, observe_failure: ObserveFailure | None = None
 ) -> dict[str, Any]:
     """The report of an exception for the runner; the exception itself stays here, as it need not be picklable."""
     report = ErrorReport.from_exception(error)

@@ -88,7 +88,7 @@ class ChildProcess:
         with suppress(ChildProcessError):  # other code collects the children of this process
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:  # its number is its own as long as it is not collected, so that no stranger is killed
-            self._kill_group()
+            self._kill_leftovers()
             code = self._process.wait()
             self._is_reaped = True
             self.output.end()
@@ -109,6 +109,10 @@ class ChildProcess:
         if not self._is_reaped:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+    def _kill_leftovers(self) -> None:
+        """Kill what it has left behind; it has ended and is not collected yet."""
+        self._kill_group()
 
     def _close_pipes(self) -> None:
         self.outbox.close()

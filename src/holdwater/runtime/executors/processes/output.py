@@ -65,10 +65,15 @@ class WorkerOutput:
 
 
 class CapturedOutput(WorkerOutput):
-    """The output of one worker.  A thread reads it all the time, so that nothing in the worker ever waits for long."""
+    """The output of one worker.  A thread reads it all the time, so that nothing in the worker ever waits for long.
 
-    def __init__(self) -> None:
+    `passes_on`: it is written to the streams of this process, too.  `is_shared`: several invocations write to the pipes
+    at once, so that what comes from there is of none.
+    """
+
+    def __init__(self, *, passes_on: bool = True, is_shared: bool = False) -> None:
         """Raises OSError."""
+        self._passes_on, self._is_shared = passes_on, is_shared
         self._lock = threading.Lock()
         self._invocation: OutputTaker | None = None
         stdout_fd, self.stdout = os.pipe()
@@ -76,7 +81,7 @@ class CapturedOutput(WorkerOutput):
         self._readable: dict[int, OutputStream] = {stdout_fd: "stdout", stderr_fd: "stderr"}
         for fd in self._readable:
             os.set_blocking(fd, False)
-        self.unrecorded_fd = _duplicate_stderr()
+        self.unrecorded_fd = _duplicate_stderr() if passes_on else None
         self._wake_read_fd, self._wake_write_fd = os.pipe()
         self._decoders = self._new_decoders()
         self._thread = threading.Thread(target=self._read_all, name="holdwater-output", daemon=True)
@@ -90,6 +95,8 @@ class CapturedOutput(WorkerOutput):
                 os.close(fd)
 
     def begin(self, invocation: OutputTaker) -> None:
+        if self._is_shared:
+            return
         with self._lock:
             self._drain()
             self._invocation, self._decoders = invocation, self._new_decoders()
@@ -152,8 +159,9 @@ class CapturedOutput(WorkerOutput):
             return not until_empty
         name = self._readable[fd]
         if data:
-            with suppress(OSError):  # it is closed
-                write_all(_TARGETS[name], data)
+            if self._passes_on:
+                with suppress(OSError):  # it is closed
+                    write_all(_TARGETS[name], data)
             if self._invocation is not None:
                 self._invocation.add_output(name, self._decoders[name].decode(data))
         return bool(data)

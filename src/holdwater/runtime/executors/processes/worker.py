@@ -27,8 +27,10 @@ CALL_MESSAGES: Final = ("halt", "slot", "child")
 class Worker:
     """Carries out calls: one at a time in the main thread, or each in a thread of its own (`is_concurrent`).
 
-    Another thread listens.
+    Another thread listens.  `main_thread_kinds`: requests that are always carried out in the main thread.
     """
+
+    main_thread_kinds: frozenset[str] = frozenset()
 
     def __init__(self, read_fd: int, write_fd: int, *, sends_records: bool, is_concurrent: bool = False) -> None:
         self._read_fd, self._write_fd = read_fd, write_fd
@@ -44,7 +46,7 @@ class Worker:
             call, row, blobs = self._requests.get()
             if call is None:
                 return
-            if self._is_concurrent:
+            if self._is_concurrent and row[0] not in self.main_thread_kinds:
                 threading.Thread(target=self._answer, args=(call, row, blobs), daemon=True).start()
             else:
                 self._answer(call, row, blobs)
@@ -185,7 +187,8 @@ def die_with_parent(liveness_fd: int) -> None:
         exit_with_children()
 
 
-def _close_fds(fds: tuple[int, ...]) -> None:
+def close_fds(fds: tuple[int, ...]) -> None:
+    """Close these."""
     for fd in fds:
         os.close(fd)
 
@@ -207,7 +210,7 @@ def main(read_fd: int, write_fd: int, liveness_fd: int, unrecorded_fd: int | Non
     mine = (read_fd, write_fd, liveness_fd)
     for fd in mine:
         os.set_inheritable(fd, False)
-    os.register_at_fork(after_in_child=partial(_close_fds, mine))  # a fork of it must not speak for it
+    os.register_at_fork(after_in_child=partial(close_fds, mine))  # a fork of it must not speak for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(Exception):  # no stderr, no report
         faulthandler.enable()

@@ -1,0 +1,1 @@
+"""The far side of hosts: what runs in the processes of packages."""

@@ -1,0 +1,149 @@
+"""The executor of packages: nodes performed by the hosts of their releases."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Final
+
+from holdwater.errors import BadAnswer, WorkerCrashed
+from holdwater.packages.host_process import HostProcess, bad_answer_error, describe_exit
+from holdwater.packages.host_queue import HostWaiter
+from holdwater.packages.hosts import HostPool
+from holdwater.runtime.executors.base import TaskInvocation
+
+EXECUTOR_NAME: Final = "packages"
+"""the executor that the nodes of packages ask for"""
+
+
+@dataclass(frozen=True)
+class HostExecutor:
+    """Nodes of packages run in hosts of a pool, which outlives the runner.
+
+    One that times out or does not heed a cancellation is killed with its host and all that this has started; a host
+    that dies costs each of its nodes one attempt, of kind "CRASHED".
+    """
+
+    pool: HostPool
+
+    @property
+    def max_concurrent(self) -> int:
+        """The number of hosts."""
+        return self.pool.settings.max_hosts
+
+    def open(self, name: str) -> HostBackend:
+        """No host is started yet."""
+        return HostBackend(self.pool)
+
+
+class HostBackend:
+    """The calls of one runner.  Thread-safe."""
+
+    def __init__(self, pool: HostPool) -> None:
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._calls: dict[TaskInvocation, HostCall] = {}
+        self._is_closed = False
+
+    def run_invocation(self, invocation: TaskInvocation) -> bytes:
+        """Perform a node.  Raises WorkerCrashed, BadAnswer, ReleaseBroken, ReleaseNotFound, OSError."""
+        call = HostCall(self._pool, invocation)
+        with self._lock:
+            self._calls[invocation] = call
+        try:
+            if invocation.is_abandoned or self._is_closed:  # given up before it was known here
+                call.kill()
+            return call.run()
+        finally:
+            with self._lock:
+                del self._calls[invocation]
+
+    def kill(self, invocation: TaskInvocation) -> None:
+        """Kill the host, with everything it has started, or have the call wait no more for one."""
+        with self._lock:
+            call = self._calls.get(invocation)
+        if call is not None:
+            call.kill()
+
+    def close(self) -> None:
+        """Kill the calls that run; their pool and its idle hosts stay."""
+        with self._lock:
+            self._is_closed = True
+            calls = list(self._calls.values())
+        for call in calls:
+            call.kill()
+
+
+@dataclass(eq=False)
+class HostCall:
+    """One invocation on its way to a host."""
+
+    pool: HostPool
+    invocation: TaskInvocation
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _waiter: HostWaiter | None = None
+    _host: HostProcess | None = None
+    _is_killed: bool = False
+
+    def run(self) -> bytes:
+        """Perform the node.  Raises WorkerCrashed, BadAnswer, ReleaseBroken, ReleaseNotFound."""
+        invocation = self.invocation
+        reference = invocation.reference
+        assert reference is not None
+        entry = self.pool.find_release(invocation.release)
+        while True:
+            invocation.hold_timeout()
+            self._waiter = HostWaiter(entry)
+            if self._is_killed:
+                raise self._given_up()
+            host = self.pool.take(self._waiter, self._begin_host)
+            invocation.start_timeout()
+            try:
+                answer = host.perform(invocation, reference.to_data(), invocation.payload)
+                invocation.check_answer(answer)
+            except (EOFError, OSError, BadAnswer) as error:
+                host.kill()
+                code = self.pool.bury(host)
+                if _died_idle(host) and not self._is_killed:
+                    continue
+                if isinstance(error, BadAnswer):
+                    raise bad_answer_error(host, f"task {invocation.name!r}", error) from error
+                raise WorkerCrashed(
+                    f"the host process {host.pid} of task {invocation.name!r} {describe_exit(code)} while it ran",
+                    hint="see its log; SIGKILL may mean that it was out of memory, or was killed",
+                ) from error
+            except BaseException:
+                host.kill()
+                self.pool.bury(host)
+                raise
+            self.pool.give_back(host)
+            return answer
+
+    def kill(self) -> None:
+        """End it soon.  Does not block."""
+        with self._lock:
+            self._is_killed = True
+            waiter, host = self._waiter, self._host
+        if waiter is not None:
+            self.pool.give_up(waiter, self._given_up())
+        if host is not None:
+            host.kill()
+
+    def _begin_host(self, host: HostProcess) -> None:
+        with self._lock:
+            self._host = host
+            is_killed = self._is_killed
+        if is_killed:
+            host.kill()
+
+    def _given_up(self) -> WorkerCrashed:
+        return WorkerCrashed(f"task {self.invocation.name!r} was given up before a host was free")
+
+
+def _died_idle(host: HostProcess) -> bool:
+    """Return True if it died, or said what it must not, while it had nothing to do: no fault of the next task.
+
+    With several calls at once that is not known.
+    """
+    is_shared = host.installed.manifest.execution.bodies_per_host > 1
+    return not host.is_call_sent and host.call_count > 1 and not is_shared

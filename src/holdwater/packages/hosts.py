@@ -1,0 +1,376 @@
+"""The hosts of a process: started when there is work, kept while there is, and ended one by one.
+
+A host has the code of one release, and is a process of its own.  A call that needs one waits in a queue until the
+limits of its package and of this process have room.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from holdwater.errors import BadAnswer, HoldwaterError, ReleaseBroken, ReleaseNotFound, RunnerClosed
+from holdwater.model.strict_json import parse_untrusted_json
+from holdwater.model.triggers import TriggerResult
+from holdwater.packages.host_environment import HostEnvironment
+from holdwater.packages.host_process import HostProcess, bad_answer_error, describe_exit
+from holdwater.packages.host_queue import HostQueue, HostWaiter
+from holdwater.packages.host_reaper import HostReaper
+from holdwater.packages.host_requests import HostRequest, describe_failure
+from holdwater.packages.installed import InstalledRelease
+from holdwater.packages.release_hosts import ReleaseHosts
+from holdwater.packages.settings import PackageSettings
+from holdwater.packages.trigger_replies import read_trigger_reply
+from holdwater.runtime.attempt import RemoteTaskError
+
+HostState = Literal["idle", "busy", "ending"]
+_MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """A host at one moment.  `pid`: of its supervisor, which is the leader of what belongs to it.
+
+    `calls`: that it was given; `running`: those that are not over; `memory_bytes`: its resident memory, 0 where that is
+    unknown.
+    """
+
+    release: str
+    package: str
+    version: str
+    pid: int
+    state: HostState
+    calls: int
+    running: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRelease:
+    """A release whose hosts do not start.  `retry_seconds`: until one may be started again; `error`: of the last."""
+
+    release: str
+    error: str
+    retry_seconds: float
+
+
+class HostPool:
+    """The hosts of one process.  Thread-safe.
+
+    Raises IsolationUnavailable naming what this machine lacks for `settings.isolation`, OSError for a home that cannot
+    be written.
+    """
+
+    def __init__(self, settings: PackageSettings, home: Path) -> None:
+        self.settings: Final = settings
+        self._environment = HostEnvironment(settings, home)
+        self._lock = threading.Lock()
+        self._releases: dict[str, ReleaseHosts] = {}
+        self._queue = HostQueue(settings.max_hosts, self._count_hosts, self._end_longest_idle)
+        self._reaper = HostReaper()
+        self._idle_timer: threading.Timer | None = None
+        self._is_closed = False
+
+    # -- releases
+
+    def add(self, installed: InstalledRelease) -> None:
+        """Perform nodes of a release from now on; its hosts are started when there is work for them."""
+        with self._lock:
+            self._entry(installed).is_added = True
+
+    def retire(self, release: str) -> None:
+        """Perform nothing more of a release: its hosts finish what they have, and end.
+
+        Calls that wait for one fail with ReleaseNotFound.  One that is not there is no error.
+        """
+        with self._lock:
+            entry = self._releases.get(release)
+            if entry is None:
+                return
+            entry.is_added, entry.is_retired = False, True
+            for host in entry.idle_hosts():
+                self._end(entry, host)
+            self._forget_if_unused(entry)
+            self._queue.serve_all(self._refusal)
+
+    def describe(self, installed: InstalledRelease) -> dict[str, Any]:
+        """Have a package describe itself; its answer is untrusted data.
+
+        Raises ReleaseBroken with the traceback of what it has raised, or what has become of its host.
+        """
+        request = HostRequest("the description of the package")
+        data = self._ask(installed, request, ["describe"], self.settings.start_timeout_seconds)
+        try:
+            found = parse_untrusted_json(data, "the description of the package")
+        except BadAnswer as error:
+            raise self._broken(installed, error.message) from error
+        if type(found) is not dict:
+            raise self._broken(installed, "its description is no object")
+        return found
+
+    def poll_trigger(self, installed: InstalledRelease, name: str) -> TriggerResult:
+        """Call a trigger function of a package; the context it fires with has stored values.
+
+        Raises ReleaseBroken, BadAnswer; RemoteTaskError for what the function has raised.
+        """
+        limit_seconds = installed.manifest.execution.timeout_seconds or self.settings.default_timeout_seconds
+        request = HostRequest(f"the poll of trigger {name!r}")
+        return read_trigger_reply(self._ask(installed, request, ["poll", name], limit_seconds), name)
+
+    def hosts(self) -> list[HostStatus]:
+        """List the hosts that are there, by release and process."""
+        with self._lock:
+            found = [(entry, host) for entry in self._releases.values() for host in entry.hosts]
+        return sorted([_status_of(entry, host) for entry, host in found], key=lambda one: (one.release, one.pid))
+
+    def broken_releases(self) -> list[BrokenRelease]:
+        """List the releases whose hosts do not start at present."""
+        now = time.monotonic()
+        with self._lock:
+            return [
+                BrokenRelease(release, entry.last_error, entry.seconds_to_next_start(now))
+                for release, entry in sorted(self._releases.items())
+                if entry.last_error
+            ]
+
+    def close(self) -> None:
+        """End all hosts: idle ones at once, others are killed.  Idempotent."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
+            for entry in self._releases.values():
+                for host in list(entry.hosts):
+                    if host.running_calls:
+                        host.kill()  # the thread that waits for it collects it
+                    else:
+                        self._end(entry, host)
+            self._queue.serve_all(self._refusal)
+        self._reaper.close()
+        self._environment.close()
+
+    # -- one call
+
+    def find_release(self, release: str | None) -> ReleaseHosts:
+        """Find the hosts of a release that was added.  Raises ReleaseNotFound."""
+        with self._lock:
+            entry = None if release is None else self._releases.get(release)
+            if entry is None or not entry.is_added:
+                raise ReleaseNotFound(f"release {release} of a package is not loaded in this process")
+            return entry
+
+    def take(self, waiter: HostWaiter, on_host: Callable[[HostProcess], None] = lambda host: None) -> HostProcess:
+        """Wait for a host, or start one; `give_back` or `bury` follows.
+
+        `on_host`: given a host that starts, at once.  Raises ReleaseBroken, ReleaseNotFound, RunnerClosed.
+        """
+        with self._lock:
+            error = self._refusal(waiter.release)
+            if error is not None:
+                raise error
+            self._queue.add(waiter)
+        waiter.decided.wait()
+        if waiter.error is not None:
+            raise waiter.error
+        if waiter.host is not None:
+            on_host(waiter.host)
+            return waiter.host
+        return self._start(waiter.release, on_host)
+
+    def give_up(self, waiter: HostWaiter, error: BaseException) -> None:
+        """Have a call wait no more.  Does not block."""
+        with self._lock:
+            self._queue.discard(waiter)
+            waiter.refuse(error)
+
+    def give_back(self, host: HostProcess) -> None:
+        """Take back a host after a call.  It ends if it has had enough of them, or has grown too large."""
+        is_spent = (
+            host.call_count >= self.settings.max_calls_per_host
+            or host.memory_bytes > self._environment.memory_mb(host.installed) * _MIB
+        )
+        with self._lock:
+            entry = self._releases[host.installed.release]
+            host.running_calls -= 1
+            host.idle_since = time.monotonic()
+            host.is_retired = host.is_retired or is_spent or entry.is_retired
+            if not host.running_calls:
+                is_surplus = self._count_hosts() > self.settings.max_hosts
+                if host.is_retired or is_surplus or self._is_closed:
+                    self._end(entry, host)
+                else:
+                    self._schedule_idle_check(self.settings.idle_seconds)
+            self._forget_if_unused(entry)
+            self._queue.serve_all(self._refusal)
+
+    def bury(self, host: HostProcess) -> int:
+        """Wait for the end of a host that was lost in a call; returns its exit code, negative for a signal."""
+        code = host.reap()
+        with self._lock:
+            entry = self._releases[host.installed.release]
+            host.running_calls -= 1
+            if host in entry.hosts:
+                entry.hosts.remove(host)
+            self._forget_if_unused(entry)
+            self._queue.serve_all(self._refusal)
+        return code
+
+    # -- within
+
+    def _ask(self, installed: InstalledRelease, request: HostRequest, row: list[Any], limit_seconds: float) -> bytes:
+        with self._lock:
+            entry = self._entry(installed)
+        host = self.take(HostWaiter(entry, beyond_limits=True))
+        try:
+            data = host.ask(request, row, limit_seconds)
+        except RemoteTaskError as error:
+            self.give_back(host)
+            if row[0] == "poll":
+                raise
+            raise self._broken(installed, describe_failure(error)) from error
+        except (EOFError, OSError, BadAnswer) as error:
+            host.kill()
+            code = self.bury(host)
+            raise self._broken(installed, _describe_loss(host, request, error, code)) from error
+        except BaseException:
+            host.kill()
+            self.bury(host)
+            raise
+        self.give_back(host)
+        return data
+
+    def _start(self, entry: ReleaseHosts, on_host: Callable[[HostProcess], None]) -> HostProcess:
+        """Start a host and have it import its package.  Raises ReleaseBroken."""
+        began_at = time.monotonic()
+        host: HostProcess | None = None
+        request = HostRequest("the import of the package")
+        try:
+            place = self._environment.make_place(entry.installed)
+            host = HostProcess(entry.installed, place, self._environment.supervisor_depth)
+            on_host(host)
+            host.load(request, self.settings.start_timeout_seconds)
+        except BaseException as error:
+            if host is not None:
+                host.kill()
+            code = 0 if host is None else host.reap()
+            with self._lock:
+                entry.starting -= 1
+                if not isinstance(error, (OSError, EOFError, BadAnswer, RemoteTaskError)):
+                    self._queue.serve_all(self._refusal)
+                    raise
+                reason = (
+                    str(error)
+                    if host is None
+                    else describe_failure(error)
+                    if isinstance(error, RemoteTaskError)
+                    else _describe_loss(host, request, error, code)
+                )
+                entry.note_failed_start(began_at, time.monotonic(), reason)
+                self._queue.serve_all(self._refusal)
+            raise self._broken(entry.installed, reason) from error
+        with self._lock:
+            entry.starting -= 1
+            entry.note_start()
+            host.running_calls = 1
+            entry.hosts.append(host)
+            self._queue.serve_all(self._refusal)
+        return host
+
+    def _entry(self, installed: InstalledRelease) -> ReleaseHosts:
+        entry = self._releases.get(installed.release)
+        if entry is None or entry.is_retired:
+            entry = self._releases[installed.release] = ReleaseHosts(installed)
+        return entry
+
+    def _count_hosts(self) -> int:
+        return sum([entry.count for entry in self._releases.values()])
+
+    def _refusal(self, entry: ReleaseHosts) -> HoldwaterError | None:
+        """Return the reason why a release has no more hosts; None: it has."""
+        if self._is_closed:
+            return RunnerClosed("the hosts of packages are closed")
+        if entry.is_retired:
+            return ReleaseNotFound(f"release {entry.installed.release} was removed from this process")
+        seconds = entry.seconds_to_next_start(time.monotonic())
+        if seconds and not entry.hosts:
+            return self._broken(entry.installed, f"{entry.last_error}\nits hosts are tried again in {seconds:.0f} s")
+        return None
+
+    def _broken(self, installed: InstalledRelease, reason: str) -> ReleaseBroken:
+        manifest = installed.manifest
+        return ReleaseBroken(f"package {manifest.name} {manifest.version} ({installed.release}): {reason}")
+
+    def _end(self, entry: ReleaseHosts, host: HostProcess) -> None:
+        """Have an idle host end; the lock is held."""
+        entry.hosts.remove(host)
+        self._reaper.end(host)
+
+    def _end_longest_idle(self) -> bool:
+        """End the host that is idle for longest; the lock is held."""
+        idle = [(host.idle_since, entry, host) for entry in self._releases.values() for host in entry.idle_hosts()]
+        if not idle:
+            return False
+        _, entry, host = min(idle, key=lambda one: one[0])
+        self._end(entry, host)
+        self._forget_if_unused(entry)
+        return True
+
+    def _forget_if_unused(self, entry: ReleaseHosts) -> None:
+        """Drop a release that is not performed here and has no host; the lock is held."""
+        if not entry.is_added and not entry.count and self._releases.get(entry.installed.release) is entry:
+            del self._releases[entry.installed.release]
+
+    def _schedule_idle_check(self, seconds: float) -> None:
+        if self._idle_timer is None:
+            self._idle_timer = threading.Timer(seconds, self._end_idle_hosts)
+            self._idle_timer.daemon = True
+            self._idle_timer.start()
+
+    def _end_idle_hosts(self) -> None:
+        with self._lock:
+            self._idle_timer = None
+            if self._is_closed:
+                return
+            now, limit = time.monotonic(), self.settings.idle_seconds
+            waits = []
+            for entry in list(self._releases.values()):
+                for host in entry.idle_hosts():
+                    if now - host.idle_since >= limit:
+                        self._end(entry, host)
+                    else:
+                        waits.append(limit - (now - host.idle_since))
+                self._forget_if_unused(entry)
+            if waits:
+                self._schedule_idle_check(min(waits))
+
+
+def _status_of(entry: ReleaseHosts, host: HostProcess) -> HostStatus:
+    manifest = entry.installed.manifest
+    state: HostState = "busy" if host.running_calls else "idle"
+    return HostStatus(
+        entry.installed.release,
+        manifest.name,
+        manifest.version,
+        host.pid,
+        "ending" if host.is_retired or entry.is_retired else state,
+        host.call_count,
+        host.running_calls,
+        host.memory_bytes,
+    )
+
+
+def _describe_loss(host: HostProcess, request: HostRequest, error: BaseException, code: int) -> str:
+    """Describe the end of a host during a request, with what it has printed."""
+    if isinstance(error, TimeoutError):
+        text = str(error)
+    elif isinstance(error, BadAnswer):
+        text = bad_answer_error(host, request.label, error).message
+    else:
+        text = f"its host {describe_exit(code)} during {request.label}"
+    return f"{text}\n{request.output}".rstrip()
