@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -12,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-import holdwater
 from holdwater.errors import ConfigError
 
 MODULES: Final = ("holdwater", "cloudpickle", "cronsim", "tzdata")
@@ -28,7 +28,7 @@ def prepare_hostlib(home: Path) -> Path:
     Raises OSError; ConfigError if a module of it cannot be found as files.
     """
     folders = {name: _find_module(name) for name in MODULES}
-    target = home / "hostlib" / f"{holdwater.__version__}-{_digest(folders)}"
+    target = home / "hostlib" / f"{sys.modules['holdwater'].__version__}-{_digest(folders)}"
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
