@@ -1,4 +1,4 @@
-"""What hosts are started with: interpreter, path, environment, folders, limits, isolation."""
+"""The environment of hosts: interpreter, path, variables, folders, limits, isolation."""
 
 from __future__ import annotations
 

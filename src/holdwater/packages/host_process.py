@@ -44,7 +44,7 @@ class HostProcess(WorkerProcess):
         super().__init__(place.command, CapturedOutput(passes_on=False, is_shared=is_shared))
 
     def load(self, request: HostRequest, timeout_seconds: float) -> None:
-        """Have it import the package.  Raises what `ask` raises."""
+        """Have it import the package.  Raises EOFError, OSError, BadAnswer, RemoteTaskError, as `ask`."""
         try:
             self.ask(request, ["load"], timeout_seconds)
         finally:

@@ -28,7 +28,8 @@ def prepare_hostlib(home: Path) -> Path:
     Raises OSError; ConfigError if a module of it cannot be found as files.
     """
     folders = {name: _find_module(name) for name in MODULES}
-    target = home / "hostlib" / f"{sys.modules['holdwater'].__version__}-{_digest(folders)}"
+    version = sys.modules["holdwater"].__version__
+    target = home / "hostlib" / f"{version}-{_digest(folders)}"
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
