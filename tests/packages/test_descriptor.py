@@ -44,7 +44,8 @@ def test_every_reference_workflow_is_described_and_read(data: Data) -> None:
             definition = registry.get(name)
             assert found.workflows[name].plan == definition.plan
             assert found.workflows[name].children == {
-                node: child.plan.name for node, child in definition.child_definitions().items()
+                definition.plan.nodes[node].name: child.plan.name
+                for node, child in definition.child_definitions().items()
             }
     assert found.workflows["nested/columns/rows"].is_child
     assert list(found.workflows["loops"].variants)

@@ -97,8 +97,8 @@ def check_inputs(workflow: WorkflowRow, inputs: Mapping[str, Any] | None) -> dic
         raise InputError(f"inputs are a mapping of names to values, not {inputs!r:.200}")
     schema: Schema = workflow.descriptor.get("inputs_schema", {})
     properties: Schema = schema.get("properties", {})
-    values = _flatten(inputs or {}, properties)
-    variant = _variant_for(workflow, values)
+    values = flatten_inputs(inputs or {}, properties)
+    variant = find_variant(workflow, values)
     missing = [name for name in (variant or schema).get("required", ()) if name not in values]
     known = f"its inputs are {', '.join(map(repr, properties))}" if properties else "it has no inputs"
     unknown = [name for name in values if name not in properties]
@@ -113,8 +113,11 @@ def check_inputs(workflow: WorkflowRow, inputs: Mapping[str, Any] | None) -> dic
     return values
 
 
-def _flatten(inputs: Mapping[str, Any], properties: Schema) -> dict[str, Any]:
-    """Flatten mappings for the namespaces of nested graphs: `{"inner": {"x": 1}}` is `{"inner.x": 1}`."""
+def flatten_inputs(inputs: Mapping[str, Any], properties: Schema) -> dict[str, Any]:
+    """Flatten mappings for the namespaces of nested graphs: `{"inner": {"x": 1}}` is `{"inner.x": 1}`.
+
+    Raises InputError.
+    """
     found: dict[str, Any] = {}
     todo = list(inputs.items())[::-1]
     while todo:
@@ -131,7 +134,7 @@ def _flatten(inputs: Mapping[str, Any], properties: Schema) -> dict[str, Any]:
     return found
 
 
-def _variant_for(workflow: WorkflowRow, values: Mapping[str, Any]) -> dict[str, Any] | None:
+def find_variant(workflow: WorkflowRow, values: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the variant of the plan for runs that are given these names; None: the plan itself.
 
     Raises InputError if none was announced for them.
@@ -151,5 +154,5 @@ def _variant_for(workflow: WorkflowRow, values: Mapping[str, Any]) -> dict[str, 
 
 
 def _structure_for(workflow: WorkflowRow, values: Mapping[str, Any]) -> str:
-    variant = _variant_for(workflow, values)
+    variant = find_variant(workflow, values)
     return str(workflow.structure if variant is None else variant["structure"])

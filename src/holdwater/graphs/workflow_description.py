@@ -32,6 +32,7 @@ def describe_graph_workflow(graph: GraphProtocol, nodes: Sequence[Node], plan_fo
         },
         branches={i: gate_branches(node) for i, node in enumerate(nodes) if isinstance(node, GateNode)},
         variants=tuple(_seed_variants(graph, plan_for)),
+        bound_inputs=tuple(sorted(graph.bound)),
     )
 
 

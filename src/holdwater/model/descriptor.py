@@ -1,10 +1,10 @@
 """Descriptors: a workflow as JSON data, so that a process without its code can show it, check inputs and start runs.
 
 The data of a workflow: `format`, `description`, `tags`, `inputs_schema`, and where there are any `defaults` (inputs as
-stored trees) and `variants` (`given`, `structure`, `required`).  The data of a node: `name`, `kind`, `full_name`, and
-where they say something `is_async`, `executor`, `timeout_seconds`, `retry`, `doc`, `source_file`, `source_line`,
-`answer_schema`, `child_workflow`, `branches` (names of nodes it may lead to -> the decision that does), `resources`,
-`waits` (it may wait for an instant).
+stored trees), `variants` (`given`, `structure`, `required`) and `bound_inputs` (their names).  The data of a node:
+`name`, `kind`, `full_name`, and where they say something `is_async`, `executor`, `timeout_seconds`, `retry`, `doc`,
+`source_file`, `source_line`, `answer_schema`, `child_workflow`, `branches` (names of nodes it may lead to -> the
+decision that does), `resources`, `waits` (it may wait for an instant).
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ def describe_workflow(name: str, definition: WorkflowDefinition, now: Micros) ->
             {"given": list(one.given), "structure": one.plan.structure, "required": list(one.required)}
             for one in said.variants
         ]
+    if said.bound_inputs:
+        descriptor["bound_inputs"] = list(said.bound_inputs)
     row = WorkflowRow(
         name,
         style,

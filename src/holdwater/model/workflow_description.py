@@ -31,7 +31,8 @@ class WorkflowDescription:
     of its inputs.  `defaults`: inputs every run begins with that is not given others.  `answer_schemas`: by node, of
     those that ask.  `branches`: by node that decides or jumps, the names of those it may lead to -> the decision that
     does, "" without one; the name of the end is "".
-    `variants`: plans that apply in place of the definition's own, by the names of the given inputs.  `waiting_nodes`:
+    `variants`: plans that apply in place of the definition's own, by the names of the given inputs.  `bound_inputs`:
+    inputs with values of their own, which a caller does not replace by what it happens to have.  `waiting_nodes`:
     those that may wait for an instant.  `node_facts`: by node, data of its descriptor that replace what its definition
     says, for a definition that was itself made of a descriptor.
     """
@@ -44,5 +45,6 @@ class WorkflowDescription:
     answer_schemas: Mapping[int, Schema] = field(default_factory=dict)
     branches: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     variants: tuple[PlanVariant, ...] = ()
+    bound_inputs: tuple[str, ...] = ()
     waiting_nodes: frozenset[int] = frozenset()
     node_facts: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)

@@ -2,9 +2,10 @@
 
 `{"format": 1, "package", "version", "workflows": [...], "triggers": [...], "schedules": [...]}`.  A workflow: `name`,
 `style`, `structure`, `code`, `is_child` (it is only run inside of another one), `plan` and `variants` (plans as data),
-`descriptor` and `nodes` (see `model.descriptor`).  A trigger: `name`, `workflow`, `poll_interval_us` (microseconds),
-`allow_concurrent`.  A schedule: `name`, `workflow`, `cron`, `timezone`.  All are sorted by name, and files are named
-from the folder of the package on, so that the same package has the same descriptor everywhere.
+`descriptor` and `nodes` (see `model.descriptor`), `variant_nodes` (those that only variants have).  A trigger: `name`,
+`workflow`, `poll_interval_us` (microseconds), `allow_concurrent`.  A schedule: `name`, `workflow`, `cron`, `timezone`.
+All are sorted by name, and files are named from the folder of the package on, so that the same package has the same
+descriptor everywhere.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ MAX_CODE_CHARS: Final = 64
 MAX_CRON_CHARS: Final = 1_000
 MIN_POLL_INTERVAL_US: Final = 1_000
 MAX_POLL_INTERVAL_US: Final = 100 * 366 * 86_400_000_000
+_WORKFLOW_FIELDS: Final = (
+    "name", "style", "structure", "code", "is_child", "plan", "variants", "descriptor", "nodes", "variant_nodes",
+)  # fmt: skip
 
 
 # -- made where the code is
@@ -93,6 +97,12 @@ def _describe(name: str, definition: WorkflowDefinition, is_child: bool, root: P
         row, plans = describe_workflow(name, definition, UNSET)
     except HoldwaterError as error:
         raise PackageBuildError(f"workflow {name!r} cannot be described: {error.message}", hint=error.hint) from error
+    nodes = {one["name"]: one for one in row.nodes}
+    for plan in [Plan.from_data(one.plan) for one in plans[1:]]:
+        if any([one.name not in nodes for one in plan.nodes]):
+            other, _ = describe_workflow(name, definition.variant(plan.variant), UNSET)
+            nodes = {**{one["name"]: one for one in other.nodes}, **nodes}
+    common = {one["name"] for one in row.nodes}
     return {
         "name": name,
         "style": row.style,
@@ -103,6 +113,7 @@ def _describe(name: str, definition: WorkflowDefinition, is_child: bool, root: P
         "variants": [one.plan for one in plans[1:]],
         "descriptor": row.descriptor,
         "nodes": [_with_relative_file(node, root) for node in row.nodes],
+        "variant_nodes": [_with_relative_file(one, root) for one_name, one in nodes.items() if one_name not in common],
     }
 
 
@@ -123,14 +134,16 @@ def _with_relative_file(node: dict[str, Any], root: Path | None) -> dict[str, An
 class PackagedWorkflow:
     """A workflow of a package.  `variants`: plans beside `plan`, by their description.
 
-    `is_child`: it is only run inside of another one.  `children`: names of workflows by node.
+    `nodes`: their descriptors by name, also of those that only variants have.  `is_child`: it is only run inside of
+    another one.  `children`: names of workflows by name of node.
     """
 
     row: WorkflowRow
     plan: Plan
     variants: dict[str, Plan]
+    nodes: dict[str, dict[str, Any]]
     is_child: bool
-    children: dict[int, str]
+    children: dict[str, str]
 
     @property
     def name(self) -> str:
@@ -181,11 +194,7 @@ def read_descriptor(data: Any, manifest: PackageManifest) -> ReleaseDescriptor:
 
 
 def _read_workflow(data: Any, manifest: PackageManifest) -> PackagedWorkflow:
-    fields = check_fields(
-        data,
-        "a workflow of the descriptor",
-        ("name", "style", "structure", "code", "is_child", "plan", "variants", "descriptor", "nodes"),
-    )
+    fields = check_fields(data, "a workflow of the descriptor", _WORKFLOW_FIELDS)
     name = check_name(fields["name"], "the name of a workflow")
     style = fields["style"]
     if type(style) is not str or style not in STYLES:
@@ -201,16 +210,20 @@ def _read_workflow(data: Any, manifest: PackageManifest) -> PackagedWorkflow:
     code = check_type(fields["code"], f"the fingerprint of the code of {name!r}", str)
     if len(code) > MAX_CODE_CHARS or not code.isalnum():
         raise PackageBuildError(f"workflow {name!r} has a fingerprint of its code that is none")
-    nodes, children = check_nodes(fields["nodes"], plan, manifest.name)
+    nodes = check_nodes(fields["nodes"], plan.nodes, name, manifest.name)
+    of_variants = {one.name: one for variant in variants.values() for one in variant.nodes}
+    more = [one for one_name, one in of_variants.items() if one_name not in nodes]
+    by_name = {**nodes, **check_nodes(fields["variant_nodes"], more, name, manifest.name)}
     descriptor = check_descriptor(fields["descriptor"], name, [one.structure for one in variants.values()])
     is_child = check_type(fields["is_child"], f"`is_child` of workflow {name!r}", bool)
-    row = WorkflowRow(name, style, plan.structure, code, descriptor, nodes)
-    return PackagedWorkflow(row, plan, variants, is_child, children)
+    row = WorkflowRow(name, style, plan.structure, code, descriptor, list(nodes.values()))
+    children = {key: one["child_workflow"] for key, one in by_name.items() if "child_workflow" in one}
+    return PackagedWorkflow(row, plan, variants, by_name, is_child, children)
 
 
 def _check_children(workflow: PackagedWorkflow, workflows: dict[str, PackagedWorkflow]) -> None:
     for node, child in workflow.children.items():
-        inner = f"{workflow.name}/{workflow.plan.nodes[node].name}"
+        inner = f"{workflow.name}/{node}"
         if child not in workflows or (workflows[child].is_child and child != inner):
             raise PackageBuildError(f"workflow {workflow.name!r} runs {child!r:.80}, which the package does not have")
 

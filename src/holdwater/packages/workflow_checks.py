@@ -10,7 +10,7 @@ from typing import Any, Final
 from holdwater.errors import ConfigError, PackageBuildError
 from holdwater.model import validation
 from holdwater.model.descriptor import FORMAT, MAX_DESCRIPTION_CHARS, MAX_DOC_CHARS
-from holdwater.model.plan import Plan, PlanNode
+from holdwater.model.plan import PlanNode
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.resources import check_resources
 from holdwater.packages.policies import read_retry_policy
@@ -31,6 +31,7 @@ MAX_TAGS: Final = 100
 MAX_FILE_CHARS: Final = 500
 MAX_LINE: Final = 10_000_000
 MAX_NAMES: Final = 10_000
+_OPTIONAL_FIELDS: Final = ("defaults", "variants", "bound_inputs")
 _NODE_FIELDS: Final = (
     "is_async", "executor", "timeout_seconds", "retry", "doc", "source_file", "source_line", "answer_schema",
     "child_workflow", "branches", "resources", "waits",
@@ -41,7 +42,8 @@ _RETRY_FIELDS: Final = tuple([field.name for field in dataclasses.fields(RetryPo
 def check_descriptor(data: Any, workflow: str, variant_structures: Sequence[str]) -> dict[str, Any]:
     """Check the data of a workflow.  `variant_structures`: of its plans.  Raises PackageBuildError."""
     label = f"the descriptor of workflow {workflow!r}"
-    fields = check_fields(data, label, ("format", "description", "tags", "inputs_schema"), ("defaults", "variants"))
+    fields = check_fields(data, label, ("format", "description", "tags", "inputs_schema"), _OPTIONAL_FIELDS)
+    check_names(fields.get("bound_inputs", []), f"bound inputs of workflow {workflow!r}", MAX_NAMES)
     if fields["format"] != FORMAT:
         raise PackageBuildError(f"{label} has the format {fields['format']!r:.80}; this version reads {FORMAT}")
     check_text(fields["description"], f"the description of workflow {workflow!r}", MAX_DESCRIPTION_CHARS)
@@ -60,26 +62,23 @@ def check_descriptor(data: Any, workflow: str, variant_structures: Sequence[str]
     return dict(fields)
 
 
-def check_nodes(data: Any, plan: Plan, package: str) -> tuple[list[dict[str, Any]], dict[int, str]]:
-    """Check the data of the nodes of a plan; returns it with their full names, and names of child workflows by node.
+def check_nodes(data: Any, planned: Sequence[PlanNode], workflow: str, package: str) -> dict[str, dict[str, Any]]:
+    """Check the data of nodes; returns it by name, with their full names.  `planned`: they in a plan, in their order.
 
     Raises PackageBuildError.
     """
-    rows, children = [], {}
-    data = check_list(data, f"the list of nodes of workflow {plan.name!r}", len(plan.nodes))
-    if len(data) != len(plan.nodes):
-        raise PackageBuildError(f"the descriptor of workflow {plan.name!r} has fewer nodes than its plan")
-    for i, (row, planned) in enumerate(zip(data, plan.nodes, strict=True)):
-        fields = _check_node(row, plan, planned)
-        full_name = f"{TENANT}::{package}::{plan.name}::{planned.name}"
-        rows.append({**fields, "full_name": full_name, "executor": EXECUTOR})
-        if "child_workflow" in fields:
-            children[i] = fields["child_workflow"]
-    return rows, children
+    rows = {}
+    data = check_list(data, f"the list of nodes of workflow {workflow!r}", len(planned))
+    if len(data) != len(planned):
+        raise PackageBuildError(f"the descriptor of workflow {workflow!r} has fewer nodes than its plans")
+    for row, node in zip(data, planned, strict=True):
+        full_name = f"{TENANT}::{package}::{workflow}::{node.name}"
+        rows[node.name] = {**_check_node(row, workflow, node), "full_name": full_name, "executor": EXECUTOR}
+    return rows
 
 
-def _check_node(data: Any, plan: Plan, planned: PlanNode) -> Mapping[str, Any]:
-    label = f"node {planned.name!r} of workflow {plan.name!r}"
+def _check_node(data: Any, workflow: str, planned: PlanNode) -> Mapping[str, Any]:
+    label = f"node {planned.name!r} of workflow {workflow!r}"
     fields = check_fields(data, label, ("name", "kind", "full_name"), _NODE_FIELDS)
     if (fields["name"], fields["kind"]) != (planned.name, planned.kind):
         raise PackageBuildError(f"{label} has another name or kind in its descriptor")

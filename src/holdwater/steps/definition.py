@@ -224,7 +224,7 @@ class StepsWorkflowDefinition(BaseDefinition):
         """Check a result of another process.  Raises BadAnswer."""
         step = self._steps[node]
         check_request(step, result)
-        if result.decision is not None and not self._jump_table.is_possible(step, result.decision):
+        if result.decision is not None and not self._jump_table.is_possible(step.name, result.decision):
             raise BadAnswer(f"step {step.name!r} skips steps that it cannot skip")
         return result
 

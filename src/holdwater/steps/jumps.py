@@ -37,9 +37,9 @@ class JumpTable:
                 return self._to_name_pairs(*self._ranges_skipped_by_choice(here, step, branch))
         return None
 
-    def is_possible(self, step: Step, decision: tuple[str, ...]) -> bool:
-        """Return True if the step can skip these ranges: forward ones, none of which is empty."""
-        here, last = self._index[step.name], len(self._names)
+    def is_possible(self, step_name: str, decision: tuple[str, ...]) -> bool:
+        """Return True if a step can skip these ranges: forward ones, none of which is empty."""
+        here, last = self._index[step_name], len(self._names)
         if not decision or len(decision) % 2 or not set(decision) <= {*self._names, AFTER_LAST_STEP}:
             return False
         ranges = [(self._index.get(first, last), self._index.get(end, last)) for first, end in _pairs(decision)]

@@ -199,7 +199,7 @@ class TaskWorkflowDefinition(BaseDefinition):
     def accept_result(self, node: int, view: LayeredMap, result: NodeResult) -> NodeResult:
         """Check a patch of another process and call the observer.  Raises BadAnswer."""
         patch: Patch = super().accept_result(node, view, result).values[0]
-        check_patch(self._tasks[node], view, patch, self.max_context_bytes)
+        check_patch(self._tasks[node].id, view, patch, self.max_context_bytes)
         return self._notify_success(self._tasks[node], view, patch)
 
     def on_failure(self, node: int, view: LayeredMap, error: ErrorText) -> tuple[str, ...]:

@@ -49,18 +49,18 @@ class PicklableTask:
         return NodeResult((build_context_patch(self.task, context, given),))
 
 
-def check_patch(task: Task, view: LayeredMap, patch: Patch, max_context_bytes: int) -> None:
+def check_patch(task_id: str, view: LayeredMap, patch: Patch, max_context_bytes: int) -> None:
     """Check a patch of another process against the view of its task, as `Context` does here.  Raises BadAnswer."""
     size = view.size_bytes
     for key in patch.removed:
         if key in patch.set or view.get_stored(key) is None:
-            raise BadAnswer(f"task {task.id!r} removed the key {key!r:.80}, which its context does not have")
+            raise BadAnswer(f"task {task_id!r} removed the key {key!r:.80}, which its context does not have")
     for key, value in patch.set.items():
         old = view.get_stored(key)
         size += value.size_bytes + (len(key) if old is None else -old.size_bytes)
     if size > max_context_bytes:
         raise BadAnswer(
-            f"task {task.id!r} makes the context {size:,} bytes large; at most {max_context_bytes:,} are allowed",
+            f"task {task_id!r} makes the context {size:,} bytes large; at most {max_context_bytes:,} are allowed",
             hint="keep large data in a file or a table and put its address into the context",
         )
 
