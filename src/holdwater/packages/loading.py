@@ -22,7 +22,7 @@ class TriggerHosts(Protocol):
     """The part of a pool of hosts that triggers need."""
 
     def poll_trigger(self, installed: InstalledRelease, name: str) -> TriggerResult:
-        """Call a trigger function of a release in a host.  Blocks.  Raises RemoteTaskError, BadAnswer, WorkerCrashed."""
+        """Call a trigger function of a release in a host.  Raises RemoteTaskError, BadAnswer, WorkerCrashed."""
         ...
 
 
