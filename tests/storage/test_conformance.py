@@ -16,6 +16,7 @@ from tests.storage.drawing_conformance import DrawingConformance
 from tests.storage.log_conformance import LogConformance
 from tests.storage.map_item_conformance import MapItemConformance
 from tests.storage.question_conformance import QuestionConformance
+from tests.storage.release_conformance import ReleaseConformance
 from tests.storage.run_list_conformance import RunListConformance
 from tests.storage.schedule_conformance import ScheduleConformance
 
@@ -78,4 +79,8 @@ class TestMapItemsOfEveryStore(MapItemConformance):
 
 
 class TestBulkJobsOfEveryStore(BulkJobConformance):
+    pass
+
+
+class TestReleasesOfEveryStore(ReleaseConformance):
     pass

@@ -70,6 +70,7 @@ class AnnouncedRuns:
             code=workflow.code or "",
             created_at=now,
             deadline_at=None if timeout_seconds is None else add_seconds(now, timeout_seconds),
+            release=workflow.release,
         )
         provenance.write_to(row)
         style = self._run_loader.style_of(row)

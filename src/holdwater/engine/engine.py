@@ -22,6 +22,7 @@ from holdwater.events.run_events import EventPosition
 from holdwater.model import events as ev
 from holdwater.model import ids, input_digest, validation
 from holdwater.model.child_inputs import InputsToSelect
+from holdwater.model.claim_keys import split_claim_key
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import WorkflowDefinition
@@ -31,7 +32,6 @@ from holdwater.model.records import RunRow
 from holdwater.model.registry import Registry, check_names
 from holdwater.model.registry import registry as known
 from holdwater.model.time import Micros, add_seconds
-from holdwater.model.triggers import triggers
 from holdwater.runs.authoring_styles import STYLES
 from holdwater.runs.follow import RunFollower
 from holdwater.runs.info import RunInfo
@@ -92,8 +92,7 @@ class Engine:
                 driver_config,
                 self.clock,
                 STYLES,
-                registry.find,
-                registry.executable_names,
+                registry,
                 self._new_run_row,
                 self._on_driver_stopped,
             )
@@ -115,7 +114,7 @@ class Engine:
         _OPEN_ENGINES.add(self)
         self._unsubscribe_callbacks += [
             registry.add_listener(lambda name, program: self.driver.check_for_work()),
-            triggers.add_listener(self.driver.check_for_work),
+            registry.triggers.add_listener(self.driver.check_for_work),
         ]
 
     def close(self, drain_seconds: float, *, wait: bool = True) -> None:
@@ -209,10 +208,17 @@ class Engine:
         if self._publisher is not None:
             self._publisher.note_caller(run_id)
 
-    def resolve_workflow(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any]]:
-        """Resolve a workflow, and encode inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
+    def resolve_workflow(
+        self, workflow: str, inputs: Any, release: str | None = None
+    ) -> tuple[WorkflowDefinition, dict[str, Any]]:
+        """Resolve a workflow, and encode inputs as its cells.  `release`: where to look first.
+
+        Raises WorkflowNotFound, EncodingError, RunnerClosed.
+        """
         self.driver.raise_if_closed()
-        known = self.registry.get(workflow)
+        known = None if release is None else self.registry.find_in_release(workflow, release)
+        if known is None:
+            known = self.registry.get(workflow)
         if isinstance(inputs, InputsToSelect):
             inputs = known.select_inputs(inputs.values)
         definition: WorkflowDefinition = known.specialize(inputs)
@@ -221,12 +227,13 @@ class Engine:
     def _new_run_row(self, workflow: str, program: WorkflowDefinition, now: Micros) -> RunRow:
         return RunRow(
             id=ids.new_run_id(now),
-            workflow=workflow,
+            workflow=workflow if program.release is None else split_claim_key(workflow)[0],
             style=program.style.name,
             structure=program.plan.structure,
             code=program.code_fingerprint,
             created_at=now,
             deadline_at=None if self.run_timeout_seconds is None else add_seconds(now, self.run_timeout_seconds),
+            release=program.release,
         )
 
     def check_structure(self, run: RunView) -> None:
@@ -326,7 +333,7 @@ class Engine:
             validation.check_search_text("a key that is removed", name)
         head = self.reader.row(run_id)
         self.driver.run_loader.check_structure(head)
-        program: WorkflowDefinition | None = self.registry.find(head.workflow)
+        program = self.registry.find_in_release(head.workflow, head.release)
         run = forking.create_fork(self.reader.fold(head), program, from_task, values, removed, self.clock, by)
         if idempotency_key is not None:
             run.row.idempotency_key = idempotency_key

@@ -96,6 +96,8 @@ class GraphWorkflowDefinition:
 
     style: AuthoringStyle = GraphStyle()
     has_code = True
+    release: str | None = None
+    """code of this process"""
 
     def __init__(
         self,

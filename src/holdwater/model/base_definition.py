@@ -22,6 +22,8 @@ class BaseDefinition:
     plan: Plan
     style: AuthoringStyle
     has_code = True
+    release: str | None = None
+    """code of this process"""
 
     def specialize(self, inputs: Any) -> Self:
         """Return self: there are no variants."""

@@ -29,7 +29,7 @@ class WorkflowRow:
 
     `structure`, `code`: fingerprints of its plan and its functions.  `descriptor`: JSON data about the workflow,
     `nodes`: about each node of the plan, in its order (see `model.descriptor`); both are empty for a workflow of which
-    only the name is known.  `release`: of the package it came in; None: it is code of the runner's own process.
+    only the name is known.  `release`: the active one of its package; None: it is code of the runner's own process.
     `registered_at`: first announcement; `seen_at`: the latest start of a runner that had it, to the hour.
     """
 
@@ -46,7 +46,9 @@ class WorkflowRow:
     @cached_property
     def digest(self) -> str:
         """Fingerprint of all that is announced: 32 hex digits of SHA-256."""
-        facts = [self.style, self.structure, self.code, self.descriptor, self.nodes]
+        facts: list[Any] = [self.style, self.structure, self.code, self.descriptor, self.nodes]
+        if self.release is not None:  # otherwise that of an earlier version
+            facts.append(self.release)
         text = json.dumps(facts, separators=(",", ":"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -55,8 +57,8 @@ class WorkflowRow:
 class RunnerRow:
     """A runner, as it said at its latest heartbeat.
 
-    `owner`: its incarnation, which leases name.  `executors`: number of slots of each.  `workflows`: names of those it
-    can execute.  `own_runs_only`: it takes work of its own runs alone.  `seen_at`: the latest heartbeat.
+    `owner`: its incarnation, which leases name.  `executors`: number of slots of each.  `workflows`: claim keys of what
+    it can execute.  `own_runs_only`: it takes work of its own runs alone.  `seen_at`: the latest heartbeat.
     """
 
     owner: str

@@ -52,6 +52,7 @@ def describe_workflow(name: str, definition: WorkflowDefinition, now: Micros) ->
         definition.code_fingerprint,
         descriptor,
         _describe_nodes(definition, said),
+        definition.release,
         registered_at=now,
         seen_at=now,
     )

@@ -37,6 +37,7 @@ class RunRow:
     `started_by`: its author, as `cli:alice` or `schedule:nightly`; "" if unknown.
     `labels_json`: a JSON object of texts, None without labels.
     `traceparent`: that of the request that started it (W3C Trace Context).
+    `release`: of the package it is pinned to; None: it is executed by code of a runner's own process.
     """
 
     id: str
@@ -60,6 +61,7 @@ class RunRow:
     started_by: str = ""
     labels_json: str | None = None
     traceparent: str | None = None
+    release: str | None = None
 
     @property
     def labels(self) -> dict[str, str]:
@@ -72,7 +74,7 @@ class RunRow:
             self.id, self.workflow, self.style, self.structure, self.code, self.created_at, self.status, self.seq,
             self.error, self.reason, self.finished_at, self.paused_at, self.deadline_at, self.idempotency_key,
             self.inputs_digest, self.parent_id, self.forked_from, self.origin, self.started_by, self.labels_json,
-            self.traceparent,
+            self.traceparent, self.release,
         )  # fmt: skip
 
 
@@ -81,6 +83,7 @@ class WorkRow:
     """One outstanding command of a run, in the queue.
 
     `kind`: execute, timer, or children (to start and watch child runs).
+    `workflow`: the claim key of its run (see `model.claim_keys`): a runner with another release leaves it alone.
     `due_at`: what needs no slot is not claimed long before.  Bodies are only ordered by it: it may be of a clock that
     was set back since.
     `started`: its function was seen to start.

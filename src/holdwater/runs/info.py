@@ -18,7 +18,8 @@ class RunInfo:
     `structure`, `code`: fingerprints of the plan it was started under, and of the functions it was last executed with.
     `error`: set when it failed.  `reason`: given with a pause or a cancel.  `journal_length`: entries of its journal.
     `activity`: None where it was not asked for.  `origin`: api, cli, code, cron, trigger, child or fork, "" if not
-    recorded; `started_by`: its author, as `cli:alice` or `schedule:nightly`.
+    recorded; `started_by`: its author, as `cli:alice` or `schedule:nightly`.  `release`: of
+    the package it is pinned to, None for code of a runner's own process.
     """
 
     id: str
@@ -42,6 +43,7 @@ class RunInfo:
     started_by: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     traceparent: str | None = None
+    release: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -55,4 +57,5 @@ class RunInfo:
             row.id, row.workflow, row.style, row.structure, row.code, RunStatus(row.status), row.created_at,
             row.finished_at, row.paused_at, row.deadline_at, row.error, row.reason, row.idempotency_key, row.parent_id,
             row.forked_from, row.seq, activity, row.origin, row.started_by, row.labels, row.traceparent,
+            row.release,
         )  # fmt: skip

@@ -10,6 +10,7 @@ from holdwater.kernel import CompiledPlan, Machine
 from holdwater.kernel.run_error import describe_run_error
 from holdwater.kernel.states import AWAITING_INPUT
 from holdwater.model import journal as journal_format
+from holdwater.model.claim_keys import claim_key
 from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, StartTimer
 from holdwater.model.events import (
     CancelRequested,
@@ -266,14 +267,16 @@ class ActiveRun:
         return out
 
     def _build_work_row(self, command: Command, now: Micros) -> WorkRow | None:
+        row = self.row
+        key = row.workflow if row.release is None else claim_key(row.workflow, row.release)
         if type(command) is Execute:
             suspect = command.node in self.crash_suspects or command.node in self.machine.crash_counts
-            return WorkRow(self.row.id, command.node, command.fence, "execute", self.row.workflow, now, suspect=suspect)
+            return WorkRow(row.id, command.node, command.fence, "execute", key, now, suspect=suspect)
         if type(command) is AwaitChildren:
-            return WorkRow(self.row.id, command.node, command.generation, "children", self.row.workflow, now)
+            return WorkRow(row.id, command.node, command.generation, "children", key, now)
         if type(command) is StartTimer and command.at is not None:
             fence = self.machine.fences[command.node]
-            return WorkRow(self.row.id, command.node, fence, "timer", self.row.workflow, command.at)
+            return WorkRow(row.id, command.node, fence, "timer", key, command.at)
         return None
 
     def open_questions(self) -> dict[int, int]:

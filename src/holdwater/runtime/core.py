@@ -5,12 +5,13 @@ It knows no service.  Services use its parts, and are called by them through `Ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.clock import Clock
-from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
+from holdwater.model.ports.definition import AuthoringStyle
 from holdwater.model.ports.store import Store
+from holdwater.model.registry import Registry
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.claim_limits import ClaimLimits
 from holdwater.runtime.claim_requests import ClaimRequests
@@ -45,12 +46,11 @@ class Core:
         config: DriverConfig,
         clock: Clock,
         styles: Mapping[str, AuthoringStyle],
-        find_definition: Callable[[str], WorkflowDefinition | None],
-        registered_workflows: Callable[[], Collection[str]],
+        registry: Registry,
         make_run_row: MakeRunRow,
     ) -> None:
         self.store, self.owner, self.config, self.clock = store, owner, config, clock
-        self.make_run_row = make_run_row
+        self.registry, self.make_run_row = registry, make_run_row
         self.error_log = InternalErrors(clock)
         self.hooks = hooks = RunHooks()
         self.table = table = RunTable(owner, hooks)
@@ -66,11 +66,11 @@ class Core:
             self._on_deferral_changed,
             lambda: self.loop.call_soon(self.claim_requests.request_claim),
         )
-        self.workflows = ExecutableWorkflows(find_definition, registered_workflows, self.dispatcher)
+        self.workflows = ExecutableWorkflows(registry, self.dispatcher)
         self.heartbeat = RunnerHeartbeat(
             store, owner, config, clock, self.workflows, self.dispatcher, self.loop, self.error_log
         )
-        self.run_loader = RunLoader(store, styles, self.workflows.find, clock)
+        self.run_loader = RunLoader(store, styles, self.workflows, clock)
         self.journal_watchers = JournalWatchers()
         self.log_capture = LogCapture(store, clock, self.journal_watchers, self.error_log, config)
         self.claim_requests = ClaimRequests(table, self.dispatcher, config, clock)

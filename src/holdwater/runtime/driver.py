@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from holdwater.errors import HoldwaterError, RunnerClosed, StoreUnavailable
@@ -22,6 +22,7 @@ from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
 from holdwater.model.ports.store import Store
 from holdwater.model.records import Notification, RunRow, WorkRow
+from holdwater.model.registry import Registry
 from holdwater.model.statuses import RunStatus
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
@@ -52,17 +53,14 @@ class Driver:
         config: DriverConfig,
         clock: Clock,
         styles: Mapping[str, AuthoringStyle],
-        find_definition: Callable[[str], WorkflowDefinition | None],
-        registered_workflows: Callable[[], Collection[str]],
+        registry: Registry,
         make_run_row: MakeRunRow,
         on_stopped: Callable[[], None],
     ) -> None:
         self.owner: Final = owner
         self.lease_us: Final = config.lease_us
         self._store, self.config, self._clock = store, config, clock
-        self._core = core = Core(
-            store, owner, config, clock, styles, find_definition, registered_workflows, make_run_row
-        )
+        self._core = core = Core(store, owner, config, clock, styles, registry, make_run_row)
         self._table, self.loop = core.table, core.loop
         self.run_loader, self.dispatcher = core.run_loader, core.dispatcher
         self.error_log, self.journal_watchers = core.error_log, core.journal_watchers

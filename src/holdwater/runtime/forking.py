@@ -64,6 +64,7 @@ def create_fork(
         created_at=now,
         deadline_at=None if source.time_limit_us is None else Micros(now + source.time_limit_us),
         forked_from=head.id,
+        release=head.release,
     )
     inherit_provenance(row, head, "fork")
     row.started_by = by or FROM_CODE.started_by

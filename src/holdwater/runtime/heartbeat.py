@@ -51,7 +51,7 @@ class RunnerHeartbeat:
         self._started_at = clock.now()
         self._state: RunnerState = "running"
         self.workflow_names: list[str] = []
-        """of those the runner can execute, as of the latest heartbeat"""
+        """claim keys of what the runner can execute, as of the latest heartbeat"""
         self._names_changed = True
         self._closed = threading.Event()
         self._beat_needed = threading.Event()
@@ -119,7 +119,7 @@ class RunnerHeartbeat:
         """Called by the loop, whose thread alone asks for executable workflows."""
         if self._names_changed:
             self._names_changed = False
-            self.workflow_names = sorted(self._workflows.names())
+            self.workflow_names = sorted(self._workflows.claim_keys())
         self._loop_answered.set()
 
     def _write(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
@@ -19,6 +19,7 @@ from holdwater.model.ports.store import Store
 from holdwater.model.records import RunRow, StoredRun
 from holdwater.model.time import UNSET
 from holdwater.runtime.active_run import ActiveRun
+from holdwater.runtime.workflows import ExecutableWorkflows
 
 
 class RunStructure(Protocol):
@@ -28,6 +29,8 @@ class RunStructure(Protocol):
     def id(self) -> str: ...
     @property
     def workflow(self) -> str: ...
+    @property
+    def release(self) -> str | None: ...
     @property
     def structure(self) -> str: ...
 
@@ -80,13 +83,21 @@ class RunLoader(StoredRunLoader):
         self,
         store: Store,
         styles: Mapping[str, AuthoringStyle],
-        find_definition: Callable[[str], WorkflowDefinition | None],
+        workflows: ExecutableWorkflows,
         clock: Clock,
     ) -> None:
         super().__init__(store, styles)
         self._clock = clock
-        self.find_definition = find_definition
+        self._workflows = workflows
         self._prefetched: dict[str, StoredRun] = {}
+
+    def find_definition(self, workflow: str) -> WorkflowDefinition | None:
+        """The definition of new runs of a workflow; None if they cannot be executed here."""
+        return self._workflows.find(workflow)
+
+    def find_pinned_definition(self, run_row: RunStructure) -> WorkflowDefinition | None:
+        """The definition of a run's workflow in its release, of whatever structure; None if it is not here."""
+        return self._workflows.find_in_release(run_row.workflow, run_row.release)
 
     def executable_definition(self, run_row: RunStructure) -> WorkflowDefinition | None:
         """The definition that executes the run here; None if this process has none, or another structure of it."""
@@ -94,8 +105,8 @@ class RunLoader(StoredRunLoader):
         return definition if definition is not None and definition.plan.structure == run_row.structure else None
 
     def _registered_definition(self, run_row: RunStructure) -> WorkflowDefinition | None:
-        """The definition registered under the name of the run's workflow; of several variants, that of the run."""
-        definition = self.find_definition(run_row.workflow)
+        """The definition of the run's workflow in its release; of several variants, that of the run."""
+        definition = self.find_pinned_definition(run_row)
         if definition is None or definition.plan.structure == run_row.structure:
             return definition
         data = self._store.get_plan(run_row.structure)

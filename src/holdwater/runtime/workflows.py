@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
+from holdwater.model.claim_keys import split_claim_key
 from holdwater.model.ports.definition import WorkflowDefinition
+from holdwater.model.registry import Registry
 from holdwater.runtime.executors.dispatch import Dispatcher
 from holdwater.runtime.executors.slots import Executor
 
@@ -12,33 +14,41 @@ from holdwater.runtime.executors.slots import Executor
 class ExecutableWorkflows:
     """A view of the registry."""
 
-    def __init__(
-        self,
-        find_definition: Callable[[str], WorkflowDefinition | None],
-        registered_workflows: Callable[[], Collection[str]],
-        dispatcher: Dispatcher,
-    ) -> None:
-        self._find_definition, self._registered_workflows = find_definition, registered_workflows
-        self._dispatcher = dispatcher
+    def __init__(self, registry: Registry, dispatcher: Dispatcher) -> None:
+        self._registry, self._dispatcher = registry, dispatcher
 
-    def names(self) -> Collection[str]:
-        return [name for name in self._registered_workflows() if self.find(name) is not None]
+    def claim_keys(self) -> Collection[str]:
+        """Claim keys of the runs that can be executed here."""
+        return [key for key in self._registry.executable_names() if self._find_by_claim_key(key) is not None]
+
+    def startable_names(self) -> Collection[str]:
+        """Names of the workflows of which runs can be started here, by schedules for example."""
+        return [name for name in self._registry.startable_names() if self.find(name) is not None]
 
     def find(self, name: str) -> WorkflowDefinition | None:
-        """The definition of a workflow; None if it cannot be executed here."""
-        definition = self._find_definition(name)
-        return definition if definition is not None and self._dispatcher.can_execute(definition) else None
+        """The definition of new runs of a workflow; None if it cannot be executed here."""
+        return self._executable(self._registry.find(name))
+
+    def find_in_release(self, workflow: str, release: str | None) -> WorkflowDefinition | None:
+        """The definition of runs that are pinned to a release, None for code; None if it cannot be executed here."""
+        return self._executable(self._registry.find_in_release(workflow, release))
 
     def not_routed_to(self, full_executors: Collection[Executor]) -> tuple[list[str], list[tuple[str, int]]]:
-        """Workflows with tasks that run on other executors than these, and the (workflow, node) pairs that do not."""
-        names: list[str] = []
+        """Claim keys with tasks that run on other executors than these, and the (key, node) pairs that do not."""
+        keys: list[str] = []
         passed_over: list[tuple[str, int]] = []
-        for name in self._registered_workflows():
-            definition = self.find(name)
+        for key in self._registry.executable_names():
+            definition = self._find_by_claim_key(key)
             if definition is None:
                 continue
             waiting = self._dispatcher.nodes_routed_to(definition, full_executors)
             if len(waiting) < len(definition.plan.nodes):
-                names.append(name)
-                passed_over += [(name, node) for node in waiting]
-        return names, passed_over
+                keys.append(key)
+                passed_over += [(key, node) for node in waiting]
+        return keys, passed_over
+
+    def _find_by_claim_key(self, key: str) -> WorkflowDefinition | None:
+        return self.find_in_release(*split_claim_key(key))
+
+    def _executable(self, definition: WorkflowDefinition | None) -> WorkflowDefinition | None:
+        return definition if definition is not None and self._dispatcher.can_execute(definition) else None

@@ -33,6 +33,7 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
                     deadline_at=n,
                     parent_id=f"r{n // 100 * 100:06}" if n % 10 else None,
                     finished_at=n if n % 20 == 0 else None,
+                    release=f"{n % 97:016}" if n % 7 == 0 else None,
                 )
                 for n, id_ in enumerate(ids, first)
             ]
@@ -69,6 +70,7 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
         ("LIST_FIRST_QUESTIONS", (["r000007", "r000008"],), "questions_pkey"),
         ("LIST_READY_WORK", (50,), "work_tasks_by_due_at"),
         ("LIST_OVERDUE_RUNS", (5,), "runs_by_deadline"),
+        ("COUNT_OPEN_RUNS", ("1" * 16, 10_000), "runs_open_by_release"),
     ],
 )
 def test_the_index_is_used(grown: PostgresStore, statement: str, parameters: tuple[Any, ...], index: str) -> None:

@@ -24,7 +24,7 @@ def connection() -> Iterator[sqlite3.Connection]:
     ("statement", "parameters", "index"),
     [
         (sql.LIST_JOURNAL_LENGTHS, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
-        (sql.UPDATE_RUN, 11, "SEARCH runs USING PRIMARY KEY (id=?)"),
+        (sql.UPDATE_RUN, 12, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.GET_RUN, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.FIND_RUN_BY_KEY, 2, "SEARCH runs USING INDEX runs_by_idempotency_key (workflow=? AND idempotency_key=?)"),
         (sql.LIST_RUNS_AFTER, 3, "SEARCH runs USING INDEX runs_by_created_at ((created_at,id)>(?,?))"),
@@ -51,6 +51,7 @@ def connection() -> Iterator[sqlite3.Connection]:
         (sql.PARK_WORK, 2, "SEARCH work USING PRIMARY KEY (run_id=?)"),
         (sql.CLAIM_WORK, 5, "SEARCH work USING PRIMARY KEY (run_id=? AND node=? AND fence=?)"),
         (sql.RELEASE_WORK, 4, "SEARCH work USING PRIMARY KEY (run_id=? AND node=? AND fence=?)"),
+        (sql.COUNT_OPEN_RUNS, 2, "SEARCH runs USING INDEX runs_open_by_release (release=?)"),
         (sql.HAS_CLAIMABLE_TASKS, 3, "SCAN work USING INDEX work_tasks_by_due_at"),
         (sql.LIST_CLAIMABLE_TASKS, 4, "SCAN work USING INDEX work_tasks_by_due_at"),
         (sql.HAS_CLAIMABLE_TIMERS, 3, "SEARCH work USING INDEX work_timers_by_due_at (due_at<?)"),

@@ -162,6 +162,11 @@ class WorkflowDefinition(Protocol):
     def plan(self) -> Plan: ...
 
     @property
+    def release(self) -> str | None:
+        """The release of a package it belongs to, as its variants and children do; None: code of this process."""
+        ...
+
+    @property
     def has_code(self) -> bool:
         """True if the functions are in this process.  False: inputs and answers are converted where they are."""
         ...

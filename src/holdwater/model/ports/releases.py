@@ -11,8 +11,9 @@ class ReleaseStore(Protocol):
     """The part of a store for releases, their archives and trusted keys.  Every method is one transaction."""
 
     def put_release(self, row: ReleaseRow) -> bool:
-        """Write a release, if its `version_number` is that of the store (0: it is not there), and count it up.
+        """Write a release, if its `version_number` is that of the store (0: it is not there), which is counted up.
 
+        `row` is left as it is: one that is written again is read before, or has its number counted up by the caller.
         Returns False, and writes nothing, if another process was faster, or another release has its package and
         version.  Raises StoreUnavailable, StoreReadOnly.
         """
@@ -29,7 +30,7 @@ class ReleaseStore(Protocol):
         ...
 
     def put_archive(self, release: str, data: bytes) -> None:
-        """Keep the archive of a release in the database."""
+        """Keep the archive of a release in the database, in place of an earlier one."""
         ...
 
     def get_archive(self, release: str) -> bytes | None: ...
@@ -42,6 +43,10 @@ class ReleaseStore(Protocol):
         """Write a trusted key, in place of the one of its fingerprint."""
         ...
 
-    def list_trusted_keys(self) -> list[TrustedKey]: ...
+    def list_trusted_keys(self) -> list[TrustedKey]:
+        """List trusted keys by name and fingerprint, those that have expired or were revoked included."""
+        ...
 
-    def delete_trusted_key(self, fingerprint: str) -> None: ...
+    def delete_trusted_key(self, fingerprint: str) -> None:
+        """Delete a trusted key; one that is not there is no error."""
+        ...

@@ -12,6 +12,7 @@ from holdwater.model.ports.inspection import InspectionStore
 from holdwater.model.ports.logs import LogStore
 from holdwater.model.ports.map_items import MapItemStore
 from holdwater.model.ports.questions import QuestionStore
+from holdwater.model.ports.releases import ReleaseStore
 from holdwater.model.ports.schedules import ScheduleStore
 from holdwater.model.ports.settings import SettingStore
 from holdwater.model.records import (
@@ -56,6 +57,7 @@ class Store(
     SettingStore,
     MapItemStore,
     InspectionStore,
+    ReleaseStore,
     Protocol,
 ):
     """Storage of runs.  Synchronous and thread-safe; every method is one transaction.
@@ -144,7 +146,7 @@ class Store(
         excluded_nodes: Collection[tuple[str, int]] = (),
         include_tasks: bool = True,
     ) -> list[WorkRow]:
-        """Take unowned, unparked work of these workflows, the oldest first; rows as they were before.
+        """Take unowned, unparked work of these workflows, given as claim keys, the oldest first; rows as they were.
 
         That is `limit` bodies at most, whatever their `due_at`, and as many of what needs no slot and is due until
         then.  `within_run_id`: only that of this run and of the children its nodes have fanned out to.
@@ -217,11 +219,11 @@ class Store(
         ...
 
     def overdue_runs(self, before: Micros) -> list[tuple[str, str, Micros]]:
-        """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
+        """(run, claim key, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
         ...
 
     def orphaned_children(self) -> list[tuple[str, str]]:
-        """(run, workflow) of unfinished children of runs that have ended."""
+        """(run, claim key) of unfinished children of runs that have ended."""
         ...
 
     def iter_runs(self) -> Iterator[RunRow]:

@@ -66,7 +66,7 @@ class WorkflowAnnouncer:
 
     def _new_definitions(self) -> dict[str, WorkflowDefinition]:
         """Find the definitions that were registered since the last look, without those inside of others."""
-        names = set(self._workflows.names())
+        names = set(self._workflows.startable_names())
         found = {name: self._workflows.find(name) for name in names if name.rpartition("/")[0] not in names}
         return {
             name: definition
@@ -80,5 +80,5 @@ class WorkflowAnnouncer:
         except Exception as error:  # noqa: BLE001 - code of the workflow; it runs all the same
             self._error_log.add(f"describing workflow {name!r}", error)
             plan, style = definition.plan, definition.style.name
-            row = WorkflowRow(name, style, plan.structure, registered_at=now, seen_at=now)
+            row = WorkflowRow(name, style, plan.structure, release=definition.release, registered_at=now, seen_at=now)
             return row, [PlanRow(plan.structure, name, style, plan.to_data())]

@@ -141,7 +141,7 @@ class WorkClaimer:
         if not (config.recover or requests.backlog_left):
             requests.claim_needed = False
             return
-        names = self._other_versions.claimable(self._workflows.names())
+        names = self._other_versions.claimable(self._workflows.claim_keys())
         if self._crash_suspects.active:  # what needs a slot is for other runners, or for when the suspect has ended
             requests.claim_needed = requests.included_runs is None and self._claim_rows(
                 now, config.prefetch_tasks, names, include_tasks=False
@@ -195,7 +195,7 @@ class WorkClaimer:
         until = Micros(now + config.lease_us)
         try:
             rows = self._store.claim_work(
-                self._table.owner, until, FAR_FUTURE, MAX_ROWS_OF_RUN, self._workflows.names(), run_id
+                self._table.owner, until, FAR_FUTURE, MAX_ROWS_OF_RUN, self._workflows.claim_keys(), run_id
             )
         except StoreUnavailable:
             self._requests.outcome_unknown()
@@ -305,7 +305,7 @@ class ClaimedWork:
             self._decisions.apply_entry(run, JournalEntry(lost))
 
     def _park_changed_structure(self, run: ActiveRun) -> None:
-        definition = self._run_loader.find_definition(run.row.workflow)
+        definition = self._run_loader.find_pinned_definition(run.row)
         known = definition.plan.structure if definition is not None else "none"
         run.reason = structure_changed_reason(run.row, known)
         logger.warning("run %s of %s is parked: %s", run.row.id, run.row.workflow, run.reason)

@@ -119,7 +119,7 @@ class Services:
             core.decisions,
             other_versions,
         )
-        scheduling = config.scheduling
+        scheduling, triggers = config.scheduling, core.registry.triggers
         writer = FiringWriter(
             store,
             clock,
@@ -132,12 +132,21 @@ class Services:
             int(scheduling.recovery_interval_seconds * 1e6),
         )
         self.scheduler = Scheduler(
-            store, core.store_status, clock, scheduling, core.workflows, core.run_loader, writer, self._sample_clock
+            store,
+            core.store_status,
+            clock,
+            scheduling,
+            core.workflows,
+            core.run_loader,
+            writer,
+            triggers,
+            self._sample_clock,
         )
         self.triggers = TriggerPoller(
             store,
             core.store_status,
             scheduling,
+            triggers,
             core.workflows,
             core.run_loader,
             writer,

@@ -67,12 +67,12 @@ class StaleClaimSweeper:
             expiry = self._store.next_lease_expiry(self._table.owner)
         if expiry is not None:  # scan again then: the work of a dead runner does not wait for a whole interval
             following = min(following, Micros(max(expiry + EXPIRY_MARGIN_US, now + self._config.lease_us // 6)))
-        names = self._workflows.names()
-        for run_id, workflow in self._store.orphaned_children():
-            if workflow in names and self._claim_requests.is_included(run_id):
+        claim_keys = self._workflows.claim_keys()
+        for run_id, key in self._store.orphaned_children():
+            if key in claim_keys and self._claim_requests.is_included(run_id):
                 self._control.cancel_child(run_id)
-        for run_id, workflow, due in self._store.overdue_runs(now):
-            if workflow in names and self._table.get(run_id) is None and self._claim_requests.is_included(run_id):
+        for run_id, key, due in self._store.overdue_runs(now):
+            if key in claim_keys and self._table.get(run_id) is None and self._claim_requests.is_included(run_id):
                 run = self._stored_runs.adopt(run_id)
                 if run is not None:
                     self._deadlines.expire_run(run, due)

@@ -146,7 +146,7 @@ class RunControl:
             return run.machine.accepts(event)
         if run.machine.ended != retry:
             return False
-        if run.definition is None and run.row.reason and self._run_loader.find_definition(run.row.workflow) is not None:
+        if run.definition is None and run.row.reason and self._run_loader.find_pinned_definition(run.row) is not None:
             return False  # the structure has changed, and the reason says so
         return _is_parked(run) or run.machine.accepts(event)
 

@@ -16,7 +16,7 @@ from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import UNSET, Micros, add_seconds, to_rfc3339
-from holdwater.model.triggers import triggers
+from holdwater.model.triggers import TriggerRegistry
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.config import ScheduleConfig
 from holdwater.runtime.run_loader import RunLoader
@@ -66,11 +66,12 @@ class Scheduler:
         workflows: ExecutableWorkflows,
         run_loader: RunLoader,
         writer: FiringWriter,
+        triggers: TriggerRegistry,
         sample_clock: Callable[[], None],
     ) -> None:
         self._store, self._store_status, self._clock, self.config = store, store_status, clock, config
         self._workflows, self._run_loader, self._writer = workflows, run_loader, writer
-        self._sample_clock = sample_clock
+        self._triggers, self._sample_clock = triggers, sample_clock
         self.check_needed = True
         """schedules or workflows may have changed"""
         self._has_waiting_fires = False
@@ -90,7 +91,7 @@ class Scheduler:
 
     @property
     def _scan_interval_us(self) -> int:
-        return scan_interval_us(self.config, self._store_status)
+        return scan_interval_us(self.config, self._triggers, self._store_status)
 
     def on_run_settled(self, run: ActiveRun) -> None:
         """A run has ended or is paused."""
@@ -110,7 +111,7 @@ class Scheduler:
             self._scan_at, self.check_needed = latest_scan_at, True
         if not self.check_needed and (self._next_fire_at is None or self._next_fire_at > now):
             return
-        names = self._workflows.names()
+        names = self._workflows.startable_names()
         if self.check_needed and (self._expire_at <= now or self._expire_at > now + 2 * self._recovery_us):
             self._expire_fires(now)
         again = False
@@ -241,7 +242,7 @@ class Scheduler:
         return len(rows) == MAX_RUNS_PER_PASS or not all(written)
 
 
-def scan_interval_us(config: ScheduleConfig, store_status: StoreStatus) -> int:
+def scan_interval_us(config: ScheduleConfig, triggers: TriggerRegistry, store_status: StoreStatus) -> int:
     """The interval at which schedules and triggers are read although no notification came."""
     if store_status.has_notifications:
         return int(IDLE_SCAN_SECONDS * 1e6)

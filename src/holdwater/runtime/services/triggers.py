@@ -19,7 +19,7 @@ from holdwater.model.error_report import describe_error
 from holdwater.model.ports.store import Store
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import UNSET, Micros, add_seconds
-from holdwater.model.triggers import Trigger, TriggerResult, TriggerReturn, triggers
+from holdwater.model.triggers import Trigger, TriggerRegistry, TriggerResult, TriggerReturn
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.config import ScheduleConfig
 from holdwater.runtime.internal_errors import InternalErrors, logger
@@ -59,6 +59,7 @@ class TriggerPoller:
         store: Store,
         store_status: StoreStatus,
         config: ScheduleConfig,
+        triggers: TriggerRegistry,
         workflows: ExecutableWorkflows,
         run_loader: RunLoader,
         writer: FiringWriter,
@@ -67,7 +68,7 @@ class TriggerPoller:
         error_log: InternalErrors,
     ) -> None:
         self._store, self._store_status, self._config = store, store_status, config
-        self._workflows, self._run_loader, self._writer = workflows, run_loader, writer
+        self._triggers, self._workflows, self._run_loader, self._writer = triggers, workflows, run_loader, writer
         self._timers, self._inbox, self._error_log = timers, inbox, error_log
         self.check_needed = True
         """workflows or triggers may have changed"""
@@ -87,7 +88,7 @@ class TriggerPoller:
 
     @property
     def _scan_interval_us(self) -> int:
-        return scan_interval_us(self._config, self._store_status)
+        return scan_interval_us(self._config, self._triggers, self._store_status)
 
     def run(self, now: Micros) -> None:
         """Write answers that came in, and call the triggers that are due."""
@@ -99,7 +100,7 @@ class TriggerPoller:
         is_due = self._next_call_at is not None and self._next_call_at <= now
         if not (self.check_needed or self._answers or is_due):
             return
-        names = self._workflows.names()
+        names = self._workflows.startable_names()
         if self.check_needed:
             self._register_triggers(names, now)
         self._call_due(names, now)
@@ -108,8 +109,8 @@ class TriggerPoller:
         self._next_call_at = self._store.next_due_at("trigger", idle) if idle else None
 
     def _register_triggers(self, workflows: Collection[str], now: Micros) -> None:
-        """Write the triggers of this process, and revive those whose clock was set back."""
-        known = triggers.list_triggers()
+        """Write the triggers of this runner, and revive those whose clock was set back."""
+        known = self._triggers.list_triggers()
         if not known:
             return
         rows = {row.name: row for row in self._store.list_schedules("trigger", limit=100_000)}
@@ -137,7 +138,8 @@ class TriggerPoller:
         """Triggers that can be called now: those that have answered their last call."""
         if len([poll for poll in self._in_flight.values() if not poll.timed_out]) >= MAX_CONCURRENT_CALLS:
             return []
-        return [t.name for t in triggers.list_triggers() if t.workflow in workflows and t.name not in self._in_flight]
+        known = self._triggers.list_triggers()
+        return [t.name for t in known if t.workflow in workflows and t.name not in self._in_flight]
 
     def _call_due(self, workflows: Collection[str], now: Micros) -> None:
         """Act on answers, and call the triggers that are due."""
@@ -153,7 +155,7 @@ class TriggerPoller:
             at = max(now, Micros(row.settled_at + 1))  # an instant of its own, wherever the clock stands
             due.append(Firing(replace(row, settled_at=at, last_at=now, next_at=Micros(now + row.poll_us))))
         for firing, mine in zip(due, self._writer.write([(firing, []) for firing in due], now), strict=True):
-            trigger = triggers.find(firing.schedule.name or "")
+            trigger = self._triggers.find(firing.schedule.name or "")
             if mine and trigger is not None:
                 self._start_call(TriggerCall(trigger, firing.schedule.id, firing.schedule.settled_at), now)
 

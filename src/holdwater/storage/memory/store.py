@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, Final
 
 from holdwater.errors import RunnerClosed, StoreError
+from holdwater.model.claim_keys import claim_key
 from holdwater.model.ports.store import LeaseRenewal
 from holdwater.model.records import (
     CommitResult,
@@ -33,6 +34,7 @@ from holdwater.storage.memory.logs import MemoryLogs
 from holdwater.storage.memory.map_items import MemoryMapItems
 from holdwater.storage.memory.pruning import MemoryPruning
 from holdwater.storage.memory.questions import MemoryQuestions
+from holdwater.storage.memory.releases import MemoryReleases
 from holdwater.storage.memory.run_index import RunIndex
 from holdwater.storage.memory.run_lists import MemoryRunLists
 from holdwater.storage.memory.schedules import MemorySchedules
@@ -68,6 +70,7 @@ class MemoryStore(
     MemoryBulkJobs,
     MemoryMapItems,
     MemoryInspection,
+    MemoryReleases,
 ):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
@@ -102,6 +105,7 @@ class MemoryStore(
         )
         MemoryQuestions.__init__(self, self._locked, self._runs, self._journal)
         MemoryMapItems.__init__(self, self._locked, self._runs)
+        MemoryReleases.__init__(self, self._locked, self._runs)
         process_forks.register_fork_aware(self)
 
     def close(self) -> None:
@@ -286,10 +290,10 @@ class MemoryStore(
             return [replace(row) for row in sorted(mine, key=lambda r: (r.run_id, r.node, r.fence))]
 
     def overdue_runs(self, before: Micros) -> list[tuple[str, str, Micros]]:
-        """List (run, workflow, deadline) of unfinished, unowned runs with a deadline up to an instant, oldest first."""
+        """List (run, claim key, deadline) of unfinished, unowned runs with a deadline up to `before`, oldest first."""
         with self._locked():
             late = [
-                (run.id, run.workflow, run.deadline_at)
+                (run.id, claim_key(run.workflow, run.release), run.deadline_at)
                 for run in self._runs.values()
                 if run.finished_at is None
                 and run.deadline_at is not None
@@ -299,11 +303,11 @@ class MemoryStore(
         return sorted(late, key=lambda r: (r[2], r[0]))
 
     def orphaned_children(self) -> list[tuple[str, str]]:
-        """List (run, workflow) of unfinished children of runs that have ended."""
+        """List (run, claim key) of unfinished children of runs that have ended."""
         with self._locked():
             ended = {run.id for run in self._runs.values() if run.finished_at is not None}
             open_ = [run for run in self._runs.values() if run.finished_at is None]
-        return [(run.id, run.workflow) for run in open_ if run.parent_id in ended]
+        return [(run.id, claim_key(run.workflow, run.release)) for run in open_ if run.parent_id in ended]
 
     # -- within, under the lock
 

@@ -30,6 +30,7 @@ from holdwater.storage.postgres.logs import PostgresLogs
 from holdwater.storage.postgres.map_items import PostgresMapItems
 from holdwater.storage.postgres.older_schema import OlderSchema
 from holdwater.storage.postgres.pipeline import PostgresConnection, StatementCall, execute_pipeline, rows_to_columns
+from holdwater.storage.postgres.releases import PostgresReleases
 from holdwater.storage.postgres.schedules import PostgresSchedules
 from holdwater.storage.postgres.server import Cursor, PostgresServer, is_usable
 from holdwater.storage.sql import rows, text_escaping
@@ -50,6 +51,7 @@ class PostgresStore(
     PostgresMapItems,
     PostgresBulkJobs,
     PostgresInspection,
+    PostgresReleases,
     QuestionQueries,
     PruneQueries,
     RunLists,

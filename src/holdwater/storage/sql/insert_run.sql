@@ -1,9 +1,9 @@
 INSERT INTO runs (
     id, workflow, style, structure, code, created_at, status, seq, error, reason, finished_at, paused_at, deadline_at,
-    idempotency_key, inputs_digest, parent_id, forked_from, origin, started_by, labels_json, traceparent
+    idempotency_key, inputs_digest, parent_id, forked_from, origin, started_by, labels_json, traceparent, release
 )
 VALUES (
     :id, :workflow, :style, :structure, :code, :created_at, :status, :seq, :error, :reason, :finished_at, :paused_at,
     :deadline_at, :idempotency_key, :inputs_digest, :parent_id, :forked_from, :origin,
-    :started_by, :labels_json, :traceparent
+    :started_by, :labels_json, :traceparent, :release
 )

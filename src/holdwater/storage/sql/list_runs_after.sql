@@ -1,6 +1,6 @@
 SELECT
     id, workflow, style, structure, code, created_at, status, seq, error, reason, finished_at, paused_at, deadline_at,
-    idempotency_key, inputs_digest, parent_id, forked_from, origin, started_by, labels_json, traceparent
+    idempotency_key, inputs_digest, parent_id, forked_from, origin, started_by, labels_json, traceparent, release
 FROM runs
 WHERE (created_at, id) > (:created_after, :after_id)
 ORDER BY created_at, id

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from typing import Any, Final, Protocol
 
+from holdwater.model.claim_keys import claim_key
 from holdwater.model.records import (
     FIRST_CURSOR,
     JournalRow,
@@ -136,12 +137,14 @@ class RunQueries(ABC):
         return [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK_OF_OWNER, (owner,))]
 
     def overdue_runs(self, before: Micros) -> list[tuple[str, str, Micros]]:
-        """List (run, workflow, deadline) of unfinished, unowned runs with a deadline up to an instant, oldest first."""
-        return self._select(self._sql.LIST_OVERDUE_RUNS, (before,))
+        """List (run, claim key, deadline) of unfinished, unowned runs with a deadline up to `before`, oldest first."""
+        found = self._select(self._sql.LIST_OVERDUE_RUNS, (before,))
+        return [(run_id, claim_key(workflow, release), at) for run_id, workflow, release, at in found]
 
     def orphaned_children(self) -> list[tuple[str, str]]:
-        """List (run, workflow) of unfinished children of runs that have ended."""
-        return self._select(self._sql.LIST_ORPHANED_CHILDREN)
+        """List (run, claim key) of unfinished children of runs that have ended."""
+        found = self._select(self._sql.LIST_ORPHANED_CHILDREN)
+        return [(run_id, claim_key(workflow, release)) for run_id, workflow, release in found]
 
     def iter_runs(self) -> Iterator[RunRow]:
         """Iterate over all runs, oldest first, read in pages."""

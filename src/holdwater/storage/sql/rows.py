@@ -18,7 +18,7 @@ def run_insert_row(r: RunRow) -> Row:
     return (
         r.id, r.workflow, r.style, r.structure, r.code, r.created_at, r.status, r.seq, r.error, r.reason, r.finished_at,
         r.paused_at, r.deadline_at, r.idempotency_key, r.inputs_digest, r.parent_id, r.forked_from,
-        r.origin, r.started_by, r.labels_json, r.traceparent,
+        r.origin, r.started_by, r.labels_json, r.traceparent, r.release,
     )  # fmt: skip
 
 
@@ -31,8 +31,8 @@ def label_rows(r: RunRow) -> list[Row]:
 def run_update_row(update: RunUpdate) -> Row:
     r = update.run
     return (
-        r.structure, r.code, r.status, r.seq, r.error, r.reason, r.finished_at, r.paused_at, r.deadline_at, r.id,
-        update.expected_seq,
+        r.structure, r.code, r.status, r.seq, r.error, r.reason, r.finished_at, r.paused_at, r.deadline_at, r.release,
+        r.id, update.expected_seq,
     )  # fmt: skip
 
 

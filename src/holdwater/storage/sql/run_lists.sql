@@ -93,7 +93,8 @@ runs.created_at >= :since AND runs.created_at < :until
 SELECT
     runs.id, runs.workflow, runs.style, runs.structure, runs.code, runs.created_at, runs.status, runs.seq, runs.error,
     runs.reason, runs.finished_at, runs.paused_at, runs.deadline_at, runs.idempotency_key, runs.inputs_digest,
-    runs.parent_id, runs.forked_from, runs.origin, runs.started_by, runs.labels_json, runs.traceparent
+    runs.parent_id, runs.forked_from, runs.origin, runs.started_by, runs.labels_json, runs.traceparent,
+    runs.release
 FROM (
     {scans}
     ORDER BY {order}
@@ -112,7 +113,8 @@ WITH candidate AS (
         candidate.at AS at,
         runs.id, runs.workflow, runs.style, runs.structure, runs.code, runs.created_at, runs.status, runs.seq, runs.error,
         runs.reason, runs.finished_at, runs.paused_at, runs.deadline_at, runs.idempotency_key, runs.inputs_digest,
-        runs.parent_id, runs.forked_from, runs.origin, runs.started_by, runs.labels_json, runs.traceparent
+        runs.parent_id, runs.forked_from, runs.origin, runs.started_by, runs.labels_json, runs.traceparent,
+        runs.release
     FROM candidate
     {runs_of_candidates}
     WHERE {conditions}

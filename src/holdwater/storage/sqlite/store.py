@@ -33,6 +33,7 @@ from holdwater.storage.sqlite.liveness import InProcessOwners, LockFileOwners, O
 from holdwater.storage.sqlite.logs import SQLiteLogs
 from holdwater.storage.sqlite.map_items import SQLiteMapItems
 from holdwater.storage.sqlite.notify_pipe import NotifyPipes
+from holdwater.storage.sqlite.releases import SQLiteReleases
 from holdwater.storage.sqlite.schedules import SQLiteSchedules
 from holdwater.storage.urls import DatabaseURL
 
@@ -48,6 +49,7 @@ class SQLiteStore(
     SQLiteMapItems,
     SQLiteBulkJobs,
     SQLiteInspection,
+    SQLiteReleases,
     QuestionQueries,
     PruneQueries,
     RunLists,

@@ -30,8 +30,10 @@ from holdwater.runtime.services.children.runs import ChildRuns, ChildWatch, chil
 MAX_INPUTS_CHARS: Final = 300
 """of the inputs of a call, so much stands in an error"""
 
-Resolve = Callable[[str, Any], tuple[WorkflowDefinition, dict[str, Any]]]
-"""Name of a workflow and inputs -> its definition and the cells to start with.
+Resolve = Callable[[str, Any, str | None], tuple[WorkflowDefinition, dict[str, Any]]]
+"""Name of a workflow, inputs, and the release of the caller -> its definition and the cells to start with.
+
+A workflow of the caller's own release is preferred to those the name leads to otherwise.
 
 Raises WorkflowNotFound, EncodingError.
 """
@@ -74,7 +76,7 @@ class ChildCaller:
         """
         if key is not None:
             validation.check_text("the key of a child run", key, max_bytes=validation.MAX_IDEMPOTENCY_KEY_BYTES)
-        definition, cells = self._resolve(workflow, inputs)
+        definition, cells = self._resolve(workflow, inputs, parent.definition.release)
         call = ChildCall(parent, workflow, definition, cells, key, self._to_result)
         self._submit(call)
         return call.future

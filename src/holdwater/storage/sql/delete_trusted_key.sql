@@ -1,0 +1,1 @@
+DELETE FROM trusted_keys WHERE fingerprint = :fingerprint

@@ -1,0 +1,1 @@
+SELECT data FROM release_archives WHERE release = :release

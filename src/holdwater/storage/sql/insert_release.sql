@@ -1,0 +1,9 @@
+INSERT INTO releases (
+    release, digest, package, version, state, workflows, descriptor, pinned, error, attempts, next_attempt_at, source,
+    registered_by, signed_by, registered_at, changed_at, version_number
+)
+VALUES (
+    :release, :digest, :package, :version, :state, :workflows, :descriptor, :pinned, :error, :attempts,
+    :next_attempt_at, :source, :registered_by, :signed_by, :registered_at, :changed_at, :version_number
+)
+ON CONFLICT DO NOTHING
