@@ -12,7 +12,7 @@ from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.executors import Router, ThreadExecutor
 from holdwater.model.registry import registry
 from tests.crash import shapes
-from tests.packages.named_backend import NamedExecutor, load_registered
+from tests.packages.named_backend import RELEASE, NamedExecutor, load_registered
 from tests.packages.reference_shapes import MANIFEST, SHAPES, registered_shapes
 from tests.runtime.executors.test_same_history_in_processes import TIMED, read_history, run_to_its_end
 
@@ -42,12 +42,17 @@ def test_a_reference_workflow_by_the_name_of_its_code(
         histories: list[tuple[Any, list[str]]] = []
         config = DefaultRunnerConfig(executors={"packages": NamedExecutor(of_package)})
         with DefaultRunner(f"sqlite:///{tmp_path}/runs.db", config=config) as hosted_runner:
-            for runner, definition in ((own_runner, of_package.get(shape)), (hosted_runner, programs[0])):
-                registry.register(definition)
+            for runner in (own_runner, hosted_runner):
+                if runner is own_runner:
+                    registry.register(of_package.get(shape))
+                else:
+                    registry.register_release(RELEASE, programs)
+                    registry.activate(RELEASE)
                 effects.write_text("")
                 history = without_marks(read_history(runner, run_to_its_end(runner, shape, inputs[shape])))
                 histories.append((history, sorted(effects.read_text().split())))
                 registry.unregister(shape)
+                registry.remove_release(RELEASE)
     (runs, done), others = histories
     assert "" in runs
     assert len(done) > 1
