@@ -61,12 +61,11 @@ class HostEnvironment:
     def make_place(self, installed: InstalledRelease) -> HostPlace:
         """Make a place for one more host.  Raises OSError."""
         folder = self._folder / str(next(self._numbers))
-        folder.mkdir(mode=0o700)
-        self._isolation.give_folder(folder)
-        config = json.dumps({**self._config(installed), **self._isolation.config(installed, folder)})
+        host_home = self._isolation.prepare_home(folder)
+        config = json.dumps({**self._config(installed), **self._isolation.config(installed)})
         interpreter = [installed.python, "-I", "-S", "-X", "utf8", "-c", _START, str(self._hostlib), config]
-        arguments = [*self._isolation.wrapper(installed.manifest.execution), *interpreter]
-        return HostPlace(ProcessCommand(arguments, self._environ(installed, folder), "/"), folder)
+        arguments = [*self._isolation.wrapper(installed), *interpreter]
+        return HostPlace(ProcessCommand(arguments, self._environ(installed, host_home), "/"), folder)
 
     def close(self) -> None:
         """Remove the folders of all hosts, which have ended."""
@@ -96,10 +95,10 @@ class HostEnvironment:
             },
         }
 
-    def _environ(self, installed: InstalledRelease, folder: Path) -> dict[str, str]:
+    def _environ(self, installed: InstalledRelease, host_home: str) -> dict[str, str]:
         names = (*PASSED_ON, *installed.manifest.execution.env)
         given = {name: os.environ[name] for name in names if name in os.environ}
-        return {**given, "HOME": str(folder), "TMPDIR": str(folder)}
+        return {**given, "HOME": host_home, "TMPDIR": host_home}
 
 
 def find_site_folders(installed: InstalledRelease) -> list[Path]:

@@ -6,27 +6,28 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from holdwater.packages.installed import InstalledRelease
-from holdwater.packages.manifest import ExecutionLimits
+from holdwater.packages.namespace_isolation import NamespaceIsolation
 from holdwater.packages.settings import PackageSettings
+from holdwater.packages.user_isolation import UserIsolation
 
 
 class IsolationMethod(Protocol):
-    """One way to separate hosts."""
+    """One way to separate hosts.
 
-    @property
-    def supervisor_depth(self) -> int:
-        """The number of processes between the command that is started and its host."""
+    `supervisor_depth`: number of processes between the command that is started and its host.
+    """
+
+    supervisor_depth: int
+
+    def prepare_home(self, folder: Path) -> str:
+        """Make the folder that is the home of one host; returns its path as the host sees it.  Raises OSError."""
         ...
 
-    def give_folder(self, folder: Path) -> None:
-        """Give a host the folder that is its home alone.  Raises OSError."""
-        ...
-
-    def config(self, installed: InstalledRelease, folder: Path) -> dict[str, Any]:
+    def config(self, installed: InstalledRelease) -> dict[str, Any]:
         """Return the part of the configuration of a host that this method reads on the far side."""
         ...
 
-    def wrapper(self, execution: ExecutionLimits) -> list[str]:
+    def wrapper(self, installed: InstalledRelease) -> list[str]:
         """Return the command in front of the interpreter."""
         ...
 
@@ -36,18 +37,24 @@ class ProcessIsolation:
 
     supervisor_depth = 1
 
-    def give_folder(self, folder: Path) -> None:
-        """Do nothing: it has it."""
+    def prepare_home(self, folder: Path) -> str:
+        """Make the folder."""
+        folder.mkdir(mode=0o700)
+        return str(folder)
 
-    def config(self, installed: InstalledRelease, folder: Path) -> dict[str, Any]:
+    def config(self, installed: InstalledRelease) -> dict[str, Any]:
         """Return nothing."""
         return {}
 
-    def wrapper(self, execution: ExecutionLimits) -> list[str]:
+    def wrapper(self, installed: InstalledRelease) -> list[str]:
         """Return no command."""
         return []
 
 
 def choose_isolation(settings: PackageSettings, home: Path, hostlib: Path) -> IsolationMethod:
     """Choose the method of these settings, tried here.  Raises IsolationUnavailable naming what is missing."""
+    if settings.isolation == "user":
+        return UserIsolation(settings, hostlib)
+    if settings.isolation == "namespace":
+        return NamespaceIsolation(settings, home, hostlib)
     return ProcessIsolation()
