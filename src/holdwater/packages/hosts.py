@@ -65,8 +65,9 @@ class HostPool:
     be written.
     """
 
-    def __init__(self, settings: PackageSettings, home: Path) -> None:
+    def __init__(self, settings: PackageSettings, home: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.settings: Final = settings
+        self._monotonic = monotonic
         self._environment = HostEnvironment(settings, home)
         self._lock = threading.Lock()
         self._releases: dict[str, ReleaseHosts] = {}
@@ -129,7 +130,7 @@ class HostPool:
 
     def broken_releases(self) -> list[BrokenRelease]:
         """List the releases whose hosts do not start at present."""
-        now = time.monotonic()
+        now = self._monotonic()
         with self._lock:
             return [
                 BrokenRelease(release, entry.last_error, entry.seconds_to_next_start(now))
@@ -198,7 +199,7 @@ class HostPool:
         with self._lock:
             entry = self._releases[host.installed.release]
             host.running_calls -= 1
-            host.idle_since = time.monotonic()
+            host.idle_since = self._monotonic()
             host.is_retired = host.is_retired or is_spent or entry.is_retired
             if not host.running_calls:
                 is_surplus = self._count_hosts() > self.settings.max_hosts
@@ -247,7 +248,7 @@ class HostPool:
 
     def _start(self, entry: ReleaseHosts, on_host: Callable[[HostProcess], None]) -> HostProcess:
         """Start a host and have it import its package.  Raises ReleaseBroken."""
-        began_at = time.monotonic()
+        began_at = self._monotonic()
         host: HostProcess | None = None
         request = HostRequest("the import of the package")
         try:
@@ -271,7 +272,7 @@ class HostPool:
                     if isinstance(error, RemoteTaskError)
                     else _describe_loss(host, request, error, code)
                 )
-                entry.note_failed_start(began_at, time.monotonic(), reason)
+                entry.note_failed_start(began_at, self._monotonic(), reason)
                 self._queue.serve_all(self._refusal)
             raise self._broken(entry.installed, reason) from error
         with self._lock:
@@ -297,7 +298,7 @@ class HostPool:
             return RunnerClosed("the hosts of packages are closed")
         if entry.is_retired:
             return ReleaseNotFound(f"release {entry.installed.release} was removed from this process")
-        seconds = entry.seconds_to_next_start(time.monotonic())
+        seconds = entry.seconds_to_next_start(self._monotonic())
         if seconds and not entry.hosts:
             return self._broken(entry.installed, f"{entry.last_error}\nits hosts are tried again in {seconds:.0f} s")
         return None
@@ -337,7 +338,7 @@ class HostPool:
             self._idle_timer = None
             if self._is_closed:
                 return
-            now, limit = time.monotonic(), self.settings.idle_seconds
+            now, limit = self._monotonic(), self.settings.idle_seconds
             waits = []
             for entry in list(self._releases.values()):
                 for host in entry.idle_hosts():

@@ -19,8 +19,8 @@ _TRIAL: Final = "import sys; sys.path.append(sys.argv[1]); import holdwater.pack
 class UserIsolation:
     """The user of `settings.user`.
 
-    Raises IsolationUnavailable if this process is not root's, there is no such user, or that may not read an interpreter
-    or the copy of this library.
+    Raises IsolationUnavailable if this process is not root's, there is no such user, or that one may not read an
+    interpreter or the copy of this library.
     """
 
     supervisor_depth = 1

@@ -1,0 +1,83 @@
+"""Virtual environments of releases that have wheels: made by uv if it is there, otherwise by venv and pip."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from holdwater.errors import PackageBuildError
+from holdwater.packages.manifest import PackageManifest
+from holdwater.packages.settings import PackageSettings
+
+INSTALL_SECONDS: Final = 600.0
+MAX_SHOWN_CHARS: Final = 4_000
+_CHUNK_BYTES: Final = 1 << 20
+
+
+def make_environment(
+    manifest: PackageManifest, files: Path, target: Path, python: str, settings: PackageSettings
+) -> Path | None:
+    """Make the environment of a release, and return its interpreter; None if it needs none.
+
+    Exactly the wheels of the archive are installed, by their hashes; with `settings.allow_index` requirements without
+    wheels are downloaded.  No code of them is executed.  Raises PackageBuildError with what the installer says.
+    """
+    wheels = sorted((files / "vendor" / "wheels").glob("*.whl"))
+    if not wheels and not manifest.dependencies:
+        return None
+    if not wheels and not settings.allow_index:
+        raise PackageBuildError(
+            f"package {manifest.name} {manifest.version} requires {', '.join(manifest.dependencies)[:200]}, and has no "
+            "wheels",
+            hint="build it with its wheels, or set packages.allow_index",
+        )
+    uv = shutil.which("uv")
+    make = [uv, "venv", "--python", python] if uv else [python, "-I", "-m", "venv"]
+    _run([*make, str(target)], "its virtual environment cannot be made")
+    interpreter = target / "bin" / "python"
+    installer = [uv, "pip", "install", "--python", str(interpreter)] if uv else [
+        str(interpreter), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
+    ]  # fmt: skip
+    if wheels:
+        requirements = target / "wheels.txt"
+        requirements.write_text("".join([_requirement(wheel) for wheel in wheels]), encoding="utf-8")
+        what = ["--no-index", "--no-deps", "--find-links", str(wheels[0].parent), "--require-hashes"]
+        what += ["-r", str(requirements)]
+    else:
+        what = ["--only-binary", ":all:", *manifest.dependencies]
+    _run([*installer, *what], f"the requirements of package {manifest.name} {manifest.version} cannot be installed")
+    return interpreter
+
+
+def _requirement(wheel: Path) -> str:
+    name, version, *_ = wheel.name.split("-")
+    found = hashlib.sha256()
+    with open(wheel, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            found.update(chunk)
+    return f"{name}=={version} --hash=sha256:{found.hexdigest()}\n"
+
+
+def _run(command: Sequence[str], label: str) -> None:
+    """Run a program to its end.  Raises PackageBuildError with what it says."""
+    try:
+        done = subprocess.run(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            umask=0o022,
+            timeout=INSTALL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PackageBuildError(f"{label}: {error}") from error
+    if done.returncode:
+        said = done.stdout.decode("utf-8", "replace").strip()
+        raise PackageBuildError(f"{label}: {said[-MAX_SHOWN_CHARS:]}")
