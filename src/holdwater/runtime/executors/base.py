@@ -149,7 +149,7 @@ class TaskInvocation:
         self.resources: Resources = {**routed_resources, **definition.resources(node)}
         inputs = definition.style.pack_view(attempt.view)
         self.reference: Final = definition.code_reference(node)
-        self.release: Final[str | None] = getattr(definition, "release", None)
+        self.release: Final[str | None] = definition.release
         self.code_blobs: Final = () if self.reference is not None else _pickle_code(attempt, inputs)
         self.payload: bytes = message_framing.pack_frame(
             [

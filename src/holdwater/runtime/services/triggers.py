@@ -20,6 +20,7 @@ from holdwater.model.ports.store import Store
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.model.triggers import Trigger, TriggerRegistry, TriggerResult, TriggerReturn
+from holdwater.model.values import StoredValue
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.config import ScheduleConfig
 from holdwater.runtime.internal_errors import InternalErrors, logger
@@ -247,6 +248,11 @@ def call_trigger(trigger: Trigger) -> TriggerResult | str:
 
 
 def context_hash(inputs: dict[str, Any]) -> str:
-    """A digest of a context that does not depend on the order of its keys.  Raises EncodingError."""
-    text = json.dumps(json.loads(codec.encode(inputs)), sort_keys=True, separators=(",", ":"))
+    """A digest of a context that does not depend on the order of its keys; its values may be stored ones.
+
+    Raises EncodingError.
+    """
+    stored = {name: value.tree for name, value in inputs.items() if isinstance(value, StoredValue)}
+    others = {name: value for name, value in inputs.items() if name not in stored}
+    text = json.dumps({**json.loads(codec.encode(others)), **stored}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
