@@ -65,7 +65,16 @@ def test_pages_are_small(browser: httpx.Client, runner: DefaultRunner) -> None:
     with WorkflowBuilder("small"):
         task(id="one")(lambda context: None)
     run_id = runner.execute("small", {}).run_id
-    for path in ("runs", "workflows", "schedules", "questions", "ops", "workflows/small/start", "schedules/new"):
+    for path in (
+        "runs",
+        "workflows",
+        "schedules",
+        "questions",
+        "packages",
+        "ops",
+        "workflows/small/start",
+        "schedules/new",
+    ):
         page = browser.get(f"/ui/public/{path}").text
         files = loaded(page)
         assert sizes(files, "css")[0] <= MAX_STYLE_BYTES, path

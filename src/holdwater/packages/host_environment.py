@@ -85,7 +85,7 @@ class HostEnvironment:
             "manifest": manifest_to_data(manifest),
             "root": str(installed.folder),
             "paths": sources,
-            "site_folders": [str(path) for path in find_site_folders(installed)],
+            "site_folders": [*[str(path) for path in find_site_folders(installed)], *settings.site_folders],
             "is_concurrent": manifest.execution.bodies_per_host > 1,
             "limits": {
                 "memory_mb": self.memory_mb(installed),

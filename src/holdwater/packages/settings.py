@@ -33,6 +33,7 @@ class PackageSettings:
     `start_timeout_seconds`: time a host has to import its package.
     `allow_index`: requirements may be downloaded from a package index; otherwise only wheels in the archive are used.
     `pythons`: interpreters by version ("3.12": "/usr/bin/python3.12"), beside that of this process.
+    `site_folders`: folders of installed modules that packages may import, beside those of their own archive.
     `require_signatures`: archives without a valid signature of a trusted key are refused.
     """
 
@@ -50,4 +51,5 @@ class PackageSettings:
     start_timeout_seconds: float = 60.0
     allow_index: bool = False
     pythons: Mapping[str, str] = field(default_factory=dict)
+    site_folders: tuple[str, ...] = ()
     require_signatures: bool = False

@@ -14,7 +14,7 @@ from tests.server.browser.conftest import OpenPage, Processes, Runner
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-LISTS = ("runs", "workflows", "schedules", "questions", "ops")
+LISTS = ("runs", "workflows", "schedules", "questions", "packages", "ops")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.server.browser.conftest import OpenPage, Processes
 
-PAGES = ("runs", "workflows", "schedules", "questions", "ops")
+PAGES = ("runs", "workflows", "schedules", "questions", "packages", "ops")
 
 
 def test_the_pages_open(processes: Processes, open_page: OpenPage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdwater.server.pages import (
     ops,
+    packages,
     preferences,
     questions,
     run,
@@ -22,6 +23,7 @@ PAGE_ROUTERS = (
     schedules.router,
     workflow_start.router,
     workflows.router,
+    packages.router,
     ops.router,
     preferences.router,
 )

@@ -10,6 +10,7 @@ from holdwater.server.routes import (
     installation,
     map_items,
     questions,
+    releases,
     retention,
     steering,
     streams,
@@ -28,6 +29,7 @@ API_ROUTERS = (
     questions.router,
     workflows.router,
     triggers.router,
+    releases.router,
     retention.router,
     installation.router,
 )

@@ -71,7 +71,7 @@ function step(by) {
 
 // -- keyboard
 
-const GO = { r: 'runs', w: 'workflows', s: 'schedules', q: 'questions', o: 'ops' };
+const GO = { r: 'runs', w: 'workflows', s: 'schedules', q: 'questions', p: 'packages', o: 'ops' };
 let afterG = 0;
 
 const KEYS = {
