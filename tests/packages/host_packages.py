@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,8 +15,8 @@ from holdwater.packages.installed import InstalledRelease
 from holdwater.packages.manifest import PackageManifest
 
 TESTS: Final = Path(__file__).parents[1]
-REFERENCE_MODULES: Final = ("shapes", "step_shapes", "graph_shapes")
-REFERENCE_FLOWS: Final = """
+REFERENCE_MODULES: Final = ("tests.crash.shapes", "tests.crash.step_shapes", "tests.crash.graph_shapes")
+REFERENCE_ENTRY: Final = """
 from tests.crash import graph_shapes, shapes, step_shapes
 
 for style in (shapes, step_shapes, graph_shapes):
@@ -47,13 +46,11 @@ def install_files(folder: Path, files: Mapping[str, str], manifest: PackageManif
     return InstalledRelease(release=digest[:16], digest=digest, manifest=manifest, folder=folder, python=sys.executable)
 
 
-def install_reference_shapes(folder: Path, manifest: PackageManifest) -> InstalledRelease:
-    """The reference workflows of all styles as one package; `manifest`: its module is `reference_flows`."""
-    made = install_files(folder, {"workflow/reference_flows.py": REFERENCE_FLOWS}, manifest)
-    crash = folder / "workflow" / "tests" / "crash"
-    crash.mkdir(parents=True)
-    for package in (crash.parent, crash):
-        (package / "__init__.py").touch()
-    for name in REFERENCE_MODULES:
-        shutil.copy(TESTS / "crash" / f"{name}.py", crash / f"{name}.py")
-    return made
+def install_modules(folder: Path, modules: Sequence[str], entry: str, manifest: PackageManifest) -> InstalledRelease:
+    """Install copies of modules of the tests, and an entry module `package_entry` with this text."""
+    files = {"workflow/package_entry.py": entry}
+    for module in modules:
+        path = Path(*module.split(".")).with_suffix(".py")
+        files[f"workflow/{path}"] = (TESTS.parent / path).read_text()
+        files.update({f"workflow/{parent}/__init__.py": "" for parent in list(path.parents)[:-1]})
+    return install_files(folder, files, manifest)

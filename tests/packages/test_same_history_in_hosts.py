@@ -19,7 +19,7 @@ from holdwater.packages.loading import LoadedRelease, load_release
 from holdwater.packages.manifest import ExecutionLimits, PackageManifest
 from holdwater.packages.settings import PackageSettings
 from tests.crash import shapes
-from tests.packages.host_packages import TESTS, OneSlot, install_reference_shapes
+from tests.packages.host_packages import REFERENCE_ENTRY, REFERENCE_MODULES, TESTS, OneSlot, install_modules
 from tests.packages.reference_shapes import SHAPES, registered_shapes
 from tests.packages.test_same_history import without_marks
 from tests.runtime.executors.test_same_history_in_processes import TIMED, read_history, run_to_its_end
@@ -27,7 +27,7 @@ from tests.runtime.executors.test_same_history_in_processes import TIMED, read_h
 MANIFEST = PackageManifest(
     name="reference",
     version="1.0",
-    modules=("reference_flows",),
+    modules=("package_entry",),
     execution=ExecutionLimits(env=(shapes.LOG_VARIABLE,)),
 )
 
@@ -52,7 +52,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         patched.setenv(shapes.LOG_VARIABLE, str(effects))
         patched.setattr(shapes, "LOG", effects)
         pool = HostPool(PackageSettings(), folder / "home")
-        installed = install_reference_shapes(folder / "release", MANIFEST)
+        installed = install_modules(folder / "release", REFERENCE_MODULES, REFERENCE_ENTRY, MANIFEST)
         release = load_release(pool.describe(installed), installed, pool)
         pool.add(installed)
         own = DefaultRunnerConfig(executors={"one": ThreadExecutor(1)}, routing=Router([("**", "one")]))
@@ -86,7 +86,7 @@ def test_a_reference_workflow_in_a_host(shape: str, scene: Scene) -> None:
     assert "" in own
     assert len(done) > 1
     assert (without_marks(hosted), done) == (without_marks(own), sorted(scene.effects.read_text().split()))
-    assert "reference_flows" not in {*sys.modules} - before
+    assert "package_entry" not in {*sys.modules} - before
 
 
 def with_folder(history: dict[str, Any], folder: Path, name: str) -> dict[str, Any]:
