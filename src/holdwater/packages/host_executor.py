@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from holdwater.errors import BadAnswer, WorkerCrashed
+from holdwater.model.ports.definition import CodeReference
+from holdwater.packages.host_caller import HostCaller
 from holdwater.packages.host_process import HostProcess, bad_answer_error, describe_exit
 from holdwater.packages.host_queue import HostWaiter
 from holdwater.packages.hosts import HostPool
@@ -99,7 +102,7 @@ class HostCall:
             host = self.pool.take(self._waiter, self._begin_host)
             invocation.start_timeout()
             try:
-                answer = host.perform(invocation, reference.to_data(), invocation.payload)
+                answer = self._perform(host, reference)
                 invocation.check_answer(answer)
             except (EOFError, OSError, BadAnswer) as error:
                 host.kill()
@@ -118,6 +121,13 @@ class HostCall:
                 raise
             self.pool.give_back(host)
             return answer
+
+    def _perform(self, host: HostProcess, reference: CodeReference) -> bytes:
+        caller = HostCaller(self.invocation, partial(self.pool.count_waiting_call, host))
+        try:
+            return host.perform(caller, reference.to_data(), self.invocation.payload)
+        finally:
+            caller.end()
 
     def kill(self) -> None:
         """End it soon.  Does not block."""

@@ -26,14 +26,15 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 class HostProcess(WorkerProcess):
     """A host and its supervisor.  `pid`: of the supervisor; `host_pid`: of the host, when it is known.
 
-    `running_calls`, `is_retired` (it is given no more calls): its pool's, under the lock of that.
+    `running_calls`, `waiting_calls` (those of them that wait for something, as a child run), `is_retired` (it is given
+    no more calls): its pool's, under the lock of that.
 
     Raises OSError if it cannot be started.
     """
 
     def __init__(self, installed: InstalledRelease, place: HostPlace, supervisor_depth: int) -> None:
         self.installed = installed
-        self.running_calls = 0
+        self.running_calls = self.waiting_calls = 0
         self.is_retired = False
         self.host_pid: int | None = None
         self._place, self._supervisor_depth = place, supervisor_depth
@@ -71,6 +72,11 @@ class HostProcess(WorkerProcess):
     def perform(self, caller: WorkerCaller, reference: Sequence[Any], payload: bytes) -> bytes:
         """Have a node performed.  Raises EOFError, OSError if the host ends, BadAnswer."""
         return self.call(caller, ["perform", reference], payload)
+
+    @property
+    def is_waiting(self) -> bool:
+        """True if all its calls wait: it does nothing."""
+        return 0 < self.running_calls <= self.waiting_calls
 
     @property
     def memory_bytes(self) -> int:

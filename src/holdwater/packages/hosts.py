@@ -210,6 +210,15 @@ class HostPool:
             self._forget_if_unused(entry)
             self._queue.serve_all(self._refusal)
 
+    def count_waiting_call(self, host: HostProcess, change: int) -> None:
+        """Count a call of a host that waits (1), or goes on (-1).  Does not block.
+
+        A host whose calls all wait is beyond the limits, so that the child runs it waits for get a host.
+        """
+        with self._lock:
+            host.waiting_calls += change
+            self._queue.serve_all(self._refusal)
+
     def bury(self, host: HostProcess) -> int:
         """Wait for the end of a host that was lost in a call; returns its exit code, negative for a signal."""
         code = host.reap()
@@ -290,7 +299,7 @@ class HostPool:
         return entry
 
     def _count_hosts(self) -> int:
-        return sum([entry.count for entry in self._releases.values()])
+        return sum([entry.working_count for entry in self._releases.values()])
 
     def _refusal(self, entry: ReleaseHosts) -> HoldwaterError | None:
         """Return the reason why a release has no more hosts; None: it has."""

@@ -33,15 +33,24 @@ class ReleaseHosts:
         """Hosts that are there or about to be."""
         return len(self.hosts) + self.starting
 
+    @property
+    def working_count(self) -> int:
+        """Hosts that count towards limits: without those whose calls all wait, perhaps for calls of other hosts."""
+        return self.count - len([host for host in self.hosts if host.is_waiting])
+
     def find_free(self) -> HostProcess | None:
         """Return a host that can take one more call: the one used last, so that the others become idle."""
         limit = self.installed.manifest.execution.bodies_per_host
-        free = [host for host in self.hosts if host.running_calls < limit and not host.is_retired]
+        free = [
+            host
+            for host in self.hosts
+            if host.running_calls - (host.waiting_calls if limit > 1 else 0) < limit and not host.is_retired
+        ]
         return max(free, key=lambda host: (host.running_calls, host.idle_since), default=None)
 
     def may_start(self) -> bool:
         """Return True if the package allows one more host."""
-        return self.count < self.installed.manifest.execution.max_concurrent
+        return self.working_count < self.installed.manifest.execution.max_concurrent
 
     def idle_hosts(self) -> list[HostProcess]:
         """Hosts that have nothing to do."""
