@@ -9,16 +9,19 @@ from typing import Any, Final, NotRequired, Required
 from holdwater.errors import InputError, MissingInputError, WorkflowError
 from holdwater.model.from_json import from_json
 from holdwater.model.json_schema import Schema, schema_of
+from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.model.values import StoredValue
 
 
 class InputDeclaration:
     """Names of inputs with their annotations; a run may be given others, too.
 
-    An annotation `NotRequired[...]` is that of an input which may be missing.
+    An annotation `NotRequired[...]` is that of an input which may be missing.  `defaults`: values of those that are not
+    given.  Raises EncodingError for a default that cannot be stored.
     """
 
-    def __init__(self, annotations: Mapping[str, Any]) -> None:
+    def __init__(self, annotations: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
+        self.defaults: Final = {name: StoredValue.encode(value) for name, value in (defaults or {}).items()}
         self.required: Final = tuple(
             [name for name, hint in annotations.items() if typing.get_origin(hint) is not NotRequired]
         )
@@ -48,7 +51,8 @@ class InputDeclaration:
         for name, hint in self.annotations.items():
             schema = schema_of(hint)
             definitions.update(schema.pop("$defs", {}))
-            properties[name] = schema
+            default = self.defaults.get(name)
+            properties[name] = schema if default is None else {**schema, "default": to_plain_json(default.tree)}
         made: Schema = {"type": "object", "properties": properties}
         made |= {"required": list(self.required)} if self.required else {}
         return {**made, "$defs": definitions} if definitions else made

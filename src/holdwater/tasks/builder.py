@@ -75,6 +75,10 @@ class WorkflowBuilder:
         self._inputs = of_keywords if declared is None else InputDeclaration.of_typed_dict(declared)
         return self
 
+    def declare_inputs(self, declared: InputDeclaration) -> None:
+        """Set the declaration of the keys of the initial context."""
+        self._inputs = declared
+
     def add_task(self, task: str | Callable[..., Any]) -> WorkflowBuilder:
         """Add a task by id or function: of this block, or of the workflow registered under the same full name.
 
@@ -98,6 +102,11 @@ class WorkflowBuilder:
                 f"workflow {self.name!r} has two tasks with the id {task.id!r}", hint="give one of them another id="
             )
         self._tasks[task.id] = task
+
+    @property
+    def is_empty(self) -> bool:
+        """True as long as the workflow has no task."""
+        return not self._tasks
 
     def build(self) -> TaskWorkflow:
         """Create the workflow of the tasks so far, without registering it.  Raises WorkflowError."""

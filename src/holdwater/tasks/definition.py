@@ -78,9 +78,11 @@ class TaskWorkflowDefinition(BaseDefinition):
         Raises EncodingError, ContextTooLarge, MissingInputError for a declared input that is not given.
         """
         context = Context(inputs, max_bytes=self.max_context_bytes)
-        if self.workflow.inputs is not None:
-            self.workflow.inputs.check_given(context.keys(), self.plan.name)
-        return {INPUT_CELL: Patch(context.stored_values())}
+        declared = self.workflow.inputs
+        if declared is None:
+            return {INPUT_CELL: Patch(context.stored_values())}
+        declared.check_given(context.keys(), self.plan.name)
+        return {INPUT_CELL: Patch({**declared.defaults, **context.stored_values()})}
 
     def validate_inputs(self, cells: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
         """Convert declared inputs that were given as JSON by a process without this code; invalid ones are marked."""
@@ -99,6 +101,7 @@ class TaskWorkflowDefinition(BaseDefinition):
             tuple([f"{key}={value}" for key, value in workflow.tags.items()]),
             tuple([task.function for task in self._tasks]),
             dict(ANY_OBJECT) if workflow.inputs is None else workflow.inputs.schema(),
+            {} if workflow.inputs is None else workflow.inputs.defaults,
         )
 
     def policy(self, node: int) -> NodePolicy:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from holdwater.compat.cloaca.params import workflow_params
 from holdwater.compat.cloaca.retries import BackoffStrategy, RetryCondition, RetryPolicy, RetryPolicyBuilder
 from holdwater.compat.cloaca.runner import DefaultRunner
 from holdwater.compat.cloaca.triggers import trigger
@@ -27,7 +28,6 @@ from holdwater.compat.cloaca.unsupported import (
     reactor,
     state_accumulator,
     stream_accumulator,
-    workflow_params,
     workflow_secrets,
 )
 from holdwater.errors import HoldwaterError

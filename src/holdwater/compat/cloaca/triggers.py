@@ -146,7 +146,7 @@ class CronRunner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _CronTrigger:
+class CronTrigger:
     """A trigger with a cron expression."""
 
     name: str
@@ -160,7 +160,7 @@ class _CronTrigger:
 
 
 _lock: Final = threading.Lock()
-_cron_triggers: Final[dict[str, _CronTrigger]] = {}
+_cron_triggers: Final[dict[str, CronTrigger]] = {}
 _runners: Final[WeakSet[CronRunner]] = WeakSet()
 
 
@@ -170,7 +170,7 @@ def _cron_trigger(workflow: str, name: str | None, cron: Cron) -> Callable[[F], 
         validation.check_text(
             "the name of a trigger", known_as, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError
         )
-        made = _CronTrigger(known_as, workflow, cron)
+        made = CronTrigger(known_as, workflow, cron)
         with _lock:
             _cron_triggers[known_as] = made
             runners = [*_runners]
@@ -179,6 +179,17 @@ def _cron_trigger(workflow: str, name: str | None, cron: Cron) -> Callable[[F], 
         return function
 
     return decorate
+
+
+def cron_triggers() -> list[CronTrigger]:
+    """List the triggers of this process with a cron expression, by name."""
+    with _lock:
+        return [_cron_triggers[name] for name in sorted(_cron_triggers)]
+
+
+def unbound_triggers() -> list[str]:
+    """List the names of triggers that name no workflow, and whose module has defined none."""
+    return sorted([name for _, name in _pending_bindings])
 
 
 def attach_runner(runner: CronRunner) -> None:

@@ -24,9 +24,8 @@ batch_accumulator = stub_function("batch_accumulator", _GRAPHS_HINT)
 state_accumulator = stub_function("state_accumulator", _GRAPHS_HINT)
 boundary_schema = stub_function("boundary_schema", _GRAPHS_HINT)
 
-# -- declared inputs and secrets
+# -- secrets
 
-workflow_params = stub_function("workflow_params", 'read parameters from the context: context.get("name", default)')
 workflow_secrets = stub_function("workflow_secrets", "read the secret from the environment in the body of the task")
 constructor = stub_function("constructor", "use register_workflow_constructor(name, function)")
 

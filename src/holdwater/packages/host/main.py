@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -18,14 +19,16 @@ from holdwater.runtime.logs import captured_streams
 from holdwater.runtime.logs.capture import log_info_records
 
 
-def main(config: dict[str, Any], read_fd: int, write_fd: int) -> None:
-    """Serve calls on these pipes until there are no more."""
+def main(
+    config: dict[str, Any], read_fd: int, write_fd: int, worker: Callable[..., PackageWorker] = PackageWorker
+) -> None:
+    """Serve calls on these pipes until there are no more.  `worker`: makes what answers them, of the same three."""
     os.register_at_fork(after_in_child=partial(close_fds, (read_fd, write_fd)))  # a fork must not speak for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(Exception):  # no stderr, no report
         faulthandler.enable()
     _capture_output(is_concurrent=config["is_concurrent"])
-    PackageWorker(config, read_fd, write_fd).serve()
+    worker(config, read_fd, write_fd).serve()
 
 
 def _capture_output(*, is_concurrent: bool) -> None:

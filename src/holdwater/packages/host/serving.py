@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import site
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from holdwater.model.ports.definition import CodeReference
 from holdwater.model.registry import registry
 from holdwater.model.triggers import TriggerResult, triggers
 from holdwater.packages.descriptor import describe_package
+from holdwater.packages.manifest import PackageSchedule
 from holdwater.packages.manifest_data import manifest_from_data
 from holdwater.packages.performing import NamedNode
 from holdwater.runtime.executors.processes.channel import encode_error, run_call
@@ -36,7 +37,7 @@ class PackageWorker(Worker):
 
     def __init__(self, config: Mapping[str, Any], read_fd: int, write_fd: int) -> None:
         super().__init__(read_fd, write_fd, sends_records=True, is_concurrent=config["is_concurrent"])
-        self._manifest: Final = manifest_from_data(config["manifest"])
+        self.manifest: Final = manifest_from_data(config["manifest"])
         self._root: Final = config["root"]
         self._site_folders: Final = config["site_folders"]
 
@@ -58,17 +59,25 @@ class PackageWorker(Worker):
         """Import the modules of the package, in their order."""
         for folder in self._site_folders:
             site.addsitedir(folder)
-        for name in self._manifest.modules:
+        self.import_modules()
+        return b""
+
+    def import_modules(self) -> None:
+        """Import the modules of the package.  Raises PackageBuildError for one that is found elsewhere."""
+        for name in self.manifest.modules:
             found = getattr(import_module(name), "__file__", None)
             if found is None or not Path(found).is_relative_to(self._root):
                 raise PackageBuildError(
                     f"module {name!r} was imported from {found or 'no file'}, and not from the package",
                     hint="give the module a name of its own",
                 )
-        return b""
+
+    def code_schedules(self) -> Sequence[PackageSchedule]:
+        """List the schedules that the code of the package has, beside those of its manifest: none."""
+        return ()
 
     def _describe(self) -> bytes:
-        data = describe_package(registry, triggers, self._manifest, Path(self._root))
+        data = describe_package(registry, triggers, self.manifest, Path(self._root), self.code_schedules())
         return json.dumps(data, allow_nan=False).encode()
 
 
