@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -163,17 +163,23 @@ def answer(run: str, value: str, pause: str | None, database: str, as_json: bool
 @click.command()
 @_run_argument
 @_reason_option
+@click.option(
+    "--release",
+    type=click.Choice(["active"]),
+    help="active: on the release that new runs of its workflow take, if its structure is the same.",
+)
 @options.database_option
 @_json_option
-def retry(run: str, reason: str, database: str, as_json: bool) -> None:
+def retry(run: str, reason: str, release: Literal["active"] | None, database: str, as_json: bool) -> None:
     """Try again what failed or was cancelled; what succeeded is kept.
 
-    RUN is an id, its beginning or its end, or @last.
+    RUN is an id, its beginning or its end, or @last.  A run of a package stays on its release, unless --release says
+    otherwise.
     """
     from holdwater.operations.control import retry_run
 
     with _open_run(database, run) as (engine, run_id):
-        now = retry_run(engine, run_id, reason, by=cli_author(), pickup_seconds=PICKUP_WAIT_SECONDS)
+        now = retry_run(engine, run_id, reason, by=cli_author(), release=release, pickup_seconds=PICKUP_WAIT_SECONDS)
     _print_result("is tried again", now, as_json, _next_step_lines(now, database))
 
 

@@ -110,7 +110,7 @@ class Engine:
         self.batches = RunBatches(
             self.driver, announced, self._prepare_run, self._note_caller, self._wait_until_accepted
         )
-        self.control = RunCommands(self.driver, self.reader, self.store, self.clock, self._publisher)
+        self.control = RunCommands(self.driver, self.reader, self.store, self.clock, registry, self._publisher)
         _OPEN_ENGINES.add(self)
         self._unsubscribe_callbacks += [
             registry.add_listener(lambda name, program: self.driver.check_for_work()),

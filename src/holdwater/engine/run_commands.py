@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from holdwater.engine.active_release import find_active_release
 from holdwater.engine.event_publisher import EventPublisher
-from holdwater.errors import AnswerError, InvalidTransition, PauseNotFound, RunInProgress
+from holdwater.errors import AnswerError, InvalidArgument, InvalidTransition, PauseNotFound, RunInProgress
 from holdwater.model import events as ev
 from holdwater.model import validation
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
 from holdwater.model.provenance import check_author
+from holdwater.model.registry import Registry
 from holdwater.model.schema_validation import first_violation
 from holdwater.model.statuses import ACTIVE_STATUSES, RunStatus
 from holdwater.model.time import Micros
@@ -47,9 +49,16 @@ class RunCommands:
     """
 
     def __init__(
-        self, driver: Driver, reader: RunReader, store: Store, clock: Clock, publisher: EventPublisher | None
+        self,
+        driver: Driver,
+        reader: RunReader,
+        store: Store,
+        clock: Clock,
+        registry: Registry,
+        publisher: EventPublisher | None,
     ) -> None:
         self._driver, self._reader, self._store, self._clock = driver, reader, store, clock
+        self._registry = registry
         self._publisher = publisher
 
     def cancel(self, run_id: str, reason: str = "", *, by: str = "") -> None:
@@ -64,9 +73,23 @@ class RunCommands:
         """Let a paused run go on."""
         self._request(run_id, ev.Resumed(reason, by=by), "resume")
 
-    def retry(self, run_id: str, reason: str = "", *, by: str = "") -> None:
-        """Try again what failed or was cancelled in a run that has ended.  Raises StructureChanged, too."""
-        self._request(run_id, ev.Resumed(reason, by=by), "retry")
+    def retry(self, run_id: str, reason: str = "", *, by: str = "", release: Literal["active"] | None = None) -> None:
+        """Try again what failed or was cancelled in a run that has ended.
+
+        `release`: "active" moves it to the release that new runs of its workflow take, if that has the structure it was
+        recorded under; otherwise it stays on its own.  Raises StructureChanged, WorkflowNotFound, too.
+        """
+        self._request(run_id, ev.Resumed(reason, by=by, release=self._target_release(run_id, release)), "retry")
+
+    def _target_release(self, run_id: str, release: str | None) -> str | None:
+        """Return the release a run is to be moved to, as in `Resumed`; None if it stays."""
+        if release is None:
+            return None
+        if release != "active":
+            raise InvalidArgument(f"a run is retried on its own release, or on 'active', not on {release!r:.100}")
+        row = self._reader.row(validation.check_search_text("the id of a run", run_id))
+        found = find_active_release(row, self._registry, self._store)
+        return None if found == row.release else found or ev.CODE_RELEASE
 
     def _request(self, run_id: str, event: ev.Event, verb: ControlVerb) -> None:
         validation.check_search_text("the id of a run", run_id)

@@ -127,7 +127,7 @@ def add_entry_events(builder: EventBuilder, machine: Machine, entry: JournalEntr
         case ev.Paused():
             builder.add(out.RunPaused, reason=event.reason, requested=True, by=event.by)
         case ev.Resumed():
-            builder.add(out.RunResumed, reason=event.reason, requested=True, by=event.by)
+            builder.add(out.RunResumed, reason=event.reason, requested=True, by=event.by, release=event.release)
 
 
 def skipped_nodes(plan: CompiledPlan, ranges: tuple[str, ...]) -> Iterator[int]:

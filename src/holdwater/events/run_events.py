@@ -93,12 +93,16 @@ class RunPaused(RunEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResumed(RunEvent):
-    """The run goes on: resumed, retried, or answered (`requested` False)."""
+    """The run goes on: resumed, retried, or answered (`requested` False).
+
+    `release`: the one it was moved to, "" for code of a runner's own process; None: it has stayed on its release.
+    """
 
     type: ClassVar[str] = "workflow_resumed"
     reason: str = ""
     requested: bool = False
     by: str = ""
+    release: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

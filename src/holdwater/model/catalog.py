@@ -43,6 +43,12 @@ class WorkflowRow:
     registered_at: Micros = UNSET
     seen_at: Micros = UNSET
 
+    @property
+    def structures(self) -> frozenset[str]:
+        """Fingerprints of its plan and of those of its variants; none for one of which only the name is known."""
+        variants = [one["structure"] for one in self.descriptor.get("variants", ())]
+        return frozenset() if self.structure is None else frozenset([self.structure, *variants])
+
     @cached_property
     def digest(self) -> str:
         """Fingerprint of all that is announced: 32 hex digits of SHA-256."""

@@ -15,6 +15,9 @@ from typing import Any, Final
 
 from holdwater.model.time import Micros
 
+CODE_RELEASE: Final = ""
+"""in the place of a release: code of a runner's own process"""
+
 
 @dataclass(slots=True)
 class InputsOverridden:
@@ -206,12 +209,14 @@ class Resumed:
 
     `inputs`: given anew; what has read them, and all behind it, is done again, also in a completed run.  `start_node`:
     a node of a sequence: from there everything is done (again), and what stands before and is not done never will be.
+    `release`: the one it is moved to, CODE_RELEASE for code of a runner's own process; None: it stays where it is.
     """
 
     reason: str = ""
     inputs: dict[str, Any] = field(default_factory=dict)
     start_node: int | None = None
     by: str = ""
+    release: str | None = None
 
 
 Event = (

@@ -103,9 +103,10 @@ def encode_entry(entry: JournalEntry) -> str:
         case ev.Paused():
             return _to_json(["paused", e.reason, *([e.by] if e.by else [])])
         case ev.Resumed():
-            if not (e.inputs or e.by) and e.start_node is None:
+            if not (e.inputs or e.by) and e.start_node is None and e.release is None:
                 return _to_json(["resumed", e.reason])
-            tail = f",{_to_json(e.by)}" if e.by else ""
+            tail = f",{_to_json(e.by)}" if e.by or e.release is not None else ""
+            tail += f",{_to_json(e.release)}" if e.release is not None else ""
             return f'["resumed",{_to_json(e.reason)},{_encode_mapping(e.inputs)},{_to_json(e.start_node)}{tail}]'
 
 

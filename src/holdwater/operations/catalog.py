@@ -9,6 +9,7 @@ from typing import Any, Final
 from holdwater.errors import WorkflowNotFound
 from holdwater.model import validation
 from holdwater.model.catalog import WorkflowRow
+from holdwater.model.claim_keys import claim_key
 from holdwater.model.json_schema import Schema
 from holdwater.model.plan import Plan
 from holdwater.model.suggestions import did_you_mean
@@ -47,6 +48,7 @@ class WorkflowNodeInfo:
 class WorkflowInfo:
     """An announced workflow.  Instants are integer microseconds since the epoch.
 
+    `release`: the active one of its package, None for code of a runner's own process.
     `style`, `structure`, `code`: None for one of which an older version has announced the name only; it cannot be
     started by its name.  `inputs_schema`: JSON Schema (2020-12) of the object of its inputs.
     `runners`: names of the living runners that take its runs.  `nodes`, `plan`: empty and None in a list of workflows.
@@ -104,7 +106,7 @@ def _to_info(row: WorkflowRow, runners: Sequence[RunnerInfo], plan: Plan | None 
         row.release,
         row.registered_at,
         row.seen_at,
-        tuple([runner.name for runner in runners if runner.takes(row.name)]),
+        tuple([runner.name for runner in runners if runner.takes(claim_key(row.name, row.release))]),
         tuple([WorkflowNodeInfo(**node) for node in row.nodes]),
         plan,
     )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from holdwater.engine import Engine
 from holdwater.errors import InvalidTransition, RunNotFinished
@@ -109,14 +109,21 @@ def resume_run(
 
 
 def retry_run(
-    engine: Engine, run_id: str, reason: str = "", *, by: str = "", pickup_seconds: float = 0.0
+    engine: Engine,
+    run_id: str,
+    reason: str = "",
+    *,
+    by: str = "",
+    release: Literal["active"] | None = None,
+    pickup_seconds: float = 0.0,
 ) -> RunSituation:
     """Try again what failed or was cancelled in a run that has ended; what succeeded is kept.
 
+    `release`: "active" moves it to the release that new runs of its workflow take; otherwise it stays on its own.
     `pickup_seconds`: wait up to so long for a runner to claim it.
-    Raises RunNotFound, InvalidTransition, StructureChanged, StoreUnavailable, RunnerClosed.
+    Raises RunNotFound, InvalidTransition, StructureChanged, WorkflowNotFound, StoreUnavailable, RunnerClosed.
     """
-    engine.control.retry(run_id, reason, by=by)
+    engine.control.retry(run_id, reason, by=by, release=release)
     return wait_for_pickup(engine, run_id, pickup_seconds)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from holdwater.model.catalog import RunnerRow
+from holdwater.model.claim_keys import claim_key
 from holdwater.model.time import Micros, seconds_between
 from holdwater.operations.databases import Database
 
@@ -21,8 +22,9 @@ class RunnerInfo:
 
     `status`: draining: it ends and takes no more work; unresponsive: its process lives, and its loop has not answered
     for `GONE_AFTER_SECONDS`; gone: it died or cannot reach the database, and others take over its work.
-    `owner`: its incarnation, as in leases.  `executors`: number of slots by name.  `workflows`: names of those it can
-    execute.  `own_runs_only`: it takes no runs of others.  `seen_at`: its latest heartbeat.
+    `owner`: its incarnation, as in leases.  `executors`: number of slots by name.  `workflows`: claim keys of what it
+    can execute, `NAME@RELEASE` for a release of a package.  `own_runs_only`: it takes no runs of others.  `seen_at`: its
+    latest heartbeat.
     """
 
     owner: str
@@ -42,9 +44,9 @@ class RunnerInfo:
         """The runner does its work."""
         return self.status in ("running", "draining")
 
-    def takes(self, workflow: str) -> bool:
-        """Return True if the runner takes new runs of this workflow, also those that other processes have started."""
-        return self.status == "running" and not self.own_runs_only and workflow in self.workflows
+    def takes(self, key: str) -> bool:
+        """Return True if the runner takes new runs of this claim key, also those that other processes have started."""
+        return self.status == "running" and not self.own_runs_only and key in self.workflows
 
 
 def list_runners(database: Database) -> tuple[RunnerInfo, ...]:
@@ -58,8 +60,10 @@ def list_runners(database: Database) -> tuple[RunnerInfo, ...]:
 
 
 def find_runners(database: Database, workflow: str) -> tuple[RunnerInfo, ...]:
-    """List the runners that take new runs of a workflow.  Raises StoreUnavailable."""
-    return tuple([runner for runner in list_runners(database) if runner.takes(workflow)])
+    """List the runners that take new runs of a workflow, on its active release.  Raises StoreUnavailable."""
+    row = database.store.get_workflow(workflow)
+    key = claim_key(workflow, None if row is None else row.release)
+    return tuple([runner for runner in list_runners(database) if runner.takes(key)])
 
 
 def _to_info(database: Database, row: RunnerRow, now: Micros) -> RunnerInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from holdwater.model.claim_keys import claim_key
 from holdwater.model.records import RunRow
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import Micros
@@ -44,6 +45,11 @@ class RunInfo:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     traceparent: str | None = None
     release: str | None = None
+
+    @property
+    def claim_key(self) -> str:
+        """The name under which runners claim its work: that of its workflow, for a release `NAME@RELEASE`."""
+        return claim_key(self.workflow, self.release)
 
     @property
     def ended(self) -> bool:

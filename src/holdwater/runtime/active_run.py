@@ -67,6 +67,7 @@ class ActiveRun:
         "paused_us",
         "pending_starts",
         "reason",
+        "release",
         "row",
         "run_data",
         "started_at",
@@ -120,6 +121,8 @@ class ActiveRun:
         """nodes whose last process died, also if it had not recorded that their task functions began"""
         self.deadline_stopped_at = UNSET
         self.reason: str | None = row.reason
+        self.release = row.release
+        """the one it is pinned to by its journal, unsaved entries included"""
         self.started_at = row.created_at
         """instant it began, or began again after a retry"""
         self.stored_questions: dict[int, int] = {}
@@ -171,7 +174,12 @@ class ActiveRun:
         self.machine.apply(event)
         self.unsaved_entries.append(entry)
         if type(event) in EVENTS_WITH_REASON:
-            self.reason = None if type(event) is Resumed else event.reason or None  # type: ignore[union-attr]
+            if type(event) is Resumed:
+                self.reason = None
+                if event.release is not None:
+                    self.release = event.release or None
+            else:
+                self.reason = event.reason or None  # type: ignore[union-attr]
         node = getattr(entry.event, "node", None)
         if node is not None:
             self.changed_nodes.add(node)
@@ -218,6 +226,7 @@ class ActiveRun:
         new_row.status = status
         new_row.error = self.error if status == "failed" else None
         new_row.reason = self.reason
+        new_row.release = self.release
         new_row.finished_at = now if m.ended else None
         new_row.paused_at = (row.paused_at or now) if status == "paused" else None
         if row.paused_at and status == "running" and row.deadline_at:  # the deadline stands still during a pause
@@ -268,7 +277,7 @@ class ActiveRun:
 
     def _build_work_row(self, command: Command, now: Micros) -> WorkRow | None:
         row = self.row
-        key = row.workflow if row.release is None else claim_key(row.workflow, row.release)
+        key = row.workflow if self.release is None else claim_key(row.workflow, self.release)
         if type(command) is Execute:
             suspect = command.node in self.crash_suspects or command.node in self.machine.crash_counts
             return WorkRow(row.id, command.node, command.fence, "execute", key, now, suspect=suspect)

@@ -26,12 +26,12 @@ class OtherVersions:
         self._passed_over_until: dict[str, Micros] = {}
 
     def is_announced(self, row: RunRow) -> bool:
-        """Return True if a runner has announced the structure a run was started under.  Raises StoreUnavailable."""
+        """Return True if a runner has announced the structure a run was started under, in its release.
+
+        Raises StoreUnavailable.
+        """
         known = self._store.get_workflow(row.workflow)
-        if known is None:
-            return False
-        variants = known.descriptor.get("variants", ())
-        return row.structure in {known.structure, *[one["structure"] for one in variants]}
+        return known is not None and known.release == row.release and row.structure in known.structures
 
     def give_back(self, run: ActiveRun, row: WorkRow) -> None:
         """Give work of a run back to the queue, and take none of its workflow for a while.  Raises StoreUnavailable."""

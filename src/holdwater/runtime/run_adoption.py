@@ -118,6 +118,7 @@ class RunAdoption:
             if not (meant and self._decisions.apply_entry(fresh, entry)):
                 # perhaps because it was written, and the answer of the store was lost
                 fresh.resolve_confirmation(entry.event, journal.encode_entry(entry) in written)
+        self._run_loader.follow_release(fresh)
 
     def _abandon_lost_attempts(self, run: ActiveRun) -> None:
         for attempt in list(run.attempts.values()):

@@ -11,6 +11,7 @@ from typing import Protocol
 from holdwater.errors import RunNotFound, StoreError, StoreUnavailable, StructureChanged
 from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.model import journal as journal_format
+from holdwater.model.claim_keys import claim_key
 from holdwater.model.events import Event, InputProvided, Started
 from holdwater.model.plan import Plan
 from holdwater.model.ports.clock import Clock
@@ -104,6 +105,11 @@ class RunLoader(StoredRunLoader):
         definition = self._registered_definition(run_row)
         return definition if definition is not None and definition.plan.structure == run_row.structure else None
 
+    def follow_release(self, run: ActiveRun) -> None:
+        """Execute a run with the definition of the release it is moved to, which is not on disk yet."""
+        if run.release != run.row.release:
+            run.definition = self.executable_definition(replace(run.row, release=run.release))
+
     def _registered_definition(self, run_row: RunStructure) -> WorkflowDefinition | None:
         """The definition of the run's workflow in its release; of several variants, that of the run."""
         definition = self.find_pinned_definition(run_row)
@@ -120,8 +126,8 @@ class RunLoader(StoredRunLoader):
         definition = self._registered_definition(run_row)
         if definition is not None and definition.plan.structure != run_row.structure:
             raise StructureChanged(
-                f"the structure of workflow {run_row.workflow!r} changed: run {run_row.id} was recorded under "
-                f"{run_row.structure}, this process has {definition.plan.structure}",
+                f"the structure of workflow {claim_key(run_row.workflow, run_row.release)!r} changed: run {run_row.id} "
+                f"was recorded under {run_row.structure}, this process has {definition.plan.structure}",
                 hint="start a new run, or go on where the recorded structure is known; changed task functions are fine",
             )
 
@@ -204,7 +210,7 @@ def read_journal_tail(run: ActiveRun, source: Store | StoredRun) -> None:
     stored = source.get_run(run.row.id)
     if stored is not None:
         run.row = replace(stored, seq=len(run.entries))
-    run.reason = run.row.reason
+    run.reason, run.release = run.row.reason, run.row.release
     machine.take_commands()  # outstanding work is in `todo`; its owners are in the work rows
     run.work_rows = {row.node: row for row in source.work_of_run(run.row.id)}
     run.stored_questions = run.open_questions()

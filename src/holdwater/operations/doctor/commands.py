@@ -21,6 +21,8 @@ _DEMO_PARTS: Final = ("holdwater", "demo")
 def continue_command(state: DatabaseState, view: RunView) -> tuple[str, ...]:
     """Return the words after `holdwater` of the command that executes a run on."""
     workflow = view.info.workflow
+    if view.info.release is not None:
+        return ("package", "list")
     files = _source_files(state, workflow)
     if files and all(_is_of_demo(file) for file in files):
         return _demo_command(state, workflow)
@@ -69,7 +71,7 @@ def _is_on_its_own(state: DatabaseState, view: RunView) -> bool:
 
     A process that died in its first second is not listed: then a run that a command has started, and that was executed.
     """
-    having = [runner for runner in state.runners if view.info.workflow in runner.workflows]
+    having = [runner for runner in state.runners if view.info.claim_key in runner.workflows]
     if having:
         return all(runner.own_runs_only for runner in having)
     return view.info.origin == "cli" and len(view.journal) > 1

@@ -111,7 +111,7 @@ def _schedule_findings(state: DatabaseState) -> Iterator[Finding]:
         if schedule.kind == "cron" and schedule.next_at is not None:
             late = seconds_between(schedule.next_at, state.now)
             if late > MAX_LATE_SECONDS:
-                has_runner = bool(state.takers(schedule.workflow))
+                has_runner = bool(state.starters(schedule.workflow))
                 why = "although a runner has its workflow" if has_runner else "as no live runner has its workflow"
                 yield Finding(
                     "schedule_late",

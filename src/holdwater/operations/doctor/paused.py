@@ -72,9 +72,10 @@ def _reason_finding(state: DatabaseState, view: RunView, code: str, advice: str)
 def _structure_finding(state: DatabaseState, view: RunView, *, is_parked: bool) -> Finding | None:
     """Compare the plan of the run with the one that was announced last; None if it is the same, or not known."""
     row = state.workflow(view.info.workflow)
-    announced = None if row is None else row.structure
-    variants = [] if row is None else [one["structure"] for one in row.descriptor.get("variants", ())]
-    if announced is None or view.info.structure in (announced, *variants):
+    if row is None or row.structure is None or row.release != view.info.release:
+        return None
+    announced = row.structure
+    if view.info.structure in row.structures:
         return None
     data = state.database.store.get_plan(announced)
     difference = None if data is None else compare_plans(view.plan, Plan.from_data(data))

@@ -11,6 +11,7 @@ from holdwater.model.suggestions import did_you_mean
 from holdwater.model.time import seconds_between, to_rfc3339
 from holdwater.operations.doctor.commands import continue_command
 from holdwater.operations.doctor.findings import Finding
+from holdwater.operations.doctor.releases import no_release_finding
 from holdwater.operations.doctor.state import MAX_NAMES, DatabaseState, name_list
 from holdwater.operations.runners import RunnerInfo
 from holdwater.runs.view import RunView
@@ -29,7 +30,7 @@ def queue_findings(
     `names`: of the tasks of `rows`.  `owners`: live runners that have other work of the run.
     """
     workflow = view.info.workflow
-    takers = state.takers(workflow)
+    takers = state.takers(view.info.claim_key)
     wanted = {name: state.node_facts(workflow, name).get("executor") for name in names}
     served = {executor for runner in state.runners if runner.is_alive for executor in runner.executors}
     missing = [
@@ -40,6 +41,9 @@ def queue_findings(
     if not takers:
         if owners:
             yield _own_runner_finding(state, view, owners[0], rows, names)
+        elif view.info.release is not None:
+            facts = {"tasks": list(names[:MAX_NAMES]), "due_at": to_rfc3339(min([one.due_at for one in rows]))}
+            yield no_release_finding(state, view, "", facts)
         elif not (missing and served):
             yield _no_runner_finding(state, view, rows, names)
         return
@@ -57,7 +61,7 @@ def _no_runner_finding(state: DatabaseState, view: RunView, rows: Sequence[WorkR
         announced = "no runner of this database has ever announced it"
     else:
         near, announced = "", f"it was last announced {state.ago(row.seen_at)}"
-    private = [runner.name for runner in state.possible_takers(workflow)]
+    private = [runner.name for runner in state.possible_takers(view.info.claim_key)]
     others = [one for one in state.runners if one.is_alive]
     there = f"{len(others):,} other {'runner is' if len(others) == 1 else 'runners are'} up" if others else "none is up"
     alone = (

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from holdwater.model import ids
 from holdwater.model.catalog import WorkflowRow
+from holdwater.model.claim_keys import claim_key, split_claim_key
 from holdwater.model.duration_text import format_duration
 from holdwater.model.records import WorkRow
 from holdwater.model.time import Micros, seconds_between, to_rfc3339
@@ -48,14 +49,24 @@ class DatabaseState:
 
     # -- runners
 
-    def takers(self, workflow: str) -> tuple[RunnerInfo, ...]:
-        """List the runners that take runs of a workflow."""
-        return tuple([runner for runner in self.runners if runner.takes(workflow)])
+    def takers(self, key: str) -> tuple[RunnerInfo, ...]:
+        """List the runners that take runs of a claim key."""
+        return tuple([runner for runner in self.runners if runner.takes(key)])
 
-    def possible_takers(self, workflow: str) -> tuple[RunnerInfo, ...]:
-        """List the runners that have a workflow, and take no runs but those they have started or resumed."""
-        found = [one for one in self.runners if one.is_alive and one.own_runs_only and workflow in one.workflows]
-        return tuple(found)
+    def possible_takers(self, key: str) -> tuple[RunnerInfo, ...]:
+        """List the runners that have a claim key, and take no runs but those they have started or resumed."""
+        return tuple([one for one in self.runners if one.is_alive and one.own_runs_only and key in one.workflows])
+
+    def starters(self, workflow: str) -> tuple[RunnerInfo, ...]:
+        """List the runners that take new runs of a workflow, on the release that was announced last."""
+        row = self.workflow(workflow)
+        return self.takers(claim_key(workflow, None if row is None else row.release))
+
+    def releases_with_runners(self, workflow: str) -> list[str]:
+        """List the releases of a workflow that live runners take runs of; "" for code of a runner's own process."""
+        keys = {key for runner in self.runners for key in runner.workflows if runner.takes(key)}
+        found = [split_claim_key(key) for key in keys]
+        return sorted([release or "" for name, release in found if name == workflow])
 
     def may_have_registered_since(self, at: Micros) -> bool:
         """Return True if a live runner may have more workflows than are listed: it was last heard of before `at`."""

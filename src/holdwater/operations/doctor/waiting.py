@@ -11,6 +11,7 @@ from holdwater.model.statuses import RunStatus
 from holdwater.model.time import to_rfc3339
 from holdwater.operations.doctor.commands import continue_command
 from holdwater.operations.doctor.findings import Finding
+from holdwater.operations.doctor.releases import no_release_finding
 from holdwater.operations.doctor.state import DatabaseState
 from holdwater.operations.questions import question_text
 from holdwater.runs.open_pauses import Pause
@@ -67,10 +68,13 @@ def _question_finding(state: DatabaseState, view: RunView, pause: Pause, *, is_o
 
 def _no_runner_findings(state: DatabaseState, view: RunView) -> Iterator[Finding]:
     """Tell that nothing goes on with the answer; work that is queued already has a finding of its own."""
-    workflow = view.info.workflow
-    if view.status == RunStatus.RUNNING or state.takers(workflow) or state.possible_takers(workflow):
+    workflow, key = view.info.workflow, view.info.claim_key
+    if view.status == RunStatus.RUNNING or state.takers(key) or state.possible_takers(key):
         return
     if state.may_have_registered_since(view.journal[-1].recorded_at):
+        return
+    if view.info.release is not None:
+        yield no_release_finding(state, view, "  After the answer the run waits until one is up.", {})
         return
     yield Finding(
         "no_runner",

@@ -130,7 +130,7 @@ def _silent_finding(
         then = f"others take this over when its lease has ended, {state.ahead(_lease_end(work))}"
     return Finding(
         "runner_silent",
-        "problem" if alive or not state.takers(view.info.workflow) else "warning",
+        "problem" if alive or not state.takers(view.info.claim_key) else "warning",
         f"{_tasks(work)} {_is(work)} held by {state.describe_owner(owner)}, which was last heard of"
         f" {state.ago(seen_at)}; {then}.",
         {**_work_facts(work), **state.owner_facts(owner), "lease_until": to_rfc3339(_lease_end(work))},
@@ -140,7 +140,7 @@ def _silent_finding(
 
 def _orphaned_finding(state: DatabaseState, view: RunView, work: Sequence[TaskWork], owner: str | None) -> Finding:
     """Work of a runner that died.  `owner`: None if the work was taken from it already."""
-    takers = state.takers(view.info.workflow)
+    takers = state.takers(view.info.claim_key)
     lost = "died or lost its lease" if owner is None else "is dead"
     who = "the runner that had it" if owner is None else state.describe_owner(owner)
     if takers:
@@ -177,8 +177,8 @@ def _timer_findings(state: DatabaseState, view: RunView, timers: Sequence[TaskWo
 
 def _timer_finding(state: DatabaseState, view: RunView, work: TaskWork) -> Finding:
     at, node = work.row.due_at, work.node
-    workflow = view.info.workflow
-    is_watched = work.row.owner is not None or bool(state.takers(workflow) or state.possible_takers(workflow))
+    workflow, key = view.info.workflow, view.info.claim_key
+    is_watched = work.row.owner is not None or bool(state.takers(key) or state.possible_takers(key))
     unwatched = "" if is_watched else "  No live runner has the workflow, so nothing will happen then."
     severity: Any = "info" if is_watched else "problem"
     command = () if is_watched else continue_command(state, view)

@@ -11,6 +11,8 @@ from holdwater.errors import ConfigError, DatabaseURLError
 from holdwater.events.processors import EventProcessor, check_processors
 from holdwater.model import validation
 from holdwater.model.provenance import Provenance
+from holdwater.model.registry import Registry
+from holdwater.model.registry import registry as known
 from holdwater.model.time import add_seconds
 from holdwater.operations.databases import Database
 from holdwater.operations.pruning import prune_runs
@@ -34,6 +36,7 @@ class DefaultRunner(RunMethods, ScheduleMethods):
     Runs that a crash has interrupted go on by themselves as soon as their workflow is registered here.
     After a fork it belongs to the parent: the child gets RunnerClosed and makes its own.
 
+    `registry`: workflows and triggers it knows; by default all that modules of this process have defined.
     `event_processors`: hear of every run it executes: progress bars, run logs, OpenTelemetry spans, and your own.
     A function starts when they have heard that it does; what they raise is in `internal_errors()`.
 
@@ -48,6 +51,7 @@ class DefaultRunner(RunMethods, ScheduleMethods):
         config: DefaultRunnerConfig | None = None,
         schema: str | None = None,
         event_processors: Sequence[EventProcessor] = (),
+        registry: Registry = known,
     ) -> None:
         self._config = DefaultRunnerConfig() if config is None else config.copy()
         if not isinstance(database_url, str):
@@ -59,6 +63,7 @@ class DefaultRunner(RunMethods, ScheduleMethods):
             run_timeout_seconds=self._config.workflow_timeout_seconds,
             poll_seconds=self._config.scheduler_poll_interval_ms / 1000,
             options=self._config.store_options(schema),
+            registry=registry,
             to_result=PipelineResult,
             event_processors=check_processors(event_processors),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from holdwater.engine import Engine
 from holdwater.errors import ConfigError
@@ -133,17 +133,18 @@ class RunMethods:
         """
         self._engine.control.answer(run_id, pause_id, value, by=self._author)
 
-    def retry(self, run_id: str, reason: str = "") -> None:
+    def retry(self, run_id: str, reason: str = "", *, release: Literal["active"] | None = None) -> None:
         """Try again what failed or was cancelled in a run that has ended; what succeeded is kept and never runs again.
 
         Failed tasks get all their attempts again, and the run its full time limit.  Tasks that ran or were skipped
         because of a failure are decided again.  Changed functions are used.  If this process does not have the
-        workflow, a runner that has it executes the run.
+        workflow, a runner that has it executes the run.  `release`: "active" moves a run of a package to the release
+        that new runs take, if its structure is the same.
 
         Raises InvalidTransition for a run that is running, paused or completed, StructureChanged if tasks, dependencies
         or rules are not those it was recorded under, RunNotFound, RunnerClosed.
         """
-        self._engine.control.retry(run_id, reason, by=self._author)
+        self._engine.control.retry(run_id, reason, by=self._author, release=release)
 
     def fork(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from holdwater.engine import Engine
 from holdwater.engine.run_batches import StartedRun
@@ -91,8 +91,8 @@ class WorkflowHandle:
     def answer(self, pause_id: str | None, value: Any) -> None:
         self._engine.control.answer(self.run_id, pause_id, value, by=self._author)
 
-    def retry(self, reason: str = "") -> None:
-        self._engine.control.retry(self.run_id, reason, by=self._author)
+    def retry(self, reason: str = "", *, release: Literal["active"] | None = None) -> None:
+        self._engine.control.retry(self.run_id, reason, by=self._author, release=release)
 
     def fork(
         self,

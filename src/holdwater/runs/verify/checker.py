@@ -13,7 +13,7 @@ The promises, by their numbers:
     I2  a firing of a node has at most one recorded result
     I4  work has at most one owner, and the fence the machine issued
     I5  an ended run stays as it is unless it is retried, and a head says what its journal says
-    I6  nothing is lost: what is outstanding is in the queue, and the other way round
+    I6  nothing is lost: what is outstanding is in the queue, for runners of the run's release, and the other way round
     I9  a journal has no gaps, and a cause is journalled before its effect begins
 """
 
@@ -30,16 +30,17 @@ from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.kernel.states import WAITING
 from holdwater.model import events as ev
 from holdwater.model import journal as journal_format
+from holdwater.model.claim_keys import claim_key
 from holdwater.model.commands import AwaitChildren, Evaluate, Execute, StartTimer
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports.store import Store
 from holdwater.model.records import JournalRow, RunRow, WorkRow
-from holdwater.model.rules import SETTLED_OUTCOMES
 from holdwater.model.statuses import FINAL_STATUSES, RunStatus
 from holdwater.model.time import UNSET, Micros
 from holdwater.runs.verify import forks, parents
 from holdwater.runs.verify.forks import MALFORMED_DATA_ERRORS
+from holdwater.runs.verify.node_labels import node_label, unfinished_predecessors
 
 INVARIANTS: Final = ("I2", "I4", "I5", "I6", "I9")
 MAX_VIOLATIONS_PER_RUN: Final = 20
@@ -148,6 +149,8 @@ class _RunCheck:
         self.violations: list[Violation] = []
         self.seq = 0
         self._last_at = UNSET
+        self._moved_to: str | None = None
+        """release of the latest retry that moved the run"""
         self._result_entries: dict[int, int] = {}
         self._failed_nodes: set[int] = set()
         """nodes whose latest attempt was the last one, and failed"""
@@ -231,6 +234,8 @@ class _RunCheck:
             self._failed_nodes.add(event.node)
         elif type(event) is ev.Resumed:
             self._allow_repeated_results(machine, event)
+            if event.release is not None:
+                self._moved_to = event.release
         try:
             machine.apply(event)
         except IllegalEvent:
@@ -249,7 +254,7 @@ class _RunCheck:
         if fence == event.fence and entry.started_at < at:
             self._add_violation(
                 "I9",
-                f"task {_node_label(machine, event.node)} (entry {self.seq}) began {at - entry.started_at} "
+                f"task {node_label(machine, event.node)} (entry {self.seq}) began {at - entry.started_at} "
                 f"us before entry {seq}, "
                 "which let it begin, was journalled",
             )
@@ -263,7 +268,7 @@ class _RunCheck:
         if earlier is not None and compiled_plan.loop_of[compiled_plan.unit_of[node]] is None:
             self._add_violation(
                 "I2",
-                f"task {_node_label(machine, node)} has two recorded results, entry {earlier} and entry {self.seq}",
+                f"task {node_label(machine, node)} has two recorded results, entry {earlier} and entry {self.seq}",
             )
         self._result_entries[node] = self.seq
 
@@ -286,7 +291,7 @@ class _RunCheck:
         if self.source_facts is None or not forks.is_not_in_source(entry, self.source_facts):
             return
         what = f"entry {self.seq} ({entry[0]}), which it was born with, "
-        about = "" if entry[0] == "started" else f"about task {_node_label(machine, entry[1])} "
+        about = "" if entry[0] == "started" else f"about task {node_label(machine, entry[1])} "
         self._add_violation(
             "I2", f"{what}{about}is not in the journal of run {self.row.forked_from}, which it was forked from"
         )
@@ -300,16 +305,16 @@ class _RunCheck:
         elif not isinstance(node, int) or not 0 <= node < len(machine.node_states):
             self._add_violation("I9", f"{what} does not fit a run that is {machine.status}")
         elif machine.node_states[node] == WAITING:
-            waits = _unfinished_predecessors(machine, node)
+            waits = unfinished_predecessors(machine, node)
             behind = f", although {', '.join(waits)} had no result yet" if waits else ""
             self._add_violation(
-                "I9", f"{what} is about task {_node_label(machine, node)}, which was not started{behind}"
+                "I9", f"{what} is about task {node_label(machine, node)}, which was not started{behind}"
             )
         elif not (type(event) is ev.Succeeded and self.violations and self.violations[-1].invariant == "I2"):
             fence = getattr(event, "fence", None)
             under = "" if fence is None else f" under fence {fence}; the latest it was issued is {machine.fences[node]}"
             self._add_violation(
-                "I2", f"{what} is about task {_node_label(machine, node)}, which is {machine.node_states[node]}{under}"
+                "I2", f"{what} is about task {node_label(machine, node)}, which is {machine.node_states[node]}{under}"
             )
 
     # -- head and queue
@@ -319,6 +324,9 @@ class _RunCheck:
         set_aside = row.status == RunStatus.PAUSED and machine.status == "running" and row.reason
         if row.status != machine.status and not set_aside:
             self._add_violation("I5", f"its head says {row.status}, its journal says {machine.status}")
+        if self._moved_to is not None and (row.release or ev.CODE_RELEASE) != self._moved_to:
+            moved_to = self._moved_to or "code of a runner's process"
+            self._add_violation("I5", f"its head says release {row.release}, its journal says {moved_to}")
         if (row.finished_at is not None) != (row.status in FINAL_STATUSES):
             state = "an end" if row.finished_at is not None else "no end"
             self._add_violation("I5", f"it is {row.status} and has {state} time")
@@ -332,24 +340,22 @@ class _RunCheck:
             held = [r for r in rows if r.owner is not None and r.lease_until > self.now]
             if len(held) > 1:
                 owners = " and ".join(str(r.owner) for r in held)
-                self._add_violation("I4", f"task {_node_label(machine, node)} is leased to {owners} at the same time")
+                self._add_violation("I4", f"task {node_label(machine, node)} is leased to {owners} at the same time")
         if self.row.status in FINAL_STATUSES or machine.ended:
             return
         for node, command in machine.todo.items():
             if type(command) is Evaluate or (type(command) is StartTimer and command.at is None):
-                self._add_violation(
-                    "I6", f"task {_node_label(machine, node)} waits for a decision that no runner takes"
-                )
+                self._add_violation("I6", f"task {node_label(machine, node)} waits for a decision that no runner takes")
             elif node not in queued:
                 self._add_violation(
-                    "I6", f"task {_node_label(machine, node)} is outstanding, and the queue does not know of it"
+                    "I6", f"task {node_label(machine, node)} is outstanding, and the queue does not know of it"
                 )
         if not machine.todo and self.row.status == RunStatus.RUNNING:
             self._add_violation("I6", "it is running, and nothing of it is outstanding")
 
     def _check_work_row(self, machine: Machine, row: WorkRow) -> None:
         head, command = self.row, machine.todo.get(row.node)
-        where = f"the queue has work (task {_node_label(machine, row.node)}, fence {row.fence})"
+        where = f"the queue has work (task {node_label(machine, row.node)}, fence {row.fence})"
         if head.status in FINAL_STATUSES:
             self._add_violation("I6", f"{where} of a run that is {head.status}")
             return
@@ -361,6 +367,9 @@ class _RunCheck:
             kind, fence = "execute", command.fence
         elif type(command) is AwaitChildren:
             kind, fence = "children", command.generation
+        if row.workflow != claim_key(head.workflow, head.release):
+            executes = claim_key(head.workflow, head.release)
+            self._add_violation("I6", f"{where} for runners with {row.workflow!r}, though it is a run of {executes!r}")
         if (row.kind, row.fence) != (kind, fence):
             self._add_violation("I4", f"{where} to {row.kind}; what was issued is fence {fence}, to {kind}")
         if head.status == RunStatus.RUNNING and row.parked:
@@ -382,19 +391,3 @@ _ATTEMPT_END_EVENTS: Final = (
 def _keep_encoded(tree: Any) -> Any:
     """Return the encoded value: the machine reads no values, so none is decoded."""
     return tree
-
-
-def _node_label(machine: Machine, node: int) -> str:
-    nodes = machine.compiled_plan.plan.nodes
-    return repr(nodes[node].name) if 0 <= node < len(nodes) else f"number {node}"
-
-
-def _unfinished_predecessors(machine: Machine, node: int) -> list[str]:
-    """Names of the direct predecessors that have not settled."""
-    compiled_plan = machine.compiled_plan
-    return [
-        repr(name)
-        for name in compiled_plan.plan.nodes[node].after
-        if name in compiled_plan.node_index
-        and machine.node_states[compiled_plan.node_index[name]] not in SETTLED_OUTCOMES
-    ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from holdwater.kernel import Machine
-from holdwater.model.child_ids import child_run_id
+from holdwater.model.child_ids import child_ref, child_run_id
 from holdwater.model.commands import AwaitChildren
 from holdwater.model.records import RunRow
 from holdwater.model.time import Micros
@@ -24,7 +24,10 @@ def check_parent(child: RunRow, find: FindRunRow, now: Micros) -> Iterator[str]:
     parent = find(child.parent_id)
     if parent is None:
         yield f"its parent, run {child.parent_id}, is not in the store"
-    elif child.finished_at is None and parent.finished_at is not None and parent.finished_at + REACTION_GRACE_US < now:
+        return
+    if child.finished_at is None and child_ref(child) is not None and child.release != parent.release:
+        yield f"it is of release {child.release}, although its parent, run {parent.id}, is of {parent.release}"
+    if child.finished_at is None and parent.finished_at is not None and parent.finished_at + REACTION_GRACE_US < now:
         ago = (now - parent.finished_at) // 1_000_000
         yield f"it is {child.status}, although its parent, run {parent.id}, {_describe_end(parent)} {ago} s ago"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -115,7 +116,7 @@ class RunControl:
         """
         run = self._stored_runs.find_run(run_id, lambda run: self._takes(run, event, retry))
         if retry and run.machine.ended:
-            self._run_loader.check_structure(run.row)
+            self._run_loader.check_structure(_moved_row(run.row, event))
         if not self._takes(run, event, retry):
             future.set_result(False)
             return
@@ -146,7 +147,8 @@ class RunControl:
             return run.machine.accepts(event)
         if run.machine.ended != retry:
             return False
-        if run.definition is None and run.row.reason and self._run_loader.find_pinned_definition(run.row) is not None:
+        is_outdated = run.definition is None and event.release is None and run.row.reason
+        if is_outdated and self._run_loader.find_pinned_definition(run.row) is not None:
             return False  # the structure has changed, and the reason says so
         return _is_parked(run) or run.machine.accepts(event)
 
@@ -163,6 +165,7 @@ class RunControl:
         if run.machine.suspended and run.reason == INTERRUPTED_REASON:
             children = self._resume_children(run)  # first, or others would begin in their places
         self._decisions.apply_entry(run, JournalEntry(event))
+        self._run_loader.follow_release(run)
         if children:  # not watched since they were paused
             run.awaiting_children.update(run.machine.fan_outs)
             self.children.start_requested(run)
@@ -185,6 +188,13 @@ class RunControl:
             self._timers.call_at(self._store_status.back_off(), lambda: self.cancel_child(run_id, reason))
         except HoldwaterError:  # never written, or not to be read here: then nothing of it runs here
             return
+
+
+def _moved_row(row: RunRow, event: Event) -> RunRow:
+    """The row of a run as a request leaves it, as to its release."""
+    if type(event) is ev.Resumed and event.release is not None:
+        return replace(row, release=event.release or None)
+    return row
 
 
 def _is_parked(run: ActiveRun) -> bool:

@@ -58,6 +58,7 @@ class Execution(BaseModel):
     parent_id: str | None
     forked_from: str | None
     idempotency_key: str | None
+    release: str | None
     progress: Progress | None = None
 
     @classmethod
@@ -83,6 +84,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "parent_id": run.parent_id,
         "forked_from": run.forked_from,
         "idempotency_key": run.idempotency_key,
+        "release": run.release,
     }
 
 
@@ -185,6 +187,12 @@ class SteeringBody(RequestBody):
     """A request to steer a run.  `reason`: kept with the run."""
 
     reason: str = Field("", max_length=10_000, examples=["the payment service is down"])
+
+
+class RetryBody(SteeringBody):
+    """A request to retry a run.  `release`: "active" moves it to the release that new runs of its workflow take."""
+
+    release: Literal["active"] | None = None
 
 
 class ForkBody(RequestBody):

@@ -12,6 +12,7 @@ from holdwater.server.models.executions import (
     AnswerBody,
     ExecutionDetail,
     ForkBody,
+    RetryBody,
     SteeringBody,
 )
 from holdwater.server.request_values import read_value, read_values
@@ -51,9 +52,13 @@ def resume_execution(tenant: Tenant, run_id: RunId, body: SteeringBody | None = 
 
 
 @router.post("/{run_id}/retry", status_code=202, responses=CHANGE_ERRORS)
-def retry_execution(tenant: Tenant, run_id: RunId, body: SteeringBody | None = None) -> ExecutionDetail:
-    """Try again what failed or was cancelled in a run that has ended; what succeeded is kept."""
-    control.retry_run(tenant.engine, run_id, _reason(body), by=BY_API)
+def retry_execution(tenant: Tenant, run_id: RunId, body: RetryBody | None = None) -> ExecutionDetail:
+    """Try again what failed or was cancelled in a run that has ended; what succeeded is kept.
+
+    A run of a package stays on its release; `"release": "active"` moves it to the active one of the same structure.
+    """
+    release = None if body is None else body.release
+    control.retry_run(tenant.engine, run_id, _reason(body), by=BY_API, release=release)
     return _detail(tenant, run_id)
 
 

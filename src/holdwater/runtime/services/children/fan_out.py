@@ -94,7 +94,9 @@ class FanOutChildren:
             elif index in fan_out.paused:
                 control.apply(run_id, ev.CancelRequested("another child of its parent has failed"), Future())
             elif child.machine.ended and _needs_retry(run, ref, child.machine):
-                control.apply(run_id, ev.Resumed("its parent run tries it again"), Future(), retry=True)
+                release = None if child.row.release == run.release else run.release or ev.CODE_RELEASE
+                again = ev.Resumed("its parent run tries it again", release=release)
+                control.apply(run_id, again, Future(), retry=True)
         except StoreUnavailable:
             raise
         except HoldwaterError as error:
