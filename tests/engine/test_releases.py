@@ -11,7 +11,7 @@ import pytest
 
 from holdwater import Context, TaskHandle
 from holdwater.engine import Engine
-from holdwater.errors import InvalidArgument, StructureChanged, WorkflowNotFound
+from holdwater.errors import InvalidArgument, ReleaseDraining, StructureChanged, WorkflowNotFound
 from holdwater.graphs import Graph, node
 from holdwater.model import events as ev
 from holdwater.model.records import RunFilter, RunRow, RunUpdate
@@ -171,7 +171,7 @@ def test_a_removed_release_leaves_its_runs_to_others(open_engine: OpenEngine, ga
 
 def calls(name: str) -> Callable[..., Any]:
     def call(context: Context, handle: TaskHandle) -> None:
-        context["got"] = handle.execute(name).result["by"].copy()
+        context["got"] = handle.execute(name).result["by"].copy()  # type: ignore[attr-defined]
 
     return call
 
@@ -358,6 +358,14 @@ def test_a_run_by_name_is_pinned_to_the_release_of_the_catalog(open_engine: Open
     engine.driver.announce(SIGNAL_TIMEOUT_SECONDS)
     second = start_by_name(reader, "orders")
     assert (second.info.release, value_of(end(engine, second.info.id), "by")) == (NEW, "new")
+
+
+def test_a_release_that_is_being_removed_starts_no_run_by_name(open_engine: OpenEngine) -> None:
+    engine = open_engine(registry_with(OLD, tasks("orders", says("old"))), listed=True)
+    engine.driver.announce(SIGNAL_TIMEOUT_SECONDS)
+    engine.store.put_release(ReleaseRow(OLD, OLD * 4, "shop", "1.0", "draining"))
+    with pytest.raises(ReleaseDraining, match=r"shop 1\.0"):
+        start_by_name(engine, "orders")
 
 
 def test_schedules_start_runs_on_the_active_release(open_engine: OpenEngine) -> None:

@@ -21,6 +21,7 @@ from tests.storage.factories import make_run_row, new_run_update
 
 WORKFLOWS = ("orders", "orders.eu", "bills", "Bills", "re%port", "a[1]")
 STATUSES = ("running", "paused", "completed", "completed", "completed", "failed", "cancelled")
+RELEASES = ("1" * 16, "2" * 16, None)
 ERRORS = (None, "ValueError: 100% wrong", "TimeoutError: no answer in 5_0 s", "Ärger", "a\\b")
 LABELS: tuple[dict[str, str], ...] = ({}, {}, {"env": "prod"}, {"env": "dev", "team": "x"}, {"env": "prod", "team": ""})
 ORIGINS = ("", "code", "cli", "cron")
@@ -46,6 +47,7 @@ def make_runs(seed: int, count: int) -> list[RunRow]:
                 parent_id=None if parent is None else parent.id,
                 labels_json=encode_labels(dice.choice(LABELS)),
                 origin=dice.choice(ORIGINS),
+                release=dice.choice(RELEASES),
             )
         )
     return runs
@@ -74,6 +76,7 @@ def expected(runs: list[RunRow], which: RunFilter) -> list[RunRow]:
                 for key, value in which.labels.items()
             ),
             not which.origins or run.origin in which.origins,
+            which.release is None or run.release == which.release,
             text is None
             or run.id.startswith(text)
             or run.id.endswith(text)
@@ -105,6 +108,7 @@ def random_filters(seed: int, runs: list[RunRow]) -> Iterator[RunFilter]:
         "ended_until": lambda: dice.choice(instants),
         "labels": lambda: dice.choice([*LABELS[2:], {"team": None}, {"env": "prod", "team": None}]),
         "origins": lambda: tuple(dice.sample(ORIGINS, 2)),
+        "release": lambda: dice.choice(RELEASES),
         "text": lambda: dice.choice(["0", "100% W", "5_0", "KEY-1", "Är", "a\\b", dice.choice(runs).id[:6], "-7"]),
     }
     while True:

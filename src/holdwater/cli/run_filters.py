@@ -35,6 +35,7 @@ _OPTIONS: Final = (
         "--status", metavar="STATUS", multiple=True, callback=_check_statuses, help="Only runs in this state."
     ),
     click.option("--label", metavar="KEY[=VALUE]", multiple=True, help="Only runs with this label; all of several."),
+    click.option("--release", metavar="RELEASE", help="Only runs that are pinned to this release of a package."),
     click.option("--origin", metavar="ORIGIN", multiple=True, help="Only runs from api, cli, code, cron, trigger, ..."),
     click.option("--since", metavar=_AGO, help="Only runs created since: 2h, 7d, 2026-11-21, 2026-11-21T08:00Z."),
     click.option("--until", metavar=_AGO, help="Only runs created before."),
@@ -60,6 +61,7 @@ class RunSelection:
     workflow: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
+    release: str | None = None
     origin: tuple[str, ...] = ()
     since: str | None = None
     until: str | None = None
@@ -83,6 +85,7 @@ class RunSelection:
             excluded_statuses=excluded_statuses,
             labels=_parse_labels(self.label),
             origins=self.origin,
+            release=self.release,
             since=_instant(self.since, "--since"),
             until=_instant(self.until, "--until"),
             ended_since=_instant(self.ended_since, "--ended-since"),

@@ -124,6 +124,7 @@ def _header_lines(result: PipelineResult, activity: str | None, items: MapReport
         ("ended", ended),
         ("items", None if items is None else map_texts.progress_text(items)),
         ("key", run.idempotency_key),
+        ("release", run.release),
         ("forked from", run.forked_from),
         ("parent", run.parent_run_id),
     ]

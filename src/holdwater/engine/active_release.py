@@ -32,8 +32,8 @@ def find_active_release(row: RunRow, registry: Registry, store: Store) -> str | 
         )
     if row.structure not in known.structures:
         raise StructureChanged(
-            f"run {row.id} cannot be moved to {claim_key(known.name, known.release)!r}: it was recorded under structure "
-            f"{row.structure}, that has {known.structure}",
+            f"run {row.id} cannot be moved to {claim_key(known.name, known.release)!r}: it was recorded under the "
+            f"structure {row.structure}, and that has {known.structure}",
             hint="retry it on its own release, or start a new run",
         )
     return known.release

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from holdwater.errors import InputError, MissingInputError, WorkflowNotFound
+from holdwater.errors import InputError, MissingInputError, ReleaseDraining, WorkflowNotFound
 from holdwater.model import events as ev
 from holdwater.model import ids, input_digest, validation
 from holdwater.model.catalog import WorkflowRow
@@ -36,10 +36,14 @@ class AnnouncedRuns:
         self._store, self._run_loader, self.clock = store, run_loader, clock
 
     def find_workflow(self, name: str) -> WorkflowRow:
-        """Read the announcement of a workflow.  Raises WorkflowNotFound, with names that come close."""
+        """Read the announcement of a workflow.
+
+        Raises WorkflowNotFound, with names that come close; ReleaseDraining if its release is being removed.
+        """
         name = validation.check_search_text("the name of a workflow", name)
         found = self._store.get_workflow(name)
         if found is not None and found.structure is not None:
+            self._check_release(found)
             return found
         names = [row.name for row in self._store.list_workflows(MAX_SUGGESTED_NAMES) if row.structure is not None]
         raise WorkflowNotFound(
@@ -47,6 +51,16 @@ class AnnouncedRuns:
             hint=did_you_mean(name, names)
             or "start one that has it: holdwater worker MODULE, or a DefaultRunner in a program that imports it",
         )
+
+    def _check_release(self, workflow: WorkflowRow) -> None:
+        """Check that the release of a workflow starts runs.  Raises ReleaseDraining."""
+        known = None if workflow.release is None else self._store.get_release(workflow.release)
+        if known is not None and known.state in ("draining", "gone"):
+            raise ReleaseDraining(
+                f"workflow {workflow.name!r} is of {known.package} {known.version} (release {known.release}), which is "
+                "being removed and starts nothing more",
+                hint="activate another version of the package, if it has one: holdwater package list",
+            )
 
     def create_run(
         self,

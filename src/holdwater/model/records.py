@@ -237,7 +237,7 @@ class RunFilter:
 
     `workflow`, `status`: exactly this one.  `statuses`, `excluded_statuses`, `origins`: any of them.
     `workflows`, `excluded_workflows`: patterns with `*`, `?` and `[...]`, any of which fits.
-    `labels`: all of them, by key; None for any value.
+    `labels`: all of them, by key; None for any value.  `release`: runs that are pinned to it.
     `since`, `until`: runs created at or after, and before an instant; `ended_since`, `ended_until`: ended then.
     `parent_id`: only children of this run; `top_level`: only runs without a parent.
     `text`: the beginning or the end of an id, or part of an idempotency key or an error, whatever the case of A to Z.
@@ -263,6 +263,7 @@ class RunFilter:
     excluded_workflows: tuple[str, ...] = ()
     labels: Mapping[str, str | None] = field(default_factory=dict)
     origins: tuple[str, ...] = ()
+    release: str | None = None
     text: str | None = None
     cursor: Cursor | None = None
     newer: bool = False

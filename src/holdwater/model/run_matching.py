@@ -52,6 +52,7 @@ def matches(run_filter: RunFilter, row: RunRow) -> bool:
         and run_filter.parent_id in (None, row.parent_id)
         and all(key in labels and value in (None, labels[key]) for key, value in run_filter.labels.items())
         and (not run_filter.origins or row.origin in run_filter.origins)
+        and run_filter.release in (None, row.release)
         and _instant(run_filter.since, MIN_INSTANT) <= row.created_at < _instant(run_filter.until, MAX_INSTANT)
         and _ended_then(run_filter, row)
         and (run_filter.text is None or _has_text(row, run_filter.text))

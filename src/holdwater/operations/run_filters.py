@@ -28,7 +28,11 @@ def check_filter(which: RunFilter) -> None:
     for many in (which.statuses, which.excluded_statuses, which.workflows, which.excluded_workflows, which.origins):
         if len(many) > MAX_PATTERNS:
             raise InvalidArgument(f"a filter has at most {MAX_PATTERNS} alternatives, not {len(many):,}")
-    for label, sought in (("a workflow", which.workflow), ("the id of a run", which.parent_id)):
+    for label, sought in (
+        ("a workflow", which.workflow),
+        ("the id of a run", which.parent_id),
+        ("a release", which.release),
+    ):
         if sought is not None:
             validation.check_search_text(label, sought)
     if which.text is not None:

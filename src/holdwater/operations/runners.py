@@ -23,8 +23,8 @@ class RunnerInfo:
     `status`: draining: it ends and takes no more work; unresponsive: its process lives, and its loop has not answered
     for `GONE_AFTER_SECONDS`; gone: it died or cannot reach the database, and others take over its work.
     `owner`: its incarnation, as in leases.  `executors`: number of slots by name.  `workflows`: claim keys of what it
-    can execute, `NAME@RELEASE` for a release of a package.  `own_runs_only`: it takes no runs of others.  `seen_at`: its
-    latest heartbeat.
+    can execute, `NAME@RELEASE` for a release of a package.  `own_runs_only`: it takes no runs of others.
+    `seen_at`: its latest heartbeat.
     """
 
     owner: str

@@ -68,6 +68,7 @@ class RunSummary:
     "waiting for child runs", or "orphaned": its process died or lost its lease, and the next runner takes it over.
     Of a run that is Paused: "waits for NAME" if an answer is all it waits for.  None for every other run.
     `origin`: api, cli, code, cron, trigger, child or fork; `started_by`: its author.
+    `release`: of the package it is pinned to, None for code of a runner's own process.
     """
 
     run_id: str
@@ -86,6 +87,7 @@ class RunSummary:
     origin: str = ""
     started_by: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    release: str | None = None
 
     @classmethod
     def from_info(cls, run: RunInfo) -> RunSummary:
@@ -109,6 +111,7 @@ class RunSummary:
             origin=run.origin,
             started_by=run.started_by,
             labels=dict(run.labels),
+            release=run.release,
         )
 
 
@@ -190,6 +193,11 @@ class PipelineResult:
     def started_by(self) -> str:
         """Its author, as `cli:alice`, `schedule:nightly` or `code`; "" if not recorded."""
         return self._run.info.started_by
+
+    @property
+    def release(self) -> str | None:
+        """The release of the package it is pinned to; None for code of a runner's own process."""
+        return self._run.info.release
 
     @property
     def final_context(self) -> Context:

@@ -29,6 +29,7 @@ class ExecutionFilter(BaseModel, extra="forbid"):  # type: ignore[call-arg]
 
     `status`, `workflow` (a pattern with `*`, `?` and `[...]`): any of them; with `!` before it, none of them.
     `label`: all of them; `KEY` alone is any value.  `origin`: any of them.
+    `release`: runs that are pinned to it.
     `since`, `until`: started, or with `time=ended` ended, at or after and before an instant.
     `text`: the beginning or end of an id, part of an idempotency key or of an error.
     `children`: also runs that other runs have started.
@@ -37,6 +38,7 @@ class ExecutionFilter(BaseModel, extra="forbid"):  # type: ignore[call-arg]
     status: list[StatusTerm] = Field(default_factory=list, max_length=MAX_ALTERNATIVES)
     workflow: list[Pattern] = Field(default_factory=list, max_length=MAX_ALTERNATIVES)
     label: list[LabelTerm] = Field(default_factory=list, max_length=MAX_LABELS)
+    release: str | None = Field(None, max_length=64)
     origin: list[Literal["api", "cli", "code", "cron", "trigger", "child", "fork"]] = Field(default_factory=list)
     since: GivenInstant | None = None
     until: GivenInstant | None = None
@@ -60,6 +62,7 @@ class ExecutionFilter(BaseModel, extra="forbid"):  # type: ignore[call-arg]
             excluded_workflows=excluded_workflows,
             labels=dict([_split_label(term) for term in self.label]),
             origins=tuple(self.origin),
+            release=self.release,
             text=self.text,
             **span,
         )

@@ -74,6 +74,9 @@ candidate.at, candidate.id
 -- part has_status
 runs.status = :status
 
+-- part has_release
+runs.release = :release
+
 -- part has_origin
 runs.origin = :origin
 

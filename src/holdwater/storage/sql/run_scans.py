@@ -116,6 +116,8 @@ class ScanBuilder:
                 yield compose("has_label_key", key=key)
             elif key != by_label:
                 yield compose("has_label", key=key, value=value)
+        if which.release is not None:
+            yield compose("has_release", release=which.release)
         if which.origins:
             yield self._any_of([compose("has_origin", origin=origin) for origin in which.origins])
         has_birth = which.since is not None or which.until is not None
