@@ -17,7 +17,7 @@ from holdwater import Context, DefaultRunner, DefaultRunnerConfig, TaskHandle
 from holdwater.graphs import Graph, node
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.registry import Registry
-from tests.suite.releases import add_release, tasks
+from tests.suite.released_workflows import add_release, tasks
 
 
 def define_release(release: str, log: Path, find_release: Callable[[str], str | None]) -> list[WorkflowDefinition]:

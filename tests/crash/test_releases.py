@@ -13,7 +13,7 @@ from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.storage import open_store
 from tests.crash.databases import Databases, places
-from tests.suite.releases import NEW, OLD
+from tests.suite.released_workflows import NEW, OLD
 from tests.suite.waiting import poll_pause
 
 __all__ = ["places"]
