@@ -23,6 +23,8 @@ from holdwater.runtime.executors.processes.child_process import ProcessCommand
 
 PASSED_ON: Final = ("PATH", "LANG", "TZ")
 """variables of the environment of this process that every host has"""
+UNUSED_ADDRESSES_MB: Final = 512
+"""addresses that a process reserves and does not use: of libraries, stacks and allocators; the limit counts them too"""
 _HOST_MAIN: Final = "holdwater.packages.host.main"
 _CLOACINA_HOST_MAIN: Final = "holdwater.compat.package_host"
 _START: Final = "import sys; sys.path.append(sys.argv.pop(1)); from holdwater.packages.host.start import main; main()"
@@ -88,7 +90,7 @@ class HostEnvironment:
             "site_folders": [*[str(path) for path in find_site_folders(installed)], *settings.site_folders],
             "is_concurrent": manifest.execution.bodies_per_host > 1,
             "limits": {
-                "memory_mb": self.memory_mb(installed),
+                "memory_mb": self.memory_mb(installed) + UNUSED_ADDRESSES_MB,
                 "file_write_mb": settings.max_file_write_mb,
                 "open_files": settings.max_open_files,
                 "processes": settings.max_processes,

@@ -105,7 +105,8 @@ class HostCall:
                 answer = self._perform(host, reference)
                 invocation.check_answer(answer)
             except (EOFError, OSError, BadAnswer) as error:
-                host.kill()
+                if isinstance(error, BadAnswer):
+                    host.kill()
                 code = self.pool.bury(host)
                 if _died_idle(host) and not self._is_killed:
                     continue

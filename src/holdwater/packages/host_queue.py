@@ -14,7 +14,7 @@ Refuse = Callable[[ReleaseHosts], BaseException | None]
 
 
 class HostWaiter:
-    """One call that waits for a host.  `host` None with `is_granted`: it may start one.
+    """One call that waits for a host.  `host` None when it is `decided`: it may start one.
 
     `beyond_limits`: it may start one where the limits have no room, as the poll of a trigger.
     """
@@ -24,7 +24,6 @@ class HostWaiter:
         self.beyond_limits: Final = beyond_limits
         self.host: HostProcess | None = None
         self.error: BaseException | None = None
-        self.is_granted = False
         self.decided: Final = threading.Event()
 
     def refuse(self, error: BaseException) -> None:
@@ -37,7 +36,8 @@ class HostWaiter:
 class HostQueue:
     """The waiting calls; the lock of their pool is held whenever it is used.
 
-    `make_room`: ends an idle host of another release; returns False if there is none.
+    `count_hosts`: hosts that count towards the limit.  `make_room`: ends an idle host of another release; returns False
+    if there is none.
     """
 
     def __init__(self, max_hosts: int, count_hosts: Callable[[], int], make_room: Callable[[], bool]) -> None:
@@ -77,6 +77,5 @@ class HostQueue:
             release.starting += 1
         else:
             return False
-        waiter.is_granted = True
         waiter.decided.set()
         return True

@@ -9,53 +9,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from holdwater.errors import BadAnswer, HoldwaterError, ReleaseBroken, ReleaseNotFound, RunnerClosed
+from holdwater.errors import BadAnswer, HoldwaterError, ReleaseNotFound, RunnerClosed
 from holdwater.model.strict_json import parse_untrusted_json
 from holdwater.model.triggers import TriggerResult
 from holdwater.packages.host_environment import HostEnvironment
-from holdwater.packages.host_process import HostProcess, bad_answer_error, describe_exit
+from holdwater.packages.host_process import HostProcess
 from holdwater.packages.host_queue import HostQueue, HostWaiter
 from holdwater.packages.host_reaper import HostReaper
-from holdwater.packages.host_requests import HostRequest, describe_failure
+from holdwater.packages.host_requests import HostRequest
+from holdwater.packages.host_starts import HostNotStarted, start_host
+from holdwater.packages.host_status import BrokenRelease, HostStatus, broken, describe_loss, status_of
 from holdwater.packages.installed import InstalledRelease
 from holdwater.packages.release_hosts import ReleaseHosts
 from holdwater.packages.settings import PackageSettings
 from holdwater.packages.trigger_replies import read_trigger_reply
 from holdwater.runtime.attempt import RemoteTaskError
 
-HostState = Literal["idle", "busy", "ending"]
 _MIB: Final = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class HostStatus:
-    """A host at one moment.  `pid`: of its supervisor, which is the leader of what belongs to it.
-
-    `calls`: that it was given; `running`: those that are not over; `memory_bytes`: its resident memory, 0 where that is
-    unknown.
-    """
-
-    release: str
-    package: str
-    version: str
-    pid: int
-    state: HostState
-    calls: int
-    running: int
-    memory_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenRelease:
-    """A release whose hosts do not start.  `retry_seconds`: until one may be started again; `error`: of the last."""
-
-    release: str
-    error: str
-    retry_seconds: float
 
 
 class HostPool:
@@ -93,8 +66,10 @@ class HostPool:
             if entry is None:
                 return
             entry.is_added, entry.is_retired = False, True
-            for host in entry.idle_hosts():
-                self._end(entry, host)
+            for host in list(entry.hosts):
+                host.is_retired = True
+                if not host.running_calls:
+                    self._end(entry, host)
             self._forget_if_unused(entry)
             self._queue.serve_all(self._refusal)
 
@@ -108,9 +83,9 @@ class HostPool:
         try:
             found = parse_untrusted_json(data, "the description of the package")
         except BadAnswer as error:
-            raise self._broken(installed, error.message) from error
+            raise broken(installed, error.message) from error
         if type(found) is not dict:
-            raise self._broken(installed, "its description is no object")
+            raise broken(installed, "its description is no object")
         return found
 
     def poll_trigger(self, installed: InstalledRelease, name: str) -> TriggerResult:
@@ -126,7 +101,7 @@ class HostPool:
         """List the hosts that are there, by release and process."""
         with self._lock:
             found = [(entry, host) for entry in self._releases.values() for host in entry.hosts]
-        return sorted([_status_of(entry, host) for entry, host in found], key=lambda one: (one.release, one.pid))
+        return sorted([status_of(entry, host) for entry, host in found], key=lambda one: (one.release, one.pid))
 
     def broken_releases(self) -> list[BrokenRelease]:
         """List the releases whose hosts do not start at present."""
@@ -202,7 +177,7 @@ class HostPool:
             host.idle_since = self._monotonic()
             host.is_retired = host.is_retired or is_spent or entry.is_retired
             if not host.running_calls:
-                is_surplus = self._count_hosts() > self.settings.max_hosts
+                is_surplus = self._count_hosts() > self.settings.max_hosts or entry.has_surplus
                 if host.is_retired or is_surplus or self._is_closed:
                     self._end(entry, host)
                 else:
@@ -243,11 +218,12 @@ class HostPool:
             self.give_back(host)
             if row[0] == "poll":
                 raise
-            raise self._broken(installed, describe_failure(error)) from error
+            raise broken(installed, describe_loss(host, request, error, 0)) from error
         except (EOFError, OSError, BadAnswer) as error:
-            host.kill()
+            if isinstance(error, BadAnswer):
+                host.kill()
             code = self.bury(host)
-            raise self._broken(installed, _describe_loss(host, request, error, code)) from error
+            raise broken(installed, describe_loss(host, request, error, code)) from error
         except BaseException:
             host.kill()
             self.bury(host)
@@ -256,46 +232,33 @@ class HostPool:
         return data
 
     def _start(self, entry: ReleaseHosts, on_host: Callable[[HostProcess], None]) -> HostProcess:
-        """Start a host and have it import its package.  Raises ReleaseBroken."""
+        """Start a host in the place that was granted.  Raises ReleaseBroken."""
         began_at = self._monotonic()
         host: HostProcess | None = None
-        request = HostRequest("the import of the package")
+        reason = ""
         try:
-            place = self._environment.make_place(entry.installed)
-            host = HostProcess(entry.installed, place, self._environment.supervisor_depth)
-            on_host(host)
-            host.load(request, self.settings.start_timeout_seconds)
-        except BaseException as error:
-            if host is not None:
-                host.kill()
-            code = 0 if host is None else host.reap()
+            host = start_host(entry.installed, self._environment, self.settings.start_timeout_seconds, on_host)
+        except HostNotStarted as error:
+            reason = str(error)
+            raise broken(entry.installed, reason) from error
+        finally:
             with self._lock:
                 entry.starting -= 1
-                if not isinstance(error, (OSError, EOFError, BadAnswer, RemoteTaskError)):
-                    self._queue.serve_all(self._refusal)
-                    raise
-                reason = (
-                    str(error)
-                    if host is None
-                    else describe_failure(error)
-                    if isinstance(error, RemoteTaskError)
-                    else _describe_loss(host, request, error, code)
-                )
-                entry.note_failed_start(began_at, self._monotonic(), reason)
+                if host is not None:
+                    entry.note_start()
+                    host.running_calls = 1
+                    entry.hosts.append(host)
+                elif reason:
+                    entry.note_failed_start(began_at, self._monotonic(), reason)
+                self._forget_if_unused(entry)
                 self._queue.serve_all(self._refusal)
-            raise self._broken(entry.installed, reason) from error
-        with self._lock:
-            entry.starting -= 1
-            entry.note_start()
-            host.running_calls = 1
-            entry.hosts.append(host)
-            self._queue.serve_all(self._refusal)
         return host
 
     def _entry(self, installed: InstalledRelease) -> ReleaseHosts:
         entry = self._releases.get(installed.release)
-        if entry is None or entry.is_retired:
+        if entry is None:
             entry = self._releases[installed.release] = ReleaseHosts(installed)
+        entry.is_retired = False
         return entry
 
     def _count_hosts(self) -> int:
@@ -309,12 +272,8 @@ class HostPool:
             return ReleaseNotFound(f"release {entry.installed.release} was removed from this process")
         seconds = entry.seconds_to_next_start(self._monotonic())
         if seconds and not entry.hosts:
-            return self._broken(entry.installed, f"{entry.last_error}\nits hosts are tried again in {seconds:.0f} s")
+            return broken(entry.installed, f"{entry.last_error}\nits hosts are tried again in {seconds:.0f} s")
         return None
-
-    def _broken(self, installed: InstalledRelease, reason: str) -> ReleaseBroken:
-        manifest = installed.manifest
-        return ReleaseBroken(f"package {manifest.name} {manifest.version} ({installed.release}): {reason}")
 
     def _end(self, entry: ReleaseHosts, host: HostProcess) -> None:
         """Have an idle host end; the lock is held."""
@@ -358,29 +317,3 @@ class HostPool:
                 self._forget_if_unused(entry)
             if waits:
                 self._schedule_idle_check(min(waits))
-
-
-def _status_of(entry: ReleaseHosts, host: HostProcess) -> HostStatus:
-    manifest = entry.installed.manifest
-    state: HostState = "busy" if host.running_calls else "idle"
-    return HostStatus(
-        entry.installed.release,
-        manifest.name,
-        manifest.version,
-        host.pid,
-        "ending" if host.is_retired or entry.is_retired else state,
-        host.call_count,
-        host.running_calls,
-        host.memory_bytes,
-    )
-
-
-def _describe_loss(host: HostProcess, request: HostRequest, error: BaseException, code: int) -> str:
-    """Describe the end of a host during a request, with what it has printed."""
-    if isinstance(error, TimeoutError):
-        text = str(error)
-    elif isinstance(error, BadAnswer):
-        text = bad_answer_error(host, request.label, error).message
-    else:
-        text = f"its host {describe_exit(code)} during {request.label}"
-    return f"{text}\n{request.output}".rstrip()

@@ -38,6 +38,11 @@ class ReleaseHosts:
         """Hosts that count towards limits: without those whose calls all wait, perhaps for calls of other hosts."""
         return self.count - len([host for host in self.hosts if host.is_waiting])
 
+    @property
+    def has_surplus(self) -> bool:
+        """True if there are more hosts than the package allows: calls that waited go on."""
+        return self.working_count > self.installed.manifest.execution.max_concurrent
+
     def find_free(self) -> HostProcess | None:
         """Return a host that can take one more call: the one used last, so that the others become idle."""
         limit = self.installed.manifest.execution.bodies_per_host

@@ -69,7 +69,8 @@ def _wait_for_end(host: int, liveness_fd: int) -> int:
         code = _collect_children(host)
         if code is not None:
             return code
-    return SIGNAL_EXIT_CODE + signal.SIGKILL
+    code = _collect_children(host)  # it may have ended at the same time
+    return SIGNAL_EXIT_CODE + signal.SIGKILL if code is None else code
 
 
 def _collect_children(host: int) -> int | None:

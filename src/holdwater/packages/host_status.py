@@ -1,0 +1,78 @@
+"""Hosts and broken releases as others see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from holdwater.errors import BadAnswer, ReleaseBroken
+from holdwater.packages.host_process import HostProcess, bad_answer_error, describe_exit
+from holdwater.packages.host_requests import HostRequest, describe_failure
+from holdwater.packages.installed import InstalledRelease
+from holdwater.packages.release_hosts import ReleaseHosts
+from holdwater.runtime.attempt import RemoteTaskError
+
+HostState = Literal["idle", "busy", "waiting", "ending"]
+"""`waiting`: all its calls wait, as for a child run; `ending`: it takes no more calls"""
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """A host at one moment.  `pid`: of its supervisor, which is the leader of what belongs to it.
+
+    `calls`: that it was given; `running`: those that are not over; `memory_bytes`: its resident memory, 0 where that is
+    unknown.
+    """
+
+    release: str
+    package: str
+    version: str
+    pid: int
+    state: HostState
+    calls: int
+    running: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRelease:
+    """A release whose hosts do not start.  `retry_seconds`: until one may be started again; `error`: of the last."""
+
+    release: str
+    error: str
+    retry_seconds: float
+
+
+def status_of(entry: ReleaseHosts, host: HostProcess) -> HostStatus:
+    """Return the status of a host."""
+    manifest = entry.installed.manifest
+    state: HostState = "idle" if not host.running_calls else "waiting" if host.is_waiting else "busy"
+    return HostStatus(
+        entry.installed.release,
+        manifest.name,
+        manifest.version,
+        host.pid,
+        "ending" if host.is_retired or entry.is_retired else state,
+        host.call_count,
+        host.running_calls,
+        host.memory_bytes,
+    )
+
+
+def broken(installed: InstalledRelease, reason: str) -> ReleaseBroken:
+    """Build the error of a release that cannot be used."""
+    manifest = installed.manifest
+    return ReleaseBroken(f"package {manifest.name} {manifest.version} ({installed.release}): {reason}")
+
+
+def describe_loss(host: HostProcess, request: HostRequest, error: BaseException, exit_code: int) -> str:
+    """Describe why a request has no result: what the package raised, or the end of its host and what was printed."""
+    if isinstance(error, RemoteTaskError):
+        return describe_failure(error)
+    if isinstance(error, TimeoutError):
+        text = str(error)
+    elif isinstance(error, BadAnswer):
+        text = bad_answer_error(host, request.label, error).message
+    else:
+        text = f"its host {describe_exit(exit_code)} during {request.label}"
+    return f"{text}\n{request.output}".rstrip()
