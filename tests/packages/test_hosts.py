@@ -282,7 +282,7 @@ def test_a_release_that_is_retired_ends_what_it_has(
     loaded(pool, installed)
     runner = open_hosted(pool)
     handle = runner.submit("waits", {"path": f"{tmp_path}/go"})
-    wait_until(lambda: [host for host in pool.hosts() if host.state == "busy"])
+    wait_until(lambda: [host for host in pool.hosts() if host.running])
     pool.retire(installed.release)
     assert [host.state for host in pool.hosts()] == ["ending"]
     result = runner.execute("parcels", {"n": 1})

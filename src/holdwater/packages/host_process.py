@@ -57,13 +57,19 @@ class HostProcess(WorkerProcess):
         Raises EOFError, OSError if the host ends, BadAnswer, RemoteTaskError for what code of the package raises,
         TimeoutError.
         """
-        timer = threading.Timer(timeout_seconds, self.kill)
+        is_late = threading.Event()
+
+        def kill_late_host() -> None:
+            is_late.set()
+            self.kill()
+
+        timer = threading.Timer(timeout_seconds, kill_late_host)
         timer.daemon = True
         timer.start()
         try:
             return request.read_reply(self.call(request, row))
         except (EOFError, OSError) as error:
-            if timer.finished.is_set():
+            if is_late.is_set():
                 raise TimeoutError(f"{request.label} took more than {timeout_seconds:g} s") from error
             raise
         finally:
