@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "demo": ("holdwater.cli.demo", "Watch a workflow on real weather data; kill it and let it go on."),
     "run": ("holdwater.cli.run", "Run a workflow or a graph, and watch it."),
     "worker": ("holdwater.cli.worker", "Execute the workflows of modules until SIGTERM."),
+    "daemon": ("holdwater.cli.daemon", "Execute the packages of watched folders."),
     "submit": ("holdwater.cli.submit", "Start a run by the name of its workflow, without its code."),
     "runs": ("holdwater.cli.runs", "Look at recorded runs, and steer them."),
     "bulk": ("holdwater.cli.bulk", "Do the same to many runs, and see how far it is."),

@@ -11,6 +11,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from holdwater.errors import HoldwaterError, RunnerClosed, StoreUnavailable
@@ -23,11 +24,12 @@ from holdwater.model.ports.definition import AuthoringStyle, WorkflowDefinition
 from holdwater.model.ports.store import Store
 from holdwater.model.records import Notification, RunRow, WorkRow
 from holdwater.model.registry import Registry
+from holdwater.model.retention import RetentionRule
 from holdwater.model.statuses import RunStatus
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.clock import synchronise
-from holdwater.runtime.config import DriverConfig
+from holdwater.runtime.config import DriverConfig, ScheduleConfig
 from holdwater.runtime.core import Core
 from holdwater.runtime.future import Future
 from holdwater.runtime.handle_protocols import ChildStarter
@@ -283,6 +285,14 @@ class Driver:
         """
         if self.config.own_runs_only:
             self.loop.call_soon_strict(lambda: self._core.claim_requests.include_run(run_id))
+
+    def use_options(self, scheduling: ScheduleConfig, retention: RetentionRule) -> None:
+        """Use other options of schedules and triggers, and another rule of retention, from now on.
+
+        Raises RunnerClosed.
+        """
+        self.config = replace(self.config, scheduling=scheduling)
+        self.loop.call_soon_strict(lambda: self.services.use_options(scheduling, retention))
 
     def check_for_work(self) -> None:
         """Look for work: a workflow was registered, or a schedule written."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from holdwater.model.records import Notification
+from holdwater.model.retention import RetentionRule
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
+from holdwater.runtime.config import ScheduleConfig
 from holdwater.runtime.core import Core
 from holdwater.runtime.other_versions import OtherVersions
 from holdwater.runtime.services.announcements import WorkflowAnnouncer
@@ -154,6 +156,7 @@ class Services:
             core.loop,
             core.error_log,
         )
+        self.retention = Retention(store, clock, config.retention_seconds, obeys_database=config.listed)
         self.announcer = WorkflowAnnouncer(store, clock, core.workflows, core.error_log, enabled=config.listed)
         self.supervised = [
             self._supervise("deadlines", self.deadlines, uses_store=False, until_closed=True),
@@ -165,9 +168,7 @@ class Services:
             self._supervise("tasks that run alone", SuspectStarter(core.crash_suspects, core.work), critical=True),
             self._supervise("schedules", self.scheduler),
             self._supervise("triggers", self.triggers),
-            self._supervise(
-                "retention", Retention(store, clock, config.retention_seconds, obeys_database=config.listed)
-            ),
+            self._supervise("retention", self.retention),
         ]
         self._add_hooks()
 
@@ -222,6 +223,12 @@ class Services:
         self._core.claim_requests.request_claim()
         self.scheduler.check_needed = self.triggers.check_needed = self.announcer.check_needed = True
         self._core.heartbeat.on_workflows_changed()
+
+    def use_options(self, scheduling: ScheduleConfig, retention: RetentionRule) -> None:
+        """Use other options of schedules and triggers, and another rule of retention, from now on."""
+        self.scheduler.config = self.triggers.config = scheduling
+        self.retention.use_rule(retention)
+        self.check_for_work()
 
     def on_notification(self, notification: Notification) -> None:
         """Take in a message of another runner."""

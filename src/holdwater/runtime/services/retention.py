@@ -41,6 +41,11 @@ class Retention:
         self._logs_cursor = FIRST_CURSOR
         """kept between sweeps: what ends later comes behind it"""
 
+    def use_rule(self, rule: RetentionRule) -> None:
+        """Delete by this rule from the next sweep on, unless the database has one."""
+        self._own_rule = rule
+        self._is_enabled = self._obeys_database or not rule.is_empty
+
     def due_at(self, now: Micros) -> Micros | None:
         return min(self._next_sweep_at, Micros(now + SWEEP_INTERVAL_US)) if self._is_enabled else None
 

@@ -68,7 +68,7 @@ class TriggerPoller:
         inbox: Inbox,
         error_log: InternalErrors,
     ) -> None:
-        self._store, self._store_status, self._config = store, store_status, config
+        self._store, self._store_status, self.config = store, store_status, config
         self._triggers, self._workflows, self._run_loader, self._writer = triggers, workflows, run_loader, writer
         self._timers, self._inbox, self._error_log = timers, inbox, error_log
         self.check_needed = True
@@ -80,7 +80,7 @@ class TriggerPoller:
         self._answers: deque[tuple[TriggerCall, TriggerResult | str]] = deque()
 
     def due_at(self, now: Micros) -> Micros | None:
-        if not self._config.triggers:
+        if not self.config.triggers:
             return None
         if self.check_needed or self._answers:
             return now
@@ -89,11 +89,11 @@ class TriggerPoller:
 
     @property
     def _scan_interval_us(self) -> int:
-        return scan_interval_us(self._config, self._triggers, self._store_status)
+        return scan_interval_us(self.config, self._triggers, self._store_status)
 
     def run(self, now: Micros) -> None:
         """Write answers that came in, and call the triggers that are due."""
-        if not self._config.triggers:
+        if not self.config.triggers:
             return
         latest_scan_at = Micros(now + self._scan_interval_us)
         if self._scan_at <= now or self._scan_at > latest_scan_at:
@@ -162,7 +162,7 @@ class TriggerPoller:
 
     def _start_call(self, call: TriggerCall, now: Micros) -> None:
         self._in_flight[call.trigger.name] = call
-        seconds = self._config.poll_timeout_seconds
+        seconds = self.config.poll_timeout_seconds
         self._timers.call_at(add_seconds(now, seconds), lambda: self._time_out(call, seconds))
 
         def work() -> None:

@@ -1,0 +1,293 @@
+"""One pass of the reconciler: what a registry has, against what an engine and its database hold.
+
+Level-triggered: a pass looks at what there is, and not at what has happened, so a process that is killed at any point
+leaves what the next pass puts right.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from holdwater.errors import PackageError, ReleaseNotFound, WorkflowTaken
+from holdwater.model.error_report import describe_error
+from holdwater.model.releases import ReleaseRow
+from holdwater.model.time import add_seconds
+from holdwater.packages.bounded_calls import BoundedCalls
+from holdwater.packages.engine_releases import EngineReleases
+from holdwater.packages.package_schedules import PackageSchedules
+from holdwater.packages.registering import RegisteredRelease, Registrar
+from holdwater.packages.registry import RegistryEntry, RegistryListing, RejectedArchive
+from holdwater.packages.release_choice import choose_active, find_conflicts, retry_delay_seconds
+from holdwater.packages.release_rows import ReleaseRows
+from holdwater.packages.removed_runs import RemovedRuns
+
+logger = logging.getLogger("holdwater.packages")
+
+_MAX_ERROR_CHARS: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileResult:
+    """The outcome of a pass.  `loaded`, `unloaded`: as `PACKAGE VERSION`.  `failed`: (package or file, error).
+
+    `total`: versions in the registry.  `duration_seconds`: of the pass.
+    """
+
+    loaded: tuple[str, ...] = ()
+    unloaded: tuple[str, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+    total: int = 0
+    duration_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class ReconcileParts:
+    """The parts of a reconciler that its passes share.
+
+    `author`: of the rows it writes.  `dirty`: packages whose schedules are to be written; None: all of them.
+    `reported`: releases whose trouble was logged, and is not logged again.
+    """
+
+    registrar: Registrar
+    releases: EngineReleases
+    schedules: PackageSchedules
+    removed_runs: RemovedRuns
+    calls: BoundedCalls[RegisteredRelease]
+    author: str
+    dirty: set[str] | None = None
+    reported: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class ReconcilePass:
+    """A pass.  `rejected`: archives that have no row, with the reason.  Raises StoreUnavailable."""
+
+    parts: ReconcileParts
+    rows: ReleaseRows
+    listing: RegistryListing
+    rejected: list[RejectedArchive] = field(default_factory=list)
+    loaded: list[str] = field(default_factory=list)
+    unloaded: list[str] = field(default_factory=list)
+
+    def run(self) -> ReconcileResult:
+        """Make what is held what is wanted."""
+        began = time.monotonic()
+        self.rejected = list(self.listing.rejected)
+        entries = {entry.release: entry for entry in self.listing.entries}
+        conflicts = find_conflicts(self.listing.entries)
+        self._drain_unwanted(entries)
+        self._take_up(entries, conflicts)
+        self._activate_all()  # before what follows, which takes long: what is removed starts nothing more
+        self._end_drained()
+        for row, result in self._register_due(entries, conflicts):
+            self._finish_registering(row, result)
+            self._activate(row.package)
+        self._write_schedules()
+        self.rows.forget_old()
+        failed = [(one.source, one.error) for one in self.rejected]
+        failed += [
+            (f"{row.package} {row.version}", row.error or "")
+            for row in self.rows.rows.values()
+            if row.state == "broken"
+        ]
+        return ReconcileResult(
+            tuple(self.loaded), tuple(self.unloaded), tuple(failed), len(entries), time.monotonic() - began
+        )
+
+    # -- what is wanted no more
+
+    def _drain_unwanted(self, entries: dict[str, RegistryEntry]) -> None:
+        """Drain what the registry has no more, and delete what was asked to be removed and is still there.
+
+        The source of a row that drains is kept until its file is known to be gone: a file that comes back later is
+        taken up again.
+        """
+        registry = self.parts.registrar.registry
+        for row in list(self.rows.rows.values()):
+            if row.state == "gone" or not registry.is_available(row.source):
+                continue
+            if row.release not in entries:
+                changes: dict[str, Any] = {"state": "draining", "pinned": False, "source": ""}
+                if row.state != "draining":
+                    changes |= {"error": None, "next_attempt_at": None}
+                    self._mark_dirty(row.package)
+                    logger.info("%s is removed: it starts nothing more", _name(row))
+                self.rows.change(row, **changes)
+            elif row.state == "draining" and row.source:
+                self._mark_dirty(row.package)
+                try:
+                    registry.unregister(row.package, row.version)
+                except (OSError, PackageError) as error:
+                    if row.release not in self.parts.reported:
+                        logger.error("%s is to be removed, and its file cannot be: %s", _name(row), error)
+                    self.parts.reported.add(row.release)
+                else:
+                    self.rows.change(row, source="")
+
+    def _end_drained(self) -> None:
+        for row in list(self.rows.rows.values()):
+            if row.state == "draining" and not row.source:
+                if row.error is not None:  # removed by force
+                    is_over = self.parts.removed_runs.park(row, row.error)
+                else:
+                    is_over = not self.rows.store.count_open_runs(row.release)
+                if is_over:
+                    self._end(row)
+
+    def _end(self, row: ReleaseRow) -> None:
+        """Remove the files of a release; its row says so when that is done."""
+        self._mark_dirty(row.package)
+        self.parts.releases.unload(row.release)
+        self.parts.releases.uninstall(row.release)
+        self.parts.reported.discard(row.release)
+        if self.rows.change(row, state="gone", descriptor=None) is not None:
+            self.unloaded.append(_name(row))
+            logger.info("%s is gone", _name(row))
+
+    # -- what is wanted
+
+    def _take_up(self, entries: dict[str, RegistryEntry], conflicts: dict[str, str]) -> None:
+        """Write rows of what is new, and take back what is being removed and is wanted again."""
+        for release, entry in entries.items():
+            row = self.rows.rows.get(release)
+            if row is None:
+                self._add(entry, conflicts.get(release))
+            elif row.state == "gone" or (row.state == "draining" and not row.source):
+                state = "registering" if row.descriptor is None else "inactive"
+                self.rows.change(row, state=state, error=None, attempts=0, source=entry.source)
+                self._mark_dirty(row.package)
+            elif row.state != "draining" and row.source != entry.source:
+                self.rows.change(row, source=entry.source)
+
+    def _add(self, entry: RegistryEntry, conflict: str | None) -> None:
+        other, twin = self.rows.of_version(entry), self.rows.name_twin(entry)
+        if other is not None and other.state == "gone" and conflict is None:
+            self.rows.delete(other)
+            other = None
+        problem = conflict
+        if problem is None and twin is not None:
+            problem = f"the name {entry.package!r} differs from that of package {twin!r} by case alone"
+        elif problem is None and other is not None:
+            problem = f"there is another archive of {_name(other)}, which is {other.state}; this one has other content"
+        if problem is None:
+            self.rows.add(entry, self.parts.author)
+        else:
+            self.rejected.append(RejectedArchive(entry.source, problem))
+
+    def _register_due(
+        self, entries: dict[str, RegistryEntry], conflicts: dict[str, str]
+    ) -> Iterator[tuple[ReleaseRow, RegisteredRelease | BaseException]]:
+        now, loaded = self.rows.clock.now(), self.parts.releases.loaded()
+        due: dict[str, ReleaseRow] = {}
+        for row in list(self.rows.rows.values()):
+            conflict = conflicts.get(row.release)
+            if conflict is not None and row.state != "draining":
+                self._break(row, conflict, retry=False)
+            elif row.state == "broken":
+                entry = entries.get(row.release)
+                is_touched = entry is not None and entry.changed_at > row.changed_at
+                if row.next_attempt_at is None or row.next_attempt_at <= now or is_touched:
+                    due[row.release] = row
+            elif row.state == "registering" or (row.release not in loaded and row.state != "gone"):
+                due[row.release] = row
+        calls = {release: partial(self.parts.registrar.register, row) for release, row in due.items()}
+        for release, result in self.parts.calls.run(calls):
+            yield self.rows.rows.get(release, due[release]), result
+
+    def _finish_registering(self, row: ReleaseRow, result: RegisteredRelease | BaseException) -> None:
+        if isinstance(result, ReleaseNotFound):  # its file has just been replaced: the next pass sees what it is
+            return
+        if isinstance(result, BaseException):
+            self._break(row, describe_error(result))
+            return
+        names = [definition.plan.name for definition in result.release.definitions]
+        try:
+            self._check_names(row, names)
+            self.parts.releases.load(result.installed, result.release)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is an error of this package and no other's
+            self._break(row, describe_error(error))
+            return
+        changes: dict[str, Any] = {} if result.signed_by is None else {"signed_by": result.signed_by}
+        if row.state in ("registering", "broken"):
+            changes |= {"state": "inactive", "error": None, "next_attempt_at": None, "attempts": 0}
+        known = self.rows.change(row, workflows=names, descriptor=result.descriptor, **changes)
+        if known is None:
+            self.parts.releases.unload(row.release)
+            return
+        self._mark_dirty(row.package)
+        self.loaded.append(_name(row))
+        logger.info("%s is loaded: %s", _name(row), ", ".join(names) or "no workflow")
+
+    def _check_names(self, row: ReleaseRow, names: list[str]) -> None:
+        for name in names:
+            owner = self.rows.workflow_owner(name, row.package)
+            if owner is not None:
+                raise WorkflowTaken(
+                    f"package {owner.package!r} has a workflow named {name!r} already",
+                    hint="rename the workflow, or remove that package",
+                )
+
+    def _break(self, row: ReleaseRow, error: str, *, retry: bool = True) -> None:
+        """Note that a release cannot be registered, and when it is tried again."""
+        error = error[-_MAX_ERROR_CHARS:]
+        if row.state == "draining":
+            if row.release not in self.parts.reported:
+                logger.error("%s cannot be loaded, so its open runs do not move: %s", _name(row), error)
+            self.parts.reported.add(row.release)
+            return
+        if row.state != "broken" or row.error != error:
+            logger.error("%s is broken: %s", _name(row), error)
+        attempts = row.attempts + 1 if retry else 0
+        next_at = add_seconds(self.rows.clock.now(), retry_delay_seconds(attempts)) if retry else None
+        self.rows.change(row, state="broken", error=error, attempts=attempts, next_attempt_at=next_at)
+        self._mark_dirty(row.package)
+
+    # -- which one new runs take
+
+    def _activate_all(self) -> None:
+        for package in self.rows.packages():
+            self._activate(package)
+
+    def _activate(self, package: str) -> None:
+        """Activate the release of a package that is to be active; the new one is written before the old one."""
+        rows, loaded = self.rows.packages().get(package, []), self.parts.releases.loaded()
+        good = [row for row in rows if row.state in ("active", "inactive") and row.release in loaded]
+        chosen = choose_active(good)
+        others = [row.release for row in rows if chosen is None or row.release != chosen.release]
+        if chosen is None:
+            self.parts.releases.deactivate(package, [release for release in others if release in loaded])
+            return
+        if chosen.state != "active" and self.rows.change(chosen, state="active") is not None:
+            self._mark_dirty(package)
+            logger.info("%s is active", _name(chosen))
+        for row in good:
+            if row.state == "active" and row.release != chosen.release:
+                self.rows.change(row, state="inactive")
+        self.parts.releases.activate(package, chosen.release, replacing=others)
+
+    # -- schedules
+
+    def _write_schedules(self) -> None:
+        loaded, dirty = self.parts.releases.loaded(), self.parts.dirty
+        for package, rows in self.rows.packages().items():
+            if dirty is not None and package not in dirty:
+                continue
+            active = next((row for row in rows if row.state == "active" and row.release in loaded), None)
+            if active is not None:
+                self.parts.schedules.put(package, loaded[active.release])
+            elif all([row.state in ("draining", "gone") for row in rows]):
+                self.parts.schedules.remove(package)
+        self.parts.dirty = set()
+
+    def _mark_dirty(self, package: str) -> None:
+        if self.parts.dirty is not None:
+            self.parts.dirty.add(package)
+
+
+def _name(row: ReleaseRow) -> str:
+    return f"{row.package} {row.version}"

@@ -1,0 +1,95 @@
+"""Logs of a process that runs for long: for people on stderr, and as JSON lines in a file that is replaced daily.
+
+Control characters are escaped in both, so that a text which a package or a client has chosen forges no line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from logging.handlers import TimedRotatingFileHandler
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from holdwater.model.time import Micros, to_rfc3339
+
+LOG_NAME: Final = "holdwater.log"
+KEPT_DAYS: Final = 14
+MAX_MESSAGE_CHARS: Final = 100_000
+_LOGGER: Final = "holdwater"
+_CONTEXT: Final = {"holdwater_run_id": "run", "holdwater_node": "node", "holdwater_attempt": "attempt"}
+"""attributes of records of task functions -> keys of the JSON"""
+
+
+def escape_controls(text: str) -> str:
+    """Escape what is not printable, as Python writes it; tabs and line feeds too."""
+    if text.isprintable():
+        return text
+    return "".join([one if one.isprintable() else one.encode("unicode_escape").decode() for one in text])
+
+
+class HumanFormatter(logging.Formatter):
+    """`2026-11-30 12:00:00 INFO holdwater.daemon: text`, and the lines of a traceback below it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record; those of its message and traceback are indented from the second on."""
+        made = super().format(record)
+        return "\n    ".join([escape_controls(line) for line in made[:MAX_MESSAGE_CHARS].splitlines()])
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `at` (RFC 3339), `level`, `logger`, `message`, and `run`, `node`, `exception` if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        found: dict[str, Any] = {
+            "at": to_rfc3339(Micros(round(record.created * 1e6))),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage()[:MAX_MESSAGE_CHARS],
+        }
+        for attribute, key in _CONTEXT.items():
+            if hasattr(record, attribute):
+                found[key] = getattr(record, attribute)
+        if record.exc_info:
+            found["exception"] = self.formatException(record.exc_info)[-MAX_MESSAGE_CHARS:]
+        return json.dumps(found, default=str)
+
+
+class ServiceLogs:
+    """The logs of this process.  `folder`: of the JSON lines, None for none.  Raises OSError."""
+
+    def __init__(self, level: str, folder: Path | None, stream: TextIO | None = None) -> None:
+        self._logger = logging.getLogger()
+        human = logging.StreamHandler(sys.stderr if stream is None else stream)
+        human.setFormatter(HumanFormatter())
+        self._handlers: list[logging.Handler] = [human]
+        if folder is not None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lines = TimedRotatingFileHandler(
+                folder / LOG_NAME, when="midnight", backupCount=KEPT_DAYS, encoding="utf-8"
+            )
+            lines.setFormatter(JsonFormatter())
+            self._handlers.append(lines)
+        self._level_before = self._logger.level
+        for handler in self._handlers:
+            self._logger.addHandler(handler)
+        self._logger.setLevel(logging.WARNING)  # of other libraries
+        self.set_level(level)
+
+    def set_level(self, level: str) -> None:
+        """Log records of Holdwater of this level and above from now on: debug, info, warning or error."""
+        logging.getLogger(_LOGGER).setLevel(level.upper())
+
+    def close(self) -> None:
+        """Close the file, and leave logging as it was.  Idempotent."""
+        for handler in self._handlers:
+            self._logger.removeHandler(handler)
+            handler.close()
+        self._handlers.clear()
+        self._logger.setLevel(self._level_before)
+        logging.getLogger(_LOGGER).setLevel(logging.NOTSET)
