@@ -68,7 +68,7 @@ class GraphRunData:
         """Return the inputs the run was started with."""
         return {name: value for name, value in inputs.items() if isinstance(value, StoredValue)}
 
-    def rule_results(self, node: int) -> tuple[bool, ...]:
+    def rule_results(self, node: int, *, reads_classes: bool = True) -> tuple[bool, ...]:
         """Return no results: rules of graphs do not test values."""
         return ()
 

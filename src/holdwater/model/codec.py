@@ -34,6 +34,7 @@ __all__ = [
     "parse_finite_json",
     "referenced_types",
     "revive",
+    "revive_builtins",
     "thaw",
 ]
 
@@ -132,6 +133,13 @@ def revive(tree: Any) -> Any:
     from holdwater.model.value_types import reader
 
     return reader.revive(tree)
+
+
+def revive_builtins(tree: Any) -> Any:
+    """The same without classes, for values of code that is not trusted; see `value_types.reader`."""
+    from holdwater.model.value_types import reader
+
+    return reader.revive_builtins(tree)
 
 
 def is_plain(text: str) -> bool:

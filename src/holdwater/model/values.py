@@ -103,6 +103,10 @@ class StoredValue:
             self._tree = _UNKNOWN
         return value
 
+    def copy_builtins(self) -> Any:
+        """The value as far as it is of builtin types; an object that equals nothing in the place of any other."""
+        return self._scalar if self._scalar is not _UNKNOWN else codec.revive_builtins(self.tree)
+
     def is_unchanged(self, value: Any) -> bool:
         """Return True if this private copy still encodes to the same.  Cheaper than encoding it."""
         if self._scalar is not _UNKNOWN:

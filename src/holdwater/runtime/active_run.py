@@ -150,7 +150,9 @@ class ActiveRun:
                     case Execute():
                         self.changed_nodes.add(c.node)
                     case Evaluate():
-                        self._apply(JournalEntry(RuleEvaluated(c.node, self.run_data.rule_results(c.node))))
+                        is_own_code = self.row.release is None  # no class that a package names is looked for here
+                        results = self.run_data.rule_results(c.node, reads_classes=is_own_code)
+                        self._apply(JournalEntry(RuleEvaluated(c.node, results)))
                     case StartTimer(at=None):
                         self._apply(JournalEntry(TimerSet(c.node, add_seconds(clock.now(), c.after_seconds))))
                         self.changed_nodes.add(c.node)

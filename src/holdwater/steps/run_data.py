@@ -131,7 +131,7 @@ class StepsRunData:
         given: RunInput | None = inputs.get(INPUT_CELL)
         return {} if given is None else given.params
 
-    def rule_results(self, node: int) -> tuple[bool, ...]:
+    def rule_results(self, node: int, *, reads_classes: bool = True) -> tuple[bool, ...]:
         """Return no results: steps have no rules over values."""
         return ()
 

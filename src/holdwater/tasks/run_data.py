@@ -79,14 +79,20 @@ class TaskRunData:
         patch: Patch | None = inputs.get(INPUT_CELL)
         return {} if patch is None else patch.set
 
-    def rule_results(self, node: int) -> tuple[bool, ...]:
-        """Evaluate the value predicates of the node's rule on copies of the values.  Raises DecodingError."""
+    def rule_results(self, node: int, *, reads_classes: bool = True) -> tuple[bool, ...]:
+        """Evaluate the value predicates of the node's rule on copies of the values.
+
+        Raises DecodingError if it `reads_classes`.
+        """
         rules = self._machine.compiled_plan.value_predicates[node]
         view = self.view(node) if rules else EMPTY
         out = []
         for rule in rules:
-            value = view.get_stored(rule.name)
-            out.append(evaluate_predicate(rule, MISSING if value is None else value.copy()))
+            stored = view.get_stored(rule.name)
+            value = MISSING
+            if stored is not None:
+                value = stored.copy() if reads_classes else stored.copy_builtins()
+            out.append(evaluate_predicate(rule, value))
         return tuple(out)
 
     def result(self) -> Mapping[str, StoredValue]:

@@ -40,8 +40,11 @@ class RunData(Protocol):
         """The values of a run that starts with these cells, by name."""
         ...
 
-    def rule_results(self, node: int) -> tuple[bool, ...]:
-        """The truth of each value predicate of the node's rule."""
+    def rule_results(self, node: int, *, reads_classes: bool) -> tuple[bool, ...]:
+        """The truth of each value predicate of the node's rule.
+
+        `reads_classes`: values of classes are decoded; False: they equal nothing, and values of builtin types are.
+        """
         ...
 
     def result(self) -> Mapping[str, Any]:
