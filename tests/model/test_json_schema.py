@@ -16,7 +16,13 @@ import pytest
 
 from holdwater.model.from_json import from_json
 from holdwater.model.json_schema import schema_of
-from holdwater.model.schema_validation import describe_schema, find_violations, first_violation, parse_user_input
+from holdwater.model.schema_validation import (
+    MAX_PARTS,
+    describe_schema,
+    find_violations,
+    first_violation,
+    parse_user_input,
+)
 
 
 class Colour(enum.Enum):
@@ -273,3 +279,25 @@ def test_words_without_a_schema_are_json_or_text() -> None:
 )
 def test_schemas_in_a_few_words(annotation: Any, words: str) -> None:
     assert describe_schema(schema_of(annotation)) == words
+
+
+def test_a_schema_that_asks_ever_more_of_a_value_is_looked_at_for_a_bounded_time() -> None:
+    """Each level asks two questions about the level below: 2 ** 25 of them, if all were asked."""
+    one = {"anyOf": [{"$ref": "#/$defs/one"}, {"$ref": "#/$defs/one"}]}
+    looked: list[object] = []
+
+    class Counted(dict[str, object]):
+        def get(self, key: str, default: object = None) -> object:
+            looked.append(key)
+            return super().get(key, default)
+
+    assert first_violation(Counted({"$defs": {"one": Counted(one)}, "$ref": "#/$defs/one"}), 1) is None
+    assert len(looked) < 10 * MAX_PARTS
+
+
+def test_a_long_list_of_different_items_is_no_work() -> None:
+    numbers = [*range(100_000), 0.5, "0", None, True, {"a": 1, "b": 2}]
+    schema = {"type": "array", "uniqueItems": True}
+    assert first_violation(schema, numbers) is None
+    assert first_violation(schema, [*numbers, {"b": 2, "a": 1}]) == "the value must not hold anything twice"
+    assert first_violation(schema, [1, 1.0]) == "the value must not hold anything twice"

@@ -15,6 +15,8 @@ from holdwater.model.json_schema import Schema
 
 _MAX_DEPTH: Final = 50
 """levels of a schema or a value that are looked at; what is deeper fits"""
+MAX_PARTS: Final = 200_000
+"""parts of a value that are looked at, each as often as a schema asks for it; what comes after them fits"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,12 @@ _Path = tuple[str | int, ...]
 class _SchemaValidator:
     def __init__(self, root: Schema) -> None:
         self._root = root
+        self._parts_left = MAX_PARTS
 
     def violations(self, schema: Any, value: Any, path: _Path, depth: int) -> Iterator[SchemaViolation]:
         """Iterate over the violations, in the order of the schema's keywords."""
-        if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+        self._parts_left -= 1
+        if not isinstance(schema, dict) or depth > _MAX_DEPTH or self._parts_left < 0:
             return
         if "$ref" in schema:
             yield from self.violations(self._resolve_ref(schema["$ref"]), value, path, depth + 1)
@@ -136,7 +140,7 @@ class _SchemaValidator:
         rest = schema.get("items")
         for k, item in enumerate(value):
             yield from self.violations(first[k] if k < len(first) else rest, item, (*path, k), depth + 1)
-        if schema.get("uniqueItems") and any([one in value[:k] for k, one in enumerate(value)]):
+        if schema.get("uniqueItems") and len({_identity(one) for one in value}) < len(value):
             yield _violation(path, "must not hold anything twice")
 
     def _property_violations(
@@ -180,6 +184,12 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 def _json_equal(value: Any, other: Any) -> bool:
     """JSON's equality: true is not 1."""
     return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
+
+
+def _identity(value: Any) -> tuple[str, Any]:
+    """The same for what JSON Schema holds equal: 1 and 1.0, and objects in any order of their keys."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return ("number", value) if is_number else ("text", json.dumps(value, sort_keys=True))
 
 
 def _bounded_repr(value: Any) -> str:
