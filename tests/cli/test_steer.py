@@ -197,7 +197,8 @@ def test_pause_and_resume_beside_a_process_that_executes(steered: Shell) -> None
 def test_retry_leaves_the_work_to_whoever_comes(steered: Shell) -> None:
     run = run_that_fails(steered)
     (steered.home / "mended").touch()
-    done = steered("runs", "retry", run, "--reason", "there is room again")
+    assert steered("runs", "retry", run, "--release", "1.0").returncode == 2
+    done = steered("runs", "retry", run, "--reason", "there is room again", "--release", "active")
     assert done.returncode == 0, done.stderr
     assert "no runner has taken it up yet" in done.stdout
     hint = next(line for line in done.stdout.splitlines() if "holdwater run " in line).split()

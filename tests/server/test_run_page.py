@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from holdwater.server.pages.run.act_responses import DIALOG_HEADER
 from holdwater.server.run_paths import encode_run_id
 from tests.server.live import Live
 from tests.server.pages.run.conftest import fails_first
+from tests.suite.released_workflows import NEW, add_release
 from tests.suite.runners import Define, Gate
 from tests.suite.waiting import poll_pause
 
@@ -173,6 +175,31 @@ def test_retry(browser: httpx.Client, runner: DefaultRunner, define: Define) -> 
     refused = post(browser, handle.run_id, "/retry", 409, reason="fixed it")
     assert "there is nothing to retry" in refused
     assert f"holdwater runs retry {handle.run_id} --reason 'fixed it'" in refused
+
+
+def test_a_retry_on_the_active_release(browser: httpx.Client, runner: DefaultRunner, define: Define) -> None:
+    define("w", ("a", fails_first(1), {"retry_attempts": 1}))
+    run_id = runner.execute("w").run_id
+    assert 'name="release"' not in page_of(browser, run_id, "/retry"), "there is no other release"
+    runner.announce()
+    store = runner._engine.store
+    row = store.get_workflow("w")
+    assert row is not None
+    store.announce_workflows([replace(row, release=NEW)], [])
+    form = page_of(browser, run_id, "/retry")
+    assert f"the active release <code>{NEW}</code>" in form
+    registry = runner._engine.registry
+    add_release(registry, NEW, registry.get("w"))
+    registry.unregister("w")
+    try:
+        assert "is tried again" in post(browser, run_id, "/retry", release="active")
+        wait_for(runner, run_id, "Completed")
+        assert runner.get_run(run_id).release == NEW
+        assert f"Release <code>{NEW}</code>" in page_of(browser, run_id)
+    finally:
+        registry.remove_release(NEW)
+    refused = post(browser, run_id, "/retry", 409, release="active")
+    assert f"holdwater runs retry {run_id} --release active" in refused
 
 
 def test_a_fork_with_edited_values(browser: httpx.Client, runner: DefaultRunner, define: Define) -> None:

@@ -256,12 +256,15 @@ def continue_run(runner: DefaultRunner, run_id: str) -> WorkflowHandle:
 
     Raises RunNotFound, InvalidTransition, and CommandError if this process cannot execute it.
     """
+    from holdwater.model.claim_keys import claim_key
     from holdwater.model.registry import registry
 
     handle = runner.handle(run_id)
-    if not handle.done() and registry.find(handle.workflow_name) is None:
+    release = runner.get_run(run_id).release
+    if not handle.done() and registry.find_in_release(handle.workflow_name, release) is None:
         raise CommandError(
-            f"run {run_id} is one of workflow {handle.workflow_name!r}, which this module does not register",
+            f"run {run_id} is one of workflow {claim_key(handle.workflow_name, release)!r}, which this module does not "
+            "register",
             code=exit_codes.NOT_FOUND,
         )
     if handle.status == "Paused" and not handle.pauses():

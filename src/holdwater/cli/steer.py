@@ -66,6 +66,11 @@ def _next_step_lines(situation: RunSituation, url: str) -> list[str]:
         return [f"it is {status} already"]
     if situation.is_claimed:
         return ["a runner has taken it up"]
+    if situation.run.release is not None:
+        shown = format_command("doctor", situation.run.id, database=url)
+        return [
+            f"no runner has taken it up yet: one with {situation.run.claim_key} does; `{shown}` says which there are"
+        ]
     return [
         "no runner has taken it up yet: one that has its workflow does, or go on with",
         f"  {format_command('run', f'MODULE:{situation.run.workflow}', '--resume', situation.run.id, database=url)}",

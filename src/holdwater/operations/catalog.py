@@ -10,12 +10,14 @@ from holdwater.errors import WorkflowNotFound
 from holdwater.model import validation
 from holdwater.model.catalog import WorkflowRow
 from holdwater.model.claim_keys import claim_key
+from holdwater.model.events import CODE_RELEASE
 from holdwater.model.json_schema import Schema
 from holdwater.model.plan import Plan
 from holdwater.model.suggestions import did_you_mean
 from holdwater.model.time import Micros
 from holdwater.operations.databases import Database
 from holdwater.operations.runners import RunnerInfo, list_runners
+from holdwater.runs.info import RunInfo
 
 MAX_LISTED_WORKFLOWS: Final = 1000
 
@@ -91,6 +93,17 @@ def get_workflow(database: Database, name: str) -> WorkflowInfo:
         )
     data = None if row.structure is None else database.store.get_plan(row.structure)
     return _to_info(row, list_runners(database), None if data is None else Plan.from_data(data))
+
+
+def find_other_release(database: Database, run: RunInfo) -> str | None:
+    """Find the active release that a retry can move a run to, by the catalog; "": code of a runner's own process.
+
+    None: it is on it already, or has another structure, or is a child run.  Raises StoreUnavailable.
+    """
+    row = None if run.parent_id is not None else database.store.get_workflow(run.workflow)
+    if row is None or row.release == run.release or run.structure not in row.structures:
+        return None
+    return row.release or CODE_RELEASE
 
 
 def _to_info(row: WorkflowRow, runners: Sequence[RunnerInfo], plan: Plan | None = None) -> WorkflowInfo:

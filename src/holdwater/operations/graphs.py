@@ -15,7 +15,6 @@ from holdwater.drawing.graph_svg import GraphOptions, render_graph
 from holdwater.drawing.picture import Picture
 from holdwater.drawing.plan_pictures import picture_of
 from holdwater.drawing.text import render_tree
-from holdwater.model.catalog import WorkflowRow
 from holdwater.model.time import Micros
 from holdwater.operations.catalog import WorkflowInfo
 from holdwater.operations.databases import Database
@@ -70,17 +69,12 @@ def graph_of_run(run: RunView, now: Micros, announced: AnnouncedNodes = NOTHING_
 def announced_nodes(database: Database, run: RunView) -> AnnouncedNodes:
     """Return what is announced about the nodes of a run, if its workflow still has this plan.  Raises StoreError."""
     row = database.store.get_workflow(run.info.workflow)
-    if row is None or run.plan.structure not in _structures(row):
+    if row is None or run.plan.structure not in row.structures:
         return NOTHING_ANNOUNCED
     attempts = {node["name"]: (node.get("retry") or {}).get("max_attempts", 1) for node in row.nodes}
     nested = [node["name"] for node in row.nodes if node.get("child_workflow")]
     branches = {node["name"]: node["branches"] for node in row.nodes if node.get("branches")}
     return AnnouncedNodes({name: count for name, count in attempts.items() if count > 1}, frozenset(nested), branches)
-
-
-def _structures(row: WorkflowRow) -> list[str | None]:
-    """List the structures of the plans a workflow may have."""
-    return [row.structure, *[variant["structure"] for variant in row.descriptor.get("variants", ())]]
 
 
 def picture_of_workflow(workflow: WorkflowInfo) -> Picture:

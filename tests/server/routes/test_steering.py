@@ -38,8 +38,10 @@ def test_a_run_is_paused_resumed_and_cancelled(api: httpx.Client, runner: Defaul
 def test_a_failed_run_is_retried(api: httpx.Client, runner: DefaultRunner, runs: Runs) -> None:
     run_id = runner.submit("fails").run_id
     runner.handle(run_id).result()
-    retried = api.post(f"/executions/{run_id}/retry")
+    assert api.post(f"/executions/{run_id}/retry", json={"release": "1.0"}).status_code == 400
+    retried = api.post(f"/executions/{run_id}/retry", json={"release": "active"})
     assert retried.status_code == 202
+    assert retried.json()["release"] is None
     runner.handle(run_id).result()
     assert len(events(api, run_id, "workflow_failed")) == 2
 

@@ -19,7 +19,12 @@ def remember_workflow(workflow: Workflow) -> None:
 
 
 def find_workflow(run: RunInfo) -> Workflow | None:
-    """Find the workflow of a run, preferably with the structure the run was recorded under."""
+    """Find the workflow of a run, preferably with the structure the run was recorded under.
+
+    A run of a release of a package has none here: its code is in processes of its own.
+    """
+    if run.release is not None:
+        return None
     registered = registry.find(run.workflow)
     found = [
         _executed_workflows.get(run.workflow),
@@ -34,7 +39,7 @@ def require_workflow(run: RunInfo) -> Workflow:
     found = find_workflow(run)
     if found is None:
         raise WorkflowNotFound(
-            f"this process does not know workflow {run.workflow!r}, of which run {run.id} is",
+            f"this process does not know workflow {run.claim_key!r}, of which run {run.id} is",
             hint="give it: resume(run_id, workflow=...), or make it known before: register_workflow(workflow)",
         )
     return found

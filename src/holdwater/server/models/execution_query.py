@@ -38,7 +38,7 @@ class ExecutionFilter(BaseModel, extra="forbid"):  # type: ignore[call-arg]
     status: list[StatusTerm] = Field(default_factory=list, max_length=MAX_ALTERNATIVES)
     workflow: list[Pattern] = Field(default_factory=list, max_length=MAX_ALTERNATIVES)
     label: list[LabelTerm] = Field(default_factory=list, max_length=MAX_LABELS)
-    release: str | None = Field(None, max_length=64)
+    release: str | None = Field(None, pattern="^[0-9a-f]{16}$")
     origin: list[Literal["api", "cli", "code", "cron", "trigger", "child", "fork"]] = Field(default_factory=list)
     since: GivenInstant | None = None
     until: GivenInstant | None = None

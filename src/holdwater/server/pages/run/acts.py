@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from holdwater.errors import HoldwaterError
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import ACTIVE_STATUSES
+from holdwater.operations.catalog import find_other_release
 from holdwater.operations.control import RunSituation, cancel_run, pause_run, resume_run, retry_run
 from holdwater.operations.runs import count_runs
 from holdwater.server.command_lines import command_line
@@ -24,6 +25,8 @@ from holdwater.server.run_paths import RunId, encode_run_id
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 router = APIRouter()
+
+Release = Literal["active"] | None
 
 AUTHOR: Final = "ui"
 PICKUP_WAIT_SECONDS: Final = 1.0
@@ -44,21 +47,22 @@ def _add_routes(verb: Verb) -> None:
     @router.post(f"/runs/{{run_id}}/{verb}")
     def act(request: Request, tenant: Tenant, run_id: RunId, form: PostedForm) -> Response:
         reason = str(form.get("reason", "")).strip()
+        release: Release = "active" if verb == "retry" and form.get("release") == "active" else None
         if wants_command(form):
-            return command_response(request, tenant, _command(tenant, run_id, verb, reason))
-        return _act(request, tenant, run_id, verb, reason)
+            return command_response(request, tenant, _command(tenant, run_id, verb, reason, release))
+        return _act(request, tenant, run_id, verb, reason, release)
 
 
 for each in TITLES:
     _add_routes(each)
 
 
-def _act(request: Request, tenant: TenantDatabase, run_id: str, verb: Verb, reason: str) -> Response:
+def _act(request: Request, tenant: TenantDatabase, run_id: str, verb: Verb, reason: str, release: Release) -> Response:
     """Do it, and go on to the run; or show the form again with the error."""
     try:
-        situation = _do(tenant, run_id, verb, reason)
+        situation = _do(tenant, run_id, verb, reason, release)
     except HoldwaterError as error:
-        return _form(request, tenant, run_id, verb, reason=reason, error=error)
+        return _form(request, tenant, run_id, verb, reason=reason, release=release, error=error)
     undo, word = UNDO.get(verb, (None, ""))
     path = f"/runs/{encode_run_id(run_id)}"
     hint = pickup_hint(situation) if verb in ("resume", "retry") else ""
@@ -69,7 +73,7 @@ def _act(request: Request, tenant: TenantDatabase, run_id: str, verb: Verb, reas
     return success_response(request, tenant, path, notice)
 
 
-def _do(tenant: TenantDatabase, run_id: str, verb: Verb, reason: str) -> RunSituation:
+def _do(tenant: TenantDatabase, run_id: str, verb: Verb, reason: str, release: Release) -> RunSituation:
     match verb:
         case "cancel":
             return cancel_run(tenant.engine, run_id, reason, by=AUTHOR)
@@ -78,7 +82,9 @@ def _do(tenant: TenantDatabase, run_id: str, verb: Verb, reason: str) -> RunSitu
         case "resume":
             return resume_run(tenant.engine, run_id, reason, by=AUTHOR, pickup_seconds=PICKUP_WAIT_SECONDS)
         case _:
-            return retry_run(tenant.engine, run_id, reason, by=AUTHOR, pickup_seconds=PICKUP_WAIT_SECONDS)
+            return retry_run(
+                tenant.engine, run_id, reason, by=AUTHOR, release=release, pickup_seconds=PICKUP_WAIT_SECONDS
+            )
 
 
 def _form(
@@ -89,6 +95,7 @@ def _form(
     *,
     is_dialog: bool = False,
     reason: str = "",
+    release: Release = None,
     error: HoldwaterError | None = None,
 ) -> Response:
     run = ShownRun.of(tenant.folded_runs.view(run_id), tenant.database.clock.now())
@@ -102,10 +109,13 @@ def _form(
         "submit": SUBMITS[verb],
         "is_dangerous": verb == "cancel",
         "reason": reason,
-        "command": _command(tenant, run_id, verb, reason),
+        "other_release": find_other_release(tenant.database, run.view.info) if verb == "retry" else None,
+        "is_moved": release is not None,
+        "command": _command(tenant, run_id, verb, reason, release),
     }
     return form_response(request, tenant, run.view.info, "act_fields", values, is_dialog=is_dialog, error=error)
 
 
-def _command(tenant: TenantDatabase, run_id: str, verb: Verb, reason: str) -> str:
-    return command_line(tenant, "runs", verb, run_id, *(("--reason", reason) if reason else ()))
+def _command(tenant: TenantDatabase, run_id: str, verb: Verb, reason: str, release: Release) -> str:
+    options = (("--reason", reason) if reason else ()) + (("--release", release) if release else ())
+    return command_line(tenant, "runs", verb, run_id, *options)
