@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from holdwater.model.error_report import ErrorText
 from holdwater.model.input_requests import RawValue
 from holdwater.model.ports.definition import CodeReference
 from holdwater.model.registry import Registry
@@ -81,7 +82,7 @@ class NamedExecutor:
 
 @dataclass(frozen=True)
 class NamedTriggers:
-    """Calls triggers of a package in this process."""
+    """Calls triggers of a package in this process; no host dies here."""
 
     triggers: TriggerRegistry
 
@@ -91,6 +92,11 @@ class NamedTriggers:
         found = call_trigger(trigger)
         assert isinstance(found, TriggerResult), found
         return found
+
+    def observe_failure(
+        self, installed: InstalledRelease, reference: CodeReference, inputs: bytes, error: ErrorText
+    ) -> tuple[str, ...]:
+        raise AssertionError(error)
 
 
 def installed_release(manifest: PackageManifest) -> InstalledRelease:

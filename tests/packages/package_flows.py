@@ -74,7 +74,7 @@ def define_tasks() -> None:
             if append_effect("dies") < 3:
                 os._exit(3)
 
-        @task(dependencies=[dies], retry=RetryPolicy(max_attempts=3, retry_on=[Flaky]))
+        @task(dependencies=[dies], retry=RetryPolicy(max_attempts=3, retry_on=[Flaky]), on_failure=on_failure)
         def dies_once(context: Context) -> None:
             append_effect("dies_once")
             os._exit(4)

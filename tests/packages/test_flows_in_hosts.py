@@ -140,9 +140,10 @@ def test_a_host_that_dies_costs_an_attempt_and_the_policy_of_the_descriptor_deci
     scene.effects()
     result = scene.run("crashing")
     assert result.status == "Failed"
-    assert scene.effects() == ["dies", "dies", "dies", "dies_once"]
-    kinds = [event[5] for event in read_history(scene.hosted, result.run_id)[""][2] if event[0] == "failed"]
-    assert kinds == ["CRASHED", "CRASHED", "CRASHED"]
+    assert scene.effects() == ["dies", "dies", "dies", "dies_once", "failure:dies_once:WorkerCrashed"]
+    failed = [event for event in read_history(scene.hosted, result.run_id)[""][2] if event[0] == "failed"]
+    assert [event[5] for event in failed] == ["CRASHED", "CRASHED", "CRASHED"]
+    assert failed[2][-1] == ["on_failure of 'dies_once' raised LookupError: the observer fails, too"]
 
 
 def test_a_function_that_takes_too_long_is_killed_and_tried_again(scene: Scene) -> None:
@@ -163,6 +164,12 @@ def test_a_trigger_is_polled_in_a_host_and_starts_a_run(scene: Scene) -> None:
     result = scene.run("triggered", **given)
     assert (result.status, str(result.final_context["day_after"])) == ("Completed", "2026-01-02")
     assert scene.effects() == ["poll", "poll", "fired"]
+
+
+def test_source_files_are_named_from_the_folder_of_the_package_on(scene: Scene) -> None:
+    (typed,) = [one for one in scene.release.definitions if one.plan.name == "typed"]
+    (facts,) = typed.describe().node_facts.values()
+    assert facts["source_file"] == "workflow/tests/packages/package_flows.py"
 
 
 def test_nothing_of_a_package_is_imported(scene: Scene) -> None:

@@ -4,7 +4,7 @@ The data of a workflow: `format`, `description`, `tags`, `inputs_schema`, and wh
 stored trees), `variants` (`given`, `structure`, `required`) and `bound_inputs` (their names).  The data of a node:
 `name`, `kind`, `full_name`, and where they say something `is_async`, `executor`, `timeout_seconds`, `retry`, `doc`,
 `source_file`, `source_line`, `answer_schema`, `child_workflow`, `branches` (names of nodes it may lead to -> the
-decision that does), `resources`, `waits` (it may wait for an instant).
+decision that does), `resources`, `waits` (it may wait for an instant), `has_failure_observer`.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ def _describe_nodes(definition: WorkflowDefinition, said: WorkflowDescription) -
             "branches": dict(said.branches[i]) if i in said.branches else None,
             "resources": dict(definition.resources(i)) or None,
             "waits": i in said.waiting_nodes or None,
+            "has_failure_observer": i in said.observed_nodes or None,
             **said.node_facts.get(i, {}),
         }
         told = {key: value for key, value in facts.items() if value is not None}

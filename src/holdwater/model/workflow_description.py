@@ -32,9 +32,10 @@ class WorkflowDescription:
     those that ask.  `branches`: by node that decides or jumps, the names of those it may lead to -> the decision that
     does, "" without one; the name of the end is "".
     `variants`: plans that apply in place of the definition's own, by the names of the given inputs.  `bound_inputs`:
-    inputs with values of their own, which a caller does not replace by what it happens to have.  `waiting_nodes`:
-    those that may wait for an instant.  `node_facts`: by node, data of its descriptor that replace what its definition
-    says, for a definition that was itself made of a descriptor.
+    inputs with values of their own, which a caller does not replace by what it happens to have.
+    `waiting_nodes`: those that may wait for an instant; `observed_nodes`: those of whose failures an observer is told.
+    `node_facts`: by node, data of its descriptor that replace what its definition says, for a definition that was
+    itself made of a descriptor.
     """
 
     description: str = ""
@@ -47,4 +48,5 @@ class WorkflowDescription:
     variants: tuple[PlanVariant, ...] = ()
     bound_inputs: tuple[str, ...] = ()
     waiting_nodes: frozenset[int] = frozenset()
+    observed_nodes: frozenset[int] = frozenset()
     node_facts: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)

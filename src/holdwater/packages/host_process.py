@@ -51,7 +51,7 @@ class HostProcess(WorkerProcess):
         finally:
             self._find_host()
 
-    def ask(self, request: HostRequest, row: Sequence[Any], timeout_seconds: float) -> bytes:
+    def ask(self, request: HostRequest, row: Sequence[Any], timeout_seconds: float, *parts: bytes) -> bytes:
         """Have a request answered; the host is killed if that takes too long.
 
         Raises EOFError, OSError if the host ends, BadAnswer, RemoteTaskError for what code of the package raises,
@@ -67,7 +67,7 @@ class HostProcess(WorkerProcess):
         timer.daemon = True
         timer.start()
         try:
-            return request.read_reply(self.call(request, row))
+            return request.read_reply(self.call(request, row, *parts))
         except (EOFError, OSError) as error:
             if is_late.is_set():
                 raise TimeoutError(f"{request.label} took more than {timeout_seconds:g} s") from error

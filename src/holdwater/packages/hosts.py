@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdwater.errors import BadAnswer, HoldwaterError, ReleaseNotFound, RunnerClosed
+from holdwater.model.error_report import ErrorText
+from holdwater.model.node_messages import parse_notes
+from holdwater.model.ports.definition import CodeReference
 from holdwater.model.strict_json import parse_untrusted_json
 from holdwater.model.triggers import TriggerResult
 from holdwater.packages.host_environment import HostEnvironment
@@ -93,9 +96,24 @@ class HostPool:
 
         Raises ReleaseBroken, BadAnswer; RemoteTaskError for what the function has raised.
         """
-        limit_seconds = installed.manifest.execution.timeout_seconds or self.settings.default_timeout_seconds
+        limit_seconds = self._time_limit_seconds(installed)
         request = HostRequest(f"the poll of trigger {name!r}")
         return read_trigger_reply(self._ask(installed, request, ["poll", name], limit_seconds), name)
+
+    def observe_failure(
+        self, installed: InstalledRelease, reference: CodeReference, inputs: bytes, error: ErrorText
+    ) -> tuple[str, ...]:
+        """Tell the observer of a node of a failure that its host could not tell it; returns failures of its own.
+
+        `inputs`: of the node, packed.  Raises ReleaseBroken, BadAnswer, RemoteTaskError.
+        """
+        label = f"the observer of a node of {reference.workflow!r}"
+        row = ["failed", reference.to_data(), str(error), error.kind, error.traceback]
+        data = self._ask(installed, HostRequest(label), row, self._time_limit_seconds(installed), inputs)
+        return parse_notes(parse_untrusted_json(data, label), label)
+
+    def _time_limit_seconds(self, installed: InstalledRelease) -> float:
+        return installed.manifest.execution.timeout_seconds or self.settings.default_timeout_seconds
 
     def hosts(self) -> list[HostStatus]:
         """List the hosts that are there, by release and process."""
@@ -208,15 +226,17 @@ class HostPool:
 
     # -- within
 
-    def _ask(self, installed: InstalledRelease, request: HostRequest, row: list[Any], limit_seconds: float) -> bytes:
+    def _ask(
+        self, installed: InstalledRelease, request: HostRequest, row: list[Any], limit_seconds: float, *parts: bytes
+    ) -> bytes:
         with self._lock:
             entry = self._entry(installed)
         host = self.take(HostWaiter(entry, beyond_limits=True))
         try:
-            data = host.ask(request, row, limit_seconds)
+            data = host.ask(request, row, limit_seconds, *parts)
         except RemoteTaskError as error:
             self.give_back(host)
-            if row[0] == "poll":
+            if row[0] in ("poll", "failed"):
                 raise
             raise broken(installed, describe_loss(host, request, error, 0)) from error
         except (EOFError, OSError, BadAnswer) as error:

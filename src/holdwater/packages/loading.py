@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from holdwater.errors import BadAnswer, HoldwaterError
 from holdwater.model import validation
+from holdwater.model.error_report import ErrorText
+from holdwater.model.ports.definition import CodeReference
 from holdwater.model.triggers import Trigger, TriggerResult
 from holdwater.packages.descriptor import ReleaseDescriptor, read_descriptor
 from holdwater.packages.installed import InstalledRelease
@@ -18,11 +21,17 @@ from holdwater.schedules import parse_duration_us
 from holdwater.tasks.context import Context
 
 
-class TriggerHosts(Protocol):
-    """The part of a pool of hosts that triggers need."""
+class PackageHosts(Protocol):
+    """The part of a pool of hosts that releases need beside the performing of nodes."""
 
     def poll_trigger(self, installed: InstalledRelease, name: str) -> TriggerResult:
         """Call a trigger function of a release in a host.  Raises RemoteTaskError, BadAnswer, WorkerCrashed."""
+        ...
+
+    def observe_failure(
+        self, installed: InstalledRelease, reference: CodeReference, inputs: bytes, error: ErrorText
+    ) -> tuple[str, ...]:
+        """Tell the observer of a node of a failure.  Raises ReleaseBroken, BadAnswer, RemoteTaskError."""
         ...
 
 
@@ -43,7 +52,7 @@ class LoadedRelease:
 class HostedTrigger:
     """A trigger function that is called in a host."""
 
-    hosts: TriggerHosts
+    hosts: PackageHosts
     installed: InstalledRelease
     name: str
 
@@ -61,13 +70,15 @@ class HostedTrigger:
 
 
 def load_release(
-    descriptor: Mapping[str, Any] | ReleaseDescriptor, installed: InstalledRelease, pool: TriggerHosts
+    descriptor: Mapping[str, Any] | ReleaseDescriptor, installed: InstalledRelease, pool: PackageHosts
 ) -> LoadedRelease:
     """Make what the engine needs of a descriptor, which is not trusted.  Raises PackageBuildError."""
     manifest = installed.manifest
     if not isinstance(descriptor, ReleaseDescriptor):
         descriptor = read_descriptor(descriptor, manifest)
-    release = ReleaseWorkflows(installed.release, descriptor.workflows, manifest.execution.timeout_seconds)
+    observe_failure = partial(pool.observe_failure, installed)
+    timeout_seconds = manifest.execution.timeout_seconds
+    release = ReleaseWorkflows(installed.release, descriptor.workflows, observe_failure, timeout_seconds)
     return LoadedRelease(
         tuple([PackagedProgram(descriptor.workflows[name], release) for name in descriptor.workflow_names]),
         tuple(

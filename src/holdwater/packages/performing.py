@@ -75,13 +75,17 @@ class NamedNode:
 
     def execute(self, inputs: NodeInputs, control: Any) -> NodeResult:
         """Execute the node; an `async def` function gets an event loop of its own.  Its exceptions propagate."""
-        definition, node = self._definition, self._reference.node
-        assert definition is not None
-        self._view = definition.style.unpack_view(convert_raw_values(definition, inputs))
+        definition, node = self.read_inputs(inputs), self._reference.node
         if definition.is_async(node):
             result: NodeResult = run_awaitable(definition.execute_async(node, self._view, control))
             return result
         return definition.execute(node, self._view, control)
+
+    def read_inputs(self, inputs: NodeInputs) -> WorkflowDefinition:
+        """Make the view of the node; returns its definition.  It was loaded."""
+        assert self._definition is not None
+        self._view = self._definition.style.unpack_view(convert_raw_values(self._definition, inputs))
+        return self._definition
 
     def observe_failure(self, error: ErrorText) -> tuple[str, ...]:
         """Tell the observer of the node of its failure; returns failures of the observer itself."""

@@ -7,7 +7,7 @@ the runs of a nested graph, which needs the definition.  The answers are held ag
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -15,8 +15,10 @@ from typing import Any, Final
 from holdwater.engine.announced_runs import check_inputs, find_variant, flatten_inputs
 from holdwater.errors import AnswerError, InputError, TaskNotPortable
 from holdwater.model.base_definition import BaseDefinition
+from holdwater.model.error_report import ErrorText, describe_error
 from holdwater.model.input_requests import RawValue
 from holdwater.model.json_schema import Schema
+from holdwater.model.node_messages import pack_inputs
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy, RetryPolicy
 from holdwater.model.ports.definition import CodeReference, WorkflowDefinition
@@ -38,12 +40,17 @@ _SHOWN_FACTS: Final = ("doc", "source_file", "source_line", "retry", "full_name"
 """data of a node that its definition does not know, or not as they were written"""
 
 
+ObserveFailure = Callable[[CodeReference, bytes, ErrorText], tuple[str, ...]]
+"""node, its packed inputs and its failure -> failures of the observer that was told of it"""
+
+
 @dataclass(frozen=True, slots=True)
 class ReleaseWorkflows:
     """The workflows of a release by name.  `timeout_seconds`: of nodes that say nothing; None: that of the runner."""
 
     release: str
     workflows: Mapping[str, PackagedWorkflow]
+    observe_failure: ObserveFailure
     timeout_seconds: float | None = None
 
 
@@ -208,11 +215,15 @@ class PackagedProgram(BaseDefinition):
                 ]
             ),
             bound_inputs=tuple(row.get("bound_inputs", ())),
-            waiting_nodes=frozenset([i for i, node in enumerate(self._nodes) if node.get("waits")]),
+            waiting_nodes=self._nodes_with("waits"),
+            observed_nodes=self._nodes_with("has_failure_observer"),
             node_facts={
                 i: {key: node[key] for key in _SHOWN_FACTS if key in node} for i, node in enumerate(self._nodes)
             },
         )
+
+    def _nodes_with(self, fact: str) -> frozenset[int]:
+        return frozenset([i for i, node in enumerate(self._nodes) if node.get(fact)])
 
     def policy(self, node: int) -> NodePolicy:
         """Return retries and time-out of a node."""
@@ -261,6 +272,16 @@ class PackagedProgram(BaseDefinition):
     def accept_result(self, node: int, view: Any, result: NodeResult) -> NodeResult:
         """Check the result of a host.  Raises BadAnswer."""
         return accept_result(self.plan, node, self._nodes[node], view, result)
+
+    def on_failure(self, node: int, view: Any, error: ErrorText) -> tuple[str, ...]:
+        """Have a host tell the observer of a failure that the host of the node could not tell: it has ended."""
+        if not self._nodes[node].get("has_failure_observer"):
+            return ()
+        inputs = pack_inputs(self.style.pack_view(view))
+        try:
+            return self._release.observe_failure(self.code_reference(node), inputs, error)
+        except Exception as mishap:  # noqa: BLE001 - it is told in the note
+            return (f"on_failure of {self.plan.nodes[node].name!r} was not called: {describe_error(mishap)}",)
 
     def execute(self, node: int, view: Any, control: Any) -> NodeResult:
         """Refuse: the code is in the processes of the package.  Raises TaskNotPortable."""

@@ -34,7 +34,7 @@ MAX_NAMES: Final = 10_000
 _OPTIONAL_FIELDS: Final = ("defaults", "variants", "bound_inputs")
 _NODE_FIELDS: Final = (
     "is_async", "executor", "timeout_seconds", "retry", "doc", "source_file", "source_line", "answer_schema",
-    "child_workflow", "branches", "resources", "waits",
+    "child_workflow", "branches", "resources", "waits", "has_failure_observer",
 )  # fmt: skip
 _RETRY_FIELDS: Final = tuple([field.name for field in dataclasses.fields(RetryPolicy)])
 
@@ -82,7 +82,7 @@ def _check_node(data: Any, workflow: str, planned: PlanNode) -> Mapping[str, Any
     fields = check_fields(data, label, ("name", "kind", "full_name"), _NODE_FIELDS)
     if (fields["name"], fields["kind"]) != (planned.name, planned.kind):
         raise PackageBuildError(f"{label} has another name or kind in its descriptor")
-    for name in ("is_async", "waits"):
+    for name in ("is_async", "waits", "has_failure_observer"):
         check_type(fields.get(name, True), f"`{name}` of {label}", bool)
     if "timeout_seconds" in fields:
         validation.check_seconds(f"the time-out of {label}", fields["timeout_seconds"], error_class=PackageBuildError)

@@ -287,7 +287,8 @@ class Attempt:
         if self.handle.cancel_requested and (cancelled or (self.interrupted and self.handle.cancel_observed)):
             return self.cancelled_entry()
         error_text = ErrorText(report.text, report.kind, report.traceback)
-        notes += self.definition.on_failure(self.node, self.view, error_text)
+        if self.definition.has_code or not is_a(error, RemoteTaskError):  # told already, where the code is
+            notes += self.definition.on_failure(self.node, self.view, error_text)
         return self.failure_entry(cause, report.kind, report.text, notes, retryable, report.traceback)
 
 

@@ -102,6 +102,7 @@ class TaskWorkflowDefinition(BaseDefinition):
             tuple([task.function for task in self._tasks]),
             dict(ANY_OBJECT) if workflow.inputs is None else workflow.inputs.schema(),
             {} if workflow.inputs is None else workflow.inputs.defaults,
+            observed_nodes=frozenset([i for i, task in enumerate(self._tasks) if task.on_failure is not None]),
         )
 
     def policy(self, node: int) -> NodePolicy:

@@ -16,7 +16,9 @@ from typing import Any, Final
 from holdwater.errors import PackageBuildError, PackageError
 from holdwater.model.context_isolation import run_in_fresh_context
 from holdwater.model.coroutines import run_awaitable
+from holdwater.model.error_report import ErrorText
 from holdwater.model.message_framing import pack_frame
+from holdwater.model.node_messages import unpack_inputs
 from holdwater.model.ports.definition import CodeReference
 from holdwater.model.registry import registry
 from holdwater.model.triggers import TriggerResult, triggers
@@ -52,6 +54,8 @@ class PackageWorker(Worker):
                 return _answer(self._load)
             case "describe":
                 return _answer(self._describe)
+            case "failed":
+                return _answer(lambda: run_in_fresh_context(_tell_observer, fields, blobs[0]))
             case _:
                 return _answer(lambda: run_in_fresh_context(_poll_trigger, fields[0]))
 
@@ -79,6 +83,14 @@ class PackageWorker(Worker):
     def _describe(self) -> bytes:
         data = describe_package(registry, triggers, self.manifest, Path(self._root), self.code_schedules())
         return json.dumps(data, allow_nan=False).encode()
+
+
+def _tell_observer(fields: list[Any], inputs: bytes) -> bytes:
+    reference, text, error_kind, traceback = fields
+    node = NamedNode(registry, CodeReference.from_data(reference))
+    node.load()
+    node.read_inputs(unpack_inputs(inputs))
+    return json.dumps(node.observe_failure(ErrorText(text, error_kind, traceback))).encode()
 
 
 def _poll_trigger(name: str) -> bytes:
