@@ -10,6 +10,8 @@ USAGE: Final = 2
 NOT_FOUND: Final = 3
 STOPPED: Final = 4
 UNAVAILABLE: Final = 5
+UNTRUSTED: Final = 4
+REFUSED: Final = 5
 INTERNAL: Final = 70
 INTERRUPTED: Final = 130
 OUTPUT_CLOSED: Final = 141
@@ -18,11 +20,13 @@ TERMINATED: Final = 143
 EXIT_CODES_HELP: Final = """\
 Exit codes:
   0    completed; for verify: no violation; for runs cancel, pause, ...: done
-  1    the run failed; for verify: violations; for doctor: something that needs a person
+  1    the run failed; for verify: violations; for doctor: something that needs a person; for package build: the
+       package has a mistake
   2    usage, or input that cannot be used
-  3    module, workflow, run, schedule, task, database or tenant not found
-  4    the run is cancelled or paused, or not in a state to be steered so; the tenant is in use
-  5    the store is unavailable or damaged
+  3    module, workflow, run, schedule, task, database, tenant, release or archive not found
+  4    the run is cancelled or paused, or not in a state to be steered so; the tenant is in use; for package: a
+       signature is missing or not accepted
+  5    the store is unavailable or damaged; for package: the archive is refused
   70   an error inside Holdwater
   130  interrupted; what is recorded goes on later
   141  the output is read no more
@@ -54,10 +58,17 @@ def exit_code_for(error: Exception) -> int:
             | errors.TaskNotFound()
             | errors.TenantNotFound()
             | errors.DatabaseNotFound()
+            | errors.ReleaseNotFound()
         ):
             return NOT_FOUND
         case errors.InvalidTransition() | errors.TenantInUse():
             return STOPPED
+        case errors.TrustError():
+            return UNTRUSTED
+        case errors.PackageBuildError():
+            return FAILED
+        case errors.PackageError():
+            return REFUSED
         case errors.StoreError():
             return UNAVAILABLE
         case errors.RunnerClosed() | errors.IllegalEvent():

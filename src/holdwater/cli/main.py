@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "questions": ("holdwater.cli.questions", "List what runs wait for people to answer."),
     "doctor": ("holdwater.cli.doctor", "Say why a run does not move, or how a database is."),
     "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a PostgreSQL database."),
+    "package": ("holdwater.cli.package", "Make packages of workflows, look into them, sign them."),
     "schedules": ("holdwater.cli.schedules", "Look at schedules and triggers, add them, steer them."),
     "ui": ("holdwater.cli.ui", "Look at a database in the browser, and steer its runs."),
     "workflows": ("holdwater.cli.catalog", "Look at the workflows that runners have announced."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from holdwater.packages.path_rules import refuse
@@ -27,8 +27,8 @@ def check_contents(paths: Iterable[str]) -> None:
 
 def _check_file(path: str) -> None:
     if path.startswith(WHEEL_FOLDER):
-        if "/" in path.removeprefix(WHEEL_FOLDER) or not path.endswith((".whl", "/requirements.txt")):
-            raise refuse(path, f"{WHEEL_FOLDER} has wheels, and requirements.txt, only")
+        if "/" in path.removeprefix(WHEEL_FOLDER) or not path.endswith(".whl"):
+            raise refuse(path, f"{WHEEL_FOLDER} has wheels only")
         return
     if path.casefold().endswith(".whl"):
         raise refuse(path, f"wheels are in {WHEEL_FOLDER}")
@@ -42,9 +42,9 @@ def _check_file(path: str) -> None:
         check_module_name(path, below)
 
 
-def check_unasked(path: str) -> None:
+def check_unasked(path: str, allowed: Collection[str] = ()) -> None:
     """Refuse files that Python executes by itself when it starts.  Raises ArchiveError."""
-    if path.casefold().endswith(".pth"):
+    if path not in allowed and path.casefold().endswith(".pth"):
         raise refuse(path, "a .pth file, which Python executes when it starts")
     for segment in path.split("/"):
         if segment.partition(".")[0].casefold() in _UNASKED_MODULES:

@@ -23,6 +23,7 @@ from holdwater.packages.installed import InstalledRelease
 from holdwater.packages.interpreters import choose_interpreter
 from holdwater.packages.manifest import PackageManifest
 from holdwater.packages.manifest_data import manifest_from_data, manifest_to_data
+from holdwater.packages.requirement_rules import check_engine_version
 from holdwater.packages.settings import PackageSettings
 from holdwater.packages.virtual_environment import make_environment
 
@@ -49,9 +50,11 @@ class InstallableArchive(Protocol):
 def install(archive: InstallableArchive, home: Path, settings: PackageSettings) -> InstalledRelease:
     """Unpack an archive below `home`, and install its wheels; one that is installed is returned as it is.
 
-    No code of the package is executed.  Raises PackageUnsupported if there is no interpreter for it, PackageBuildError
+    No code of the package is executed.  Raises PackageUnsupported if there is no interpreter for it, or it requires
+    another version of this library; PackageBuildError
     if its wheels cannot be installed, OSError.
     """
+    check_engine_version(archive.manifest)
     prepare_hostlib(home)
     folder = home / "releases" / archive.digest
     with _locked(folder):

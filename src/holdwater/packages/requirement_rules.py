@@ -7,8 +7,10 @@ import re
 from types import ModuleType
 from typing import Final
 
-from holdwater.errors import ConfigError
+from holdwater import __version__
+from holdwater.errors import ConfigError, PackageUnsupported
 from holdwater.packages.content_rules import RESERVED_MODULES
+from holdwater.packages.manifest import PackageManifest
 from holdwater.packages.strict_tables import Table
 
 MAX_VERSION_CHARS: Final = 64
@@ -89,6 +91,15 @@ def take_requirements(table: Table, key: str) -> tuple[str, ...]:
         if parsed.name.casefold() in RESERVED_MODULES:
             raise table.error(key, f"{text!r}: a host has its own", "use [package] requires_holdwater")
     return texts
+
+
+def check_engine_version(manifest: PackageManifest) -> None:
+    """Raise PackageUnsupported if a package requires another version of Holdwater than this one."""
+    wanted = manifest.requires_holdwater
+    if wanted and not packaging_module("specifiers").SpecifierSet(wanted).contains(__version__, prereleases=True):
+        raise PackageUnsupported(
+            f"package {manifest.name} {manifest.version} requires holdwater {wanted}; this is {__version__}"
+        )
 
 
 def take_module(table: Table, key: str) -> str:

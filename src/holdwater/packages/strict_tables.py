@@ -35,7 +35,7 @@ class SourceFile:
 
     def error(self, path: KeyPath, problem: str, hint: str = "") -> HoldwaterError:
         """Make the error for a value: `FILE, line N: KEY: PROBLEM`."""
-        line = _json_line(self.text, path) if self.name.endswith(".json") else _toml_line(self.text, path)
+        line = _json_line(self.text, path) if self.text.lstrip().startswith("{") else _toml_line(self.text, path)
         key = f"{format_key(path)}: " if path else ""
         return self.make_error(f"{self.name}, line {line}: {key}{problem}", hint)
 

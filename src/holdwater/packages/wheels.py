@@ -16,6 +16,8 @@ WHEEL_NAME: Final = re.compile(
     r"-[A-Za-z0-9._]+-[A-Za-z0-9._]+-(?P<platform>[A-Za-z0-9._]+)\.whl"
 )
 _COMPILED: Final = re.compile(r"\.(so(\.[0-9.]+)?|pyd|dll|dylib)\Z", re.IGNORECASE)
+_KNOWN_PATH_FILES: Final = ("distutils-precedence.pth",)
+"""of setuptools, on which many depend; a host reads it when its limits are set, as it does any module"""
 _END_BYTES: Final = 22
 _LOCATOR_BYTES: Final = 20
 _END_MAGIC: Final = b"PK\x05\x06"
@@ -67,7 +69,7 @@ def _check_member(wheel: str, member: zipfile.ZipInfo, platform: str, paths: Pat
     try:
         check_path(name.removesuffix("/"), limits)
         paths.add(name.removesuffix("/"), is_folder=name.endswith("/"))
-        check_unasked(name)
+        check_unasked(name, _KNOWN_PATH_FILES)
         check_module_name(name, _import_path(name))
     except ArchiveError as error:
         raise refuse(wheel, f"in the wheel: {error.message.removeprefix('the archive is refused: ')}") from error

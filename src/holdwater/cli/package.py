@@ -1,0 +1,20 @@
+"""`holdwater package`: packages of workflows are made, looked into, and signed."""
+
+from __future__ import annotations
+
+import click
+
+from holdwater.cli import package_build, package_inspect, package_signatures
+
+
+@click.group()
+def package() -> None:
+    """Make packages of workflows, look into them, sign them."""
+
+
+for command in (
+    package_build.new, package_build.build,
+    package_inspect.inspect,
+    package_signatures.verify, package_signatures.keygen, package_signatures.sign,
+):  # fmt: skip
+    package.add_command(command)
