@@ -184,7 +184,7 @@ CONTENTS: Final = {
     "bytecode": ("workflow/orders/__pycache__/flows.cpython-311.pyc", "compiled Python"),
     "bytecode alone": ("workflow/orders/evil.pyc", "compiled Python"),
     "wheel elsewhere": ("workflow/lib-1.0-py3-none-any.whl", "wheel"),
-    "file between wheels": ("vendor/wheels/evil.py", "wheels, and requirements"),
+    "file between wheels": ("vendor/wheels/evil.py", "has wheels only"),
     "folder between wheels": ("vendor/wheels/x/lib-1.0-py3-none-any.whl", "wheel"),
 }
 

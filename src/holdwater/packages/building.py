@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Final
 from holdwater.errors import ArchiveError, PackageBuildError, ReleaseBroken
 from holdwater.packages import file_list, own_manifest
 from holdwater.packages.archive import DESCRIPTOR, PackageArchive, read_archive
-from holdwater.packages.descriptor import ReleaseDescriptor, read_descriptor
+from holdwater.packages.descriptor import read_descriptor
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.installing import install
 from holdwater.packages.legacy import PACKAGE_TOML
@@ -25,6 +26,7 @@ from holdwater.packages.source_folder import collect_sources
 from holdwater.packages.writing import FileContent, write_archive
 
 SUFFIX: Final = ".cloacina"
+_IMPORT_FRAMES: Final = re.compile(r'  File "(<frozen importlib|[^"]*/importlib/)[^\n]*\n(    [^\n]*\n)*')
 
 Describe = Callable[[PackageArchive], dict[str, Any]]
 """makes the descriptor of an archive that has none yet, by executing its code"""
@@ -44,8 +46,8 @@ def build_package(folder: Path, settings: PackageSettings, describe: Describe, *
     files.update(resolve_wheels(folder, manifest, settings, is_upgrade=is_upgrade))
     draft = _pack(manifest, files, settings)
     described = describe(draft)
+    _check_registered(manifest, described)
     content = read_descriptor(described, manifest)
-    _check_content(manifest, content)
     files[PACKAGE_TOML] = FileContent(derive_package_toml(manifest, content.workflow_names))
     files[DESCRIPTOR] = FileContent(_canonical_json(described))
     listed = _pack(manifest, files, settings).files
@@ -65,7 +67,7 @@ def describe_in_fresh_host(archive: PackageArchive, settings: PackageSettings) -
         try:
             return pool.describe(installed)
         except ReleaseBroken as error:
-            raise PackageBuildError(error.message.replace(f"{installed.folder}/", ""), hint=error.hint) from error
+            raise PackageBuildError(_shorten(error.message, installed.folder), hint=error.hint) from error
         finally:
             pool.close()
 
@@ -73,6 +75,11 @@ def describe_in_fresh_host(archive: PackageArchive, settings: PackageSettings) -
 def archive_name(manifest: PackageManifest) -> str:
     """Return the name of the file of a package: `NAME-VERSION.cloacina`."""
     return f"{manifest.name}-{manifest.version}{SUFFIX}"
+
+
+def _shorten(message: str, folder: Path) -> str:
+    """Name files of the package from its folder on, and leave out the frames of Python's import system."""
+    return _IMPORT_FRAMES.sub("", message.replace(f"{folder}/", ""))
 
 
 def _read_manifest(files: Mapping[str, FileContent]) -> PackageManifest:
@@ -92,8 +99,8 @@ def _pack(manifest: PackageManifest, files: Mapping[str, FileContent], settings:
         raise PackageBuildError(f"the package cannot be built: {problem}", hint=error.hint) from error
 
 
-def _check_content(manifest: PackageManifest, content: ReleaseDescriptor) -> None:
-    if not content.workflow_names:
+def _check_registered(manifest: PackageManifest, described: dict[str, Any]) -> None:
+    if described.get("workflows") == []:
         listed = ", ".join(manifest.modules)
         raise PackageBuildError(
             f"the modules of the package register no workflow: {listed}",
