@@ -14,6 +14,7 @@ from holdwater.cli import exit_codes, options, time_arguments
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, format_instant
 from holdwater.cli.package_archives import load_archive, load_signature, signature_path, write_whole
+from holdwater.errors import TrustError
 from holdwater.model.time import Micros, to_rfc3339, wall_now
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ def _load_trusted(file: Path) -> TrustedKey:
 
     try:
         return trusted_key(read_public_key(file), file.stem)
+    except TrustError:  # it is an OSError, too
+        raise
     except FileNotFoundError:
         raise CommandError(f"there is no file {file}", code=exit_codes.NOT_FOUND) from None
     except OSError as error:
@@ -150,6 +153,8 @@ def _load_key(file: Path, passphrase_file: str | None) -> SigningKey:
     try:
         passphrase = _ask_passphrase(passphrase_file, is_new=False) if is_encrypted(file) else ""
         return read_private_key(file, passphrase)
+    except TrustError:  # it is an OSError, too
+        raise
     except FileNotFoundError:
         raise CommandError(f"there is no file {file}", code=exit_codes.NOT_FOUND) from None
     except OSError as error:

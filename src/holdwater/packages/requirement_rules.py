@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from types import ModuleType
 from typing import Final
 
-from holdwater import __version__
 from holdwater.errors import ConfigError, PackageUnsupported
 from holdwater.packages.content_rules import RESERVED_MODULES
 from holdwater.packages.manifest import PackageManifest
@@ -95,10 +95,10 @@ def take_requirements(table: Table, key: str) -> tuple[str, ...]:
 
 def check_engine_version(manifest: PackageManifest) -> None:
     """Raise PackageUnsupported if a package requires another version of Holdwater than this one."""
-    wanted = manifest.requires_holdwater
-    if wanted and not packaging_module("specifiers").SpecifierSet(wanted).contains(__version__, prereleases=True):
+    wanted, own = manifest.requires_holdwater, sys.modules["holdwater"].__version__
+    if wanted and not packaging_module("specifiers").SpecifierSet(wanted).contains(own, prereleases=True):
         raise PackageUnsupported(
-            f"package {manifest.name} {manifest.version} requires holdwater {wanted}; this is {__version__}"
+            f"package {manifest.name} {manifest.version} requires holdwater {wanted}; this is {own}"
         )
 
 
