@@ -199,3 +199,24 @@ def test_an_encoder_that_raises_an_error_without_a_text() -> None:
     register_type(Value, "tests.unprintable", refuse, lambda _: Value())
     with pytest.raises(EncodingError, match="raised Unprintable: <its text cannot be shown: RuntimeError>"):
         codec.encode(Value())
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("x = 1\n    def (\n", ['  File "flows.py", line 2', "    def (", "IndentationError"]),
+        ("if x:\n    y = = 2\n", ['  File "flows.py", line 2', "    y = = 2", "        ^", "SyntaxError"]),
+    ],
+)
+def test_a_syntax_error_shows_its_line(source: str, lines: list[str]) -> None:
+    with pytest.raises(SyntaxError) as raised:
+        compile(source, "flows.py", "exec")
+    text = format_traceback(raised.value)
+    assert all(line in text for line in lines), text
+
+
+def test_a_syntax_error_that_says_nothing_useful() -> None:
+    for arguments in ((), ("text",), ("text", ("file.py", None, 3, b"x")), ("text", (7, "x", None, None))):
+        error = SyntaxError(*arguments)
+        assert "File" not in format_traceback(error)
+        assert describe_error(error)

@@ -20,6 +20,7 @@ from holdwater.model.error_report import describe_error
 COMMANDS: Final = {
     "demo": ("holdwater.cli.demo", "Watch a workflow on real weather data; kill it and let it go on."),
     "run": ("holdwater.cli.run", "Run a workflow or a graph, and watch it."),
+    "dev": ("holdwater.cli.dev", "Serve a module or a package while you write it."),
     "worker": ("holdwater.cli.worker", "Execute the workflows of modules until SIGTERM."),
     "daemon": ("holdwater.cli.daemon", "Execute the packages of watched folders."),
     "submit": ("holdwater.cli.submit", "Start a run by the name of its workflow, without its code."),

@@ -18,6 +18,7 @@ from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.reconciler import RegistryReconciler
 from holdwater.packages.watching import PackageWatcher
+from holdwater.runners.tasks.components import ComponentInfo, PackageParts, inspect_components
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.default_runner import DefaultRunner
 from holdwater.runtime.config import ScheduleConfig
@@ -82,7 +83,7 @@ class Daemon:
         self.health = HealthReport(self.engine, self.reconciler, self.pool)
         self._socket = HealthSocket(self.home.socket, self.health.read)
         closing(self._socket.close)
-        self.ui = None if settings.ui_bind is None else WebUI(self.engine, settings.ui_bind)
+        self.ui = None if settings.ui_bind is None else WebUI(self.engine, settings.ui_bind, self.pool.hosts)
         if self.ui is not None:
             closing(self.ui.close)
 
@@ -119,6 +120,12 @@ class Daemon:
         self.pool.close()
         self.home.socket.unlink(missing_ok=True)
         self.home.lock.unlink(missing_ok=True)
+
+    def components(self) -> tuple[ComponentInfo, ...]:
+        """Look at its components: which class each is, whether it is at work, and why."""
+        reason = f"watched: {', '.join(map(str, self.watcher.folders))}"
+        parts = PackageParts(reason, reason, self.registry, self.reconciler, self.watcher)
+        return inspect_components(self.engine, self.runner, parts)
 
     def health_data(self) -> dict[str, Any]:
         """Return the health as JSON data."""

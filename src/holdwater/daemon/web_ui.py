@@ -8,6 +8,7 @@ from typing import Final
 
 from holdwater.engine import Engine
 from holdwater.errors import ConfigError
+from holdwater.server.hosts import ListHosts
 
 DEFAULT_PORT: Final = 8765
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "")
@@ -34,8 +35,11 @@ def parse_bind(text: str) -> tuple[int, bool]:
 class WebUI:
     """The pages and the API of an engine's database.  `link`: signs one browser in, once."""
 
-    def __init__(self, engine: Engine, bind: str) -> None:
-        """Listen.  Raises ConfigError for a port that is taken, and where the extra `[ui]` is not installed."""
+    def __init__(self, engine: Engine, bind: str, list_hosts: ListHosts) -> None:
+        """Listen.  `list_hosts`: lists the processes of packages.
+
+        Raises ConfigError for a port that is taken, and where the extra `[ui]` is not installed.
+        """
         try:
             from holdwater.server.app import create_app
             from holdwater.server.serving import LOOPBACK, LocalServer, listen_on_loopback
@@ -52,7 +56,7 @@ class WebUI:
         self._socket: socket.socket = listen_on_loopback(port, may_choose=may_choose)
         actual_port: int = self._socket.getsockname()[1]
         access = SessionAccess(actual_port, "write", None)
-        app = create_app(TenantDatabase.of(engine), access)
+        app = create_app(TenantDatabase.of(engine), access, list_hosts=list_hosts)
         self.link = f"http://{LOOPBACK}:{actual_port}/ui?token={access.new_link_token()}"
         self._server = LocalServer(app, on_exit=app.state.streams.close_soon)
         self._thread = threading.Thread(

@@ -124,6 +124,10 @@ class Engine:
         """
         self.driver.close(drain_seconds, wait=wait)
 
+    def on_stop(self, callback: Callable[[], None]) -> None:
+        """Call `callback`, from the driver's thread, when this engine executes nothing any more; its store is open."""
+        self._unsubscribe_callbacks.append(callback)
+
     def _on_driver_stopped(self) -> None:
         for stop in self._unsubscribe_callbacks:  # which take locks
             stop()

@@ -247,6 +247,8 @@ def _format_exception(error: BaseException, seen: set[int], internal: bool) -> I
     if frames:
         yield "Traceback (most recent call last):"
         yield from frames
+    if is_a(error, SyntaxError):
+        yield from _syntax_error_lines(error)
     message = error_message(error)[:MAX_MESSAGE_CHARS]
     yield f"{qualified_type_name(error)}: {message}" if message else qualified_type_name(error)
     for note in error_notes(error):
@@ -256,6 +258,22 @@ def _format_exception(error: BaseException, seen: set[int], internal: bool) -> I
         for k, member in enumerate(members[:MAX_GROUP_MEMBERS]):
             yield f"  [{k + 1} of {len(members)}]"
             yield from [f"    {line}" for line in _format_chain(member, seen, internal)]
+
+
+def _syntax_error_lines(error: SyntaxError) -> Iterator[str]:
+    """The place in a file that cannot be compiled, with its line and a mark below what is wrong."""
+    file, line, source, offset = [
+        SyntaxError.__dict__[name].__get__(error) for name in ("filename", "lineno", "text", "offset")
+    ]
+    if type(file) is not str or type(line) is not int:
+        return
+    yield f'  File "{file}", line {line}'
+    if type(source) is str and source.strip():
+        shown = source.strip().splitlines()[0][:MAX_MESSAGE_CHARS]
+        yield f"    {shown}"
+        column = offset - (len(source) - len(source.lstrip())) if type(offset) is int else 0
+        if 0 < column <= len(shown) + 1:
+            yield f"    {' ' * (column - 1)}^"
 
 
 def qualified_type_name(error: BaseException) -> str:

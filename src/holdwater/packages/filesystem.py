@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from holdwater.errors import PackageError, ReleaseNotFound, VersionExists
 from holdwater.model.time import Micros
@@ -21,7 +21,7 @@ from holdwater.packages.registry import (
 )
 from holdwater.packages.settings import ArchiveLimits
 from holdwater.packages.settled_files import FileStamp
-from holdwater.packages.watching import ARCHIVE_SUFFIX, PackageWatcher
+from holdwater.packages.watching import ARCHIVE_SUFFIX
 
 logger = logging.getLogger("holdwater.packages")
 
@@ -31,13 +31,25 @@ MAX_SIGNATURE_BYTES: Final = 64 * 1024
 DEFAULT_LIMITS: Final = ArchiveLimits()
 
 
+class FolderFiles(Protocol):
+    """The complete archives in folders, as a `PackageWatcher` or `ScannedFolder` finds them."""
+
+    def files(self) -> dict[Path, FileStamp]:
+        """Return the complete archives, with their stamps."""
+        ...
+
+    def is_available(self, path: Path) -> bool:
+        """Return False if it cannot be known now whether a file is there."""
+        ...
+
+
 class FilesystemWorkflowRegistry:
-    """The archives in folders, as a `PackageWatcher` finds them.  Thread-safe.
+    """The archives in folders, as `watcher` finds them.  Thread-safe.
 
     `home`: the folder that `register` writes to.  An archive is read once, when its file is complete.
     """
 
-    def __init__(self, home: Path, watcher: PackageWatcher, limits: ArchiveLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, home: Path, watcher: FolderFiles, limits: ArchiveLimits = DEFAULT_LIMITS) -> None:
         self._home, self._watcher, self.limits = home, watcher, limits
         self._known: Mapping[tuple[Path, FileStamp], RegistryEntry | RejectedArchive] = {}
 

@@ -41,9 +41,20 @@ class ComponentInfo:
     uses: tuple[ComponentName, ...] = ()
 
 
-def inspect_components(engine: Engine, runner: object) -> tuple[ComponentInfo, ...]:
+@dataclass(frozen=True, slots=True)
+class PackageParts:
+    """The parts of a runner that load packages; None: it has none.  `reason`, `watcher_reason`: why it has, or not."""
+
+    reason: str
+    watcher_reason: str
+    registry: object | None = None
+    reconciler: object | None = None
+    watcher: object | None = None
+
+
+def inspect_components(engine: Engine, runner: object, packages: PackageParts) -> tuple[ComponentInfo, ...]:
     """Look at the components of a runner: what each is here, whether it is at work, and why."""
-    found = (*_orchestration(engine, runner), *_execution(engine), *_packages(), _persistence(engine))
+    found = (*_orchestration(engine, runner), *_execution(engine), *_packages(packages), _persistence(engine))
     try:
         engine.driver.raise_if_closed()
     except RunnerClosed as error:
@@ -105,11 +116,19 @@ def _execution(engine: Engine) -> Iterator[ComponentInfo]:
     )
 
 
-def _packages() -> Iterator[ComponentInfo]:
-    reason = "this runner loads no packages"
-    yield ComponentInfo("WorkflowRegistry", (), False, reason, ("DAL",))
-    yield ComponentInfo("RegistryReconciler", (), False, reason, ("WorkflowRegistry", "DefaultRunner"))
-    yield ComponentInfo("PackageWatcher", (), False, reason, ("RegistryReconciler",))
+def _packages(parts: PackageParts) -> Iterator[ComponentInfo]:
+    registry, reconciler, watcher = parts.registry, parts.reconciler, parts.watcher
+    yield ComponentInfo("WorkflowRegistry", _names_of(registry), registry is not None, parts.reason, ("DAL",))
+    yield ComponentInfo(
+        "RegistryReconciler",
+        _names_of(reconciler),
+        reconciler is not None,
+        parts.reason,
+        ("WorkflowRegistry", "DefaultRunner"),
+    )
+    yield ComponentInfo(
+        "PackageWatcher", _names_of(watcher), watcher is not None, parts.watcher_reason, ("RegistryReconciler",)
+    )
 
 
 def _persistence(engine: Engine) -> ComponentInfo:
@@ -119,3 +138,7 @@ def _persistence(engine: Engine) -> ComponentInfo:
 def _names(*parts: object) -> tuple[str, ...]:
     kinds = [part if isinstance(part, type) else type(part) for part in parts]
     return tuple([f"{kind.__module__}.{kind.__qualname__}" for kind in kinds])
+
+
+def _names_of(part: object | None) -> tuple[str, ...]:
+    return () if part is None else _names(part)

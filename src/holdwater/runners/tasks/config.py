@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final, Self
 
 from holdwater.errors import ConfigError
 from holdwater.model.suggestions import did_you_mean
-from holdwater.runners.tasks.config_options import ConfigOption, ExecutorsOption, RoutingOption, RunnerIdOption
+from holdwater.runners.tasks.config_options import (
+    ChoiceOption,
+    ExecutorsOption,
+    PathOption,
+    RoutingOption,
+    RunnerIdOption,
+    RunnerOption,
+)
 from holdwater.runtime.config import DriverConfig, ScheduleConfig
 from holdwater.runtime.executors.base import DEFAULT_EXECUTOR
 from holdwater.storage import StoreOptions
@@ -14,6 +22,10 @@ from holdwater.storage.urls import mask_password
 
 HEARTBEATS_PER_LEASE: Final = 3
 """so many heartbeats fit into a lease, so that one that is late takes no work away"""
+_BACKENDS: Final = {
+    "filesystem": "filesystem", "database": "database", "sqlite": "database", "postgres": "database",
+    "postgresql": "database",
+}  # fmt: skip
 
 
 class DefaultRunnerConfig:
@@ -45,6 +57,10 @@ class DefaultRunnerConfig:
       fires without a run every `cron_recovery_interval_seconds`, up to `cron_max_recovery_attempts` attempts and an age
       of `cron_max_recovery_age_seconds`.  `cron_lost_threshold_minutes`: age at which statistics count them as lost.
       `trigger_poll_timeout`: time limit of a poll, seconds.
+    - Packages.  `registry_storage_path`: a folder; the packages in it are executed, each release in processes of its
+      own, and releases are unpacked below its `.holdwater`.  It is looked at every `registry_reconcile_interval`
+      seconds.  `registry_storage_backend`: "filesystem", or "database" (also "sqlite", "postgres"): the packages are
+      those in the database, and the folder is for unpacked ones alone.  `enable_registry_reconciler`: False: none.
     - Logs of runs.  `capture_logs`: keep the log records that task functions make in threads of this process;
       `capture_output`: what they print, too.  Of worker processes both are kept, unless their executor says otherwise.
     - `runner_name`: name of the runner in its logs, its repr and the list of runners.  `runner_id`: a part of what it
@@ -52,49 +68,53 @@ class DefaultRunnerConfig:
       own, so that a runner never takes the claims of an earlier one for its own.
     """
 
-    max_concurrent_tasks = ConfigOption(4, minimum=1, maximum=100_000)
-    max_concurrent_async_tasks = ConfigOption(1000, minimum=1, maximum=100_000)
-    scheduler_poll_interval_ms = ConfigOption(100, minimum=10)
-    task_timeout_seconds = ConfigOption(300.0, exclusive_minimum=0)
-    workflow_timeout_seconds = ConfigOption(3600.0, exclusive_minimum=0, optional=True)
-    pipeline_timeout_seconds = ConfigOption(
+    max_concurrent_tasks = RunnerOption(4, minimum=1, maximum=100_000)
+    max_concurrent_async_tasks = RunnerOption(1000, minimum=1, maximum=100_000)
+    scheduler_poll_interval_ms = RunnerOption(100, minimum=10)
+    task_timeout_seconds = RunnerOption(300.0, exclusive_minimum=0)
+    workflow_timeout_seconds = RunnerOption(3600.0, exclusive_minimum=0, optional=True)
+    pipeline_timeout_seconds = RunnerOption(
         3600.0, exclusive_minimum=0, optional=True, alias_of="workflow_timeout_seconds"
     )
-    db_pool_size = ConfigOption(10, minimum=1, maximum=1000)
-    prepare_statements = ConfigOption(True)
-    listen_url = ConfigOption("")
-    enable_recovery = ConfigOption(True)
-    enable_claiming = ConfigOption(True, alias_of="enable_recovery")
-    own_runs_only = ConfigOption(False)
-    runner_name = ConfigOption("")
+    db_pool_size = RunnerOption(10, minimum=1, maximum=1000)
+    prepare_statements = RunnerOption(True)
+    listen_url = RunnerOption("")
+    enable_recovery = RunnerOption(True)
+    enable_claiming = RunnerOption(True, alias_of="enable_recovery")
+    own_runs_only = RunnerOption(False)
+    runner_name = RunnerOption("")
     runner_id = RunnerIdOption(None, value_type=str, optional=True)
-    capture_logs = ConfigOption(False)
-    capture_output = ConfigOption(False)
-    lease_seconds = ConfigOption(30.0, minimum=1)
-    stale_claim_threshold = ConfigOption(30.0, minimum=1, alias_of="lease_seconds")
-    heartbeat_interval = ConfigOption[float | None](None, value_type=float, exclusive_minimum=0, optional=True)
-    recovery_interval_seconds = ConfigOption(30.0, minimum=1)
-    stale_claim_sweep_interval = ConfigOption(30.0, minimum=1, alias_of="recovery_interval_seconds")
-    prefetch_tasks = ConfigOption(256, minimum=1)
-    max_crashes_per_task = ConfigOption(10, minimum=1)
-    cancel_grace_seconds = ConfigOption(5.0, minimum=0)
-    shutdown_timeout_seconds = ConfigOption(5.0, minimum=0)
-    run_retention_days = ConfigOption[float | None](
+    capture_logs = RunnerOption(False)
+    capture_output = RunnerOption(False)
+    lease_seconds = RunnerOption(30.0, minimum=1)
+    stale_claim_threshold = RunnerOption(30.0, minimum=1, alias_of="lease_seconds")
+    heartbeat_interval = RunnerOption[float | None](None, value_type=float, exclusive_minimum=0, optional=True)
+    recovery_interval_seconds = RunnerOption(30.0, minimum=1)
+    stale_claim_sweep_interval = RunnerOption(30.0, minimum=1, alias_of="recovery_interval_seconds")
+    prefetch_tasks = RunnerOption(256, minimum=1)
+    max_crashes_per_task = RunnerOption(10, minimum=1)
+    cancel_grace_seconds = RunnerOption(5.0, minimum=0)
+    shutdown_timeout_seconds = RunnerOption(5.0, minimum=0)
+    run_retention_days = RunnerOption[float | None](
         None, value_type=float, exclusive_minimum=0, maximum=36_500, optional=True
     )
     executors = ExecutorsOption({})
     routing = RoutingOption(None)
-    enable_cron_scheduling = ConfigOption(True)
-    cron_poll_interval_seconds = ConfigOption(30, minimum=1)
-    cron_max_catchup_executions = ConfigOption(100, minimum=1, maximum=100_000)
-    cron_enable_recovery = ConfigOption(True)
-    cron_recovery_interval_seconds = ConfigOption(300, minimum=1)
-    cron_lost_threshold_minutes = ConfigOption(10, minimum=1)
-    cron_max_recovery_age_seconds = ConfigOption(86_400, minimum=1)
-    cron_max_recovery_attempts = ConfigOption(3, minimum=1)
-    enable_trigger_scheduling = ConfigOption(True)
-    trigger_base_poll_interval = ConfigOption(1.0, exclusive_minimum=0)
-    trigger_poll_timeout = ConfigOption(30.0, exclusive_minimum=0)
+    enable_cron_scheduling = RunnerOption(True)
+    cron_poll_interval_seconds = RunnerOption(30, minimum=1)
+    cron_max_catchup_executions = RunnerOption(100, minimum=1, maximum=100_000)
+    cron_enable_recovery = RunnerOption(True)
+    cron_recovery_interval_seconds = RunnerOption(300, minimum=1)
+    cron_lost_threshold_minutes = RunnerOption(10, minimum=1)
+    cron_max_recovery_age_seconds = RunnerOption(86_400, minimum=1)
+    cron_max_recovery_attempts = RunnerOption(3, minimum=1)
+    enable_trigger_scheduling = RunnerOption(True)
+    trigger_base_poll_interval = RunnerOption(1.0, exclusive_minimum=0)
+    trigger_poll_timeout = RunnerOption(30.0, exclusive_minimum=0)
+    enable_registry_reconciler = RunnerOption(True)
+    registry_reconcile_interval = RunnerOption(60.0, minimum=0.1)
+    registry_storage_path = PathOption(None, value_type=str, optional=True)
+    registry_storage_backend = ChoiceOption("filesystem", _BACKENDS)
 
     def __init__(self, **options: Any) -> None:
         object.__setattr__(self, "_values", {o.canonical_name: o.default for o in OPTIONS.values()})
@@ -201,6 +221,20 @@ class DefaultRunnerConfig:
                 f"{HEARTBEATS_PER_LEASE * pause:g} s or more",
             )
 
+    def packages_folder(self) -> Path | None:
+        """Return the folder of packages; None if none are loaded.  Raises ConfigError if only a part of it is set."""
+        if not self.enable_registry_reconciler:
+            return None
+        asked = {"enable_registry_reconciler", "registry_reconcile_interval", "registry_storage_backend"}
+        if self.registry_storage_path is None:
+            if asked & self._explicitly_set:
+                raise ConfigError(
+                    "packages are to be loaded, and registry_storage_path is None",
+                    hint="name the folder they are in, or are unpacked below",
+                )
+            return None
+        return Path(self.registry_storage_path)
+
     def store_options(self, schema: str | None = None) -> StoreOptions:
         """Return the options of the store."""
         return StoreOptions(
@@ -221,6 +255,6 @@ class DefaultRunnerConfig:
         return f"DefaultRunnerConfig({', '.join(set_)})"
 
 
-OPTIONS: Final[dict[str, ConfigOption[Any]]] = {
-    name: option for name, option in vars(DefaultRunnerConfig).items() if isinstance(option, ConfigOption)
+OPTIONS: Final[dict[str, RunnerOption[Any]]] = {
+    name: option for name, option in vars(DefaultRunnerConfig).items() if isinstance(option, RunnerOption)
 }

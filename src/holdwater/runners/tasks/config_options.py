@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar, overload
@@ -22,7 +23,7 @@ class OptionValues(Protocol):
     _explicitly_set: set[str]
 
 
-class ConfigOption(Generic[T]):
+class RunnerOption(Generic[T]):
     """One option, checked whenever it is set.  `minimum` and `maximum` are inclusive."""
 
     def __init__(
@@ -40,10 +41,10 @@ class ConfigOption(Generic[T]):
         self.canonical_name = self.alias_of or name
 
     @overload
-    def __get__(self, config: None, owner: type) -> ConfigOption[T]: ...
+    def __get__(self, config: None, owner: type) -> RunnerOption[T]: ...
     @overload
     def __get__(self, config: OptionValues, owner: type) -> T: ...
-    def __get__(self, config: OptionValues | None, owner: type) -> T | ConfigOption[T]:
+    def __get__(self, config: OptionValues | None, owner: type) -> T | RunnerOption[T]:
         if config is None:
             return self
         value: T = config._values[self.canonical_name]
@@ -86,7 +87,7 @@ class ConfigOption(Generic[T]):
         return f"{kind}{' ' + text if text else ''}{' or None' if self.optional else ''}"
 
 
-class ExecutorsOption(ConfigOption[dict[str, ExecutorConfig]]):
+class ExecutorsOption(RunnerOption[dict[str, ExecutorConfig]]):
     """Executors by name; every read returns a copy of the dictionary."""
 
     def __get__(self, config: Any, owner: type) -> Any:
@@ -108,7 +109,7 @@ class ExecutorsOption(ConfigOption[dict[str, ExecutorConfig]]):
         return dict(value)
 
 
-class RoutingOption(ConfigOption[Router | None]):
+class RoutingOption(RunnerOption[Router | None]):
     """A Router or None."""
 
     def _validate(self, value: Any) -> Any:
@@ -117,7 +118,7 @@ class RoutingOption(ConfigOption[Router | None]):
         return value
 
 
-class RunnerIdOption(ConfigOption[str | None]):
+class RunnerIdOption(RunnerOption[str | None]):
     """A text that can stand in the name of a file, or None."""
 
     def _validate(self, value: Any) -> Any:
@@ -127,3 +128,27 @@ class RunnerIdOption(ConfigOption[str | None]):
                 f"{self.name} must be 1 to 64 letters, digits, '_' and '-', it is {validation.shorten_repr(checked)}"
             )
         return checked
+
+
+class PathOption(RunnerOption[str | None]):
+    """The path of a folder, or None; a path object is kept as its text."""
+
+    def _validate(self, value: Any) -> Any:
+        checked = super()._validate(str(value) if isinstance(value, os.PathLike) else value)
+        if checked == "":
+            raise ConfigError(f"{self.name} is the path of a folder or None, not an empty text")
+        return checked
+
+
+class ChoiceOption(RunnerOption[str]):
+    """One of some texts.  `choices`: what can be set -> what it means."""
+
+    def __init__(self, default: str, choices: Mapping[str, str]) -> None:
+        super().__init__(default)
+        self._choices = choices
+
+    def _validate(self, value: Any) -> Any:
+        if not isinstance(value, str) or value not in self._choices:
+            known = ", ".join([repr(name) for name in self._choices])
+            raise ConfigError(f"{self.name} must be one of {known}, not {validation.shorten_repr(value)}")
+        return self._choices[value]

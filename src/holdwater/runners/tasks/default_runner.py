@@ -20,6 +20,13 @@ from holdwater.operations.starting import check_batch
 from holdwater.runners.tasks.components import ComponentInfo, inspect_components
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.health import RunnerHealth, check_health
+from holdwater.runners.tasks.package_loading import (
+    closed_on_error,
+    open_packages,
+    packages_of,
+    start_packages,
+    with_packages,
+)
 from holdwater.runners.tasks.results import PipelineResult
 from holdwater.runners.tasks.run_methods import RunMethods
 from holdwater.runners.tasks.schedule_methods import ScheduleMethods
@@ -37,11 +44,13 @@ class DefaultRunner(RunMethods, ScheduleMethods):
     After a fork it belongs to the parent: the child gets RunnerClosed and makes its own.
 
     `registry`: workflows and triggers it knows; by default all that modules of this process have defined.
+    With `registry_storage_path` it executes packages, too; those that are there can be started when it is made.
     `event_processors`: hear of every run it executes: progress bars, run logs, OpenTelemetry spans, and your own.
     A function starts when they have heard that it does; what they raise is in `internal_errors()`.
 
     Raises DatabaseURLError (a ValueError) for a URL that cannot be used, StoreUnavailable for a database that cannot,
-    ExecutorNotFound (a ValueError) for a routing to an executor that is not there.
+    ExecutorNotFound (a ValueError) for a routing to an executor that is not there, ConfigError for options that
+    contradict each other, OSError for a folder of packages that cannot be written.
     """
 
     def __init__(
@@ -57,16 +66,18 @@ class DefaultRunner(RunMethods, ScheduleMethods):
         if not isinstance(database_url, str):
             raise DatabaseURLError(f"a database URL is a string, not {database_url!r}")
         self.database_url = database_url
-        self._engine = Engine(
-            database_url,
-            self._config.driver_config(),
-            run_timeout_seconds=self._config.workflow_timeout_seconds,
-            poll_seconds=self._config.scheduler_poll_interval_ms / 1000,
-            options=self._config.store_options(schema),
-            registry=registry,
-            to_result=PipelineResult,
-            event_processors=check_processors(event_processors),
-        )
+        self._packages = open_packages(self._config)
+        with closed_on_error(self._packages):
+            self._engine = Engine(
+                database_url,
+                with_packages(self._config.driver_config(), self._packages),
+                run_timeout_seconds=self._config.workflow_timeout_seconds,
+                poll_seconds=self._config.scheduler_poll_interval_ms / 1000,
+                options=self._config.store_options(schema),
+                registry=registry,
+                to_result=PipelineResult,
+                event_processors=check_processors(event_processors),
+            )
         engine = self._engine
         self._database = Database.of(engine)
         self._schedule_config = self._config.schedule_config()
@@ -75,6 +86,8 @@ class DefaultRunner(RunMethods, ScheduleMethods):
         # Closes the engine when the runner is collected; holds the engine, never the runner.
         self._finalizer = weakref.finalize(self, self._engine.close, drain_seconds, wait=False)
         self._finalizer.atexit = False  # at exit the engine is waited for
+        if self._packages is not None:
+            start_packages(self._packages, engine, self._config)
 
     @classmethod
     def with_config(cls, database_url: str, config: DefaultRunnerConfig) -> DefaultRunner:
@@ -217,7 +230,7 @@ class DefaultRunner(RunMethods, ScheduleMethods):
 
     def components(self) -> tuple[ComponentInfo, ...]:
         """Look at the components of this runner: which class each is, whether it is at work, and why."""
-        return inspect_components(self._engine, self)
+        return inspect_components(self._engine, self, packages_of(self._config, self._packages))
 
     def announce(self, timeout: float = 10.0) -> list[str]:
         """Announce this runner and its workflows in the catalog of the database now, not only after a second.
