@@ -421,6 +421,20 @@ def test_a_release_that_is_being_removed_starts_no_run_by_name(open_engine: Open
         start_by_name(engine, "orders")
 
 
+def test_a_workflow_that_the_active_version_does_not_have_starts_no_run_by_name(open_engine: OpenEngine) -> None:
+    engine = open_engine(registry_with(OLD, tasks("orders", says("old"))), listed=True)
+    engine.driver.announce(SIGNAL_TIMEOUT_SECONDS)
+    engine.store.put_release(ReleaseRow(OLD, OLD * 4, "shop", "1.0", "inactive", ["orders"]))
+    assert start_by_name(engine, "orders").info.release == OLD, "none is active"
+    engine.store.put_release(ReleaseRow(NEW, NEW * 4, "shop", "2.0", "active", ["orders"]))
+    assert start_by_name(engine, "orders").info.release == OLD, "the other one will be announced"
+    row = engine.store.get_release(NEW)
+    assert row is not None
+    engine.store.put_release(replace(row, workflows=["bills"]))
+    with pytest.raises(WorkflowNotFound, match=r"shop 2\.0, the active version"):
+        start_by_name(engine, "orders")
+
+
 def test_schedules_start_runs_on_the_active_release(open_engine: OpenEngine) -> None:
     registry = registry_with(OLD, tasks("orders", says("old")))
     engine = open_engine(registry, scheduling=ScheduleConfig(cron=True, poll_seconds=0.05))
