@@ -17,6 +17,7 @@ from holdwater.packages.filesystem import FilesystemWorkflowRegistry
 from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.reconciler import RegistryReconciler
+from holdwater.packages.signature_rule import SignatureRule
 from holdwater.packages.watching import PackageWatcher
 from holdwater.runners.tasks.components import ComponentInfo, PackageParts, inspect_components
 from holdwater.runners.tasks.config import DefaultRunnerConfig
@@ -78,6 +79,9 @@ class Daemon:
             self.home.folder,
             interval_seconds=settings.reconcile_interval_seconds,
             schedule_config=schedule_config(settings),
+            verify_signature=SignatureRule(
+                self.engine.store.list_trusted_keys, self.engine.clock.now, settings.packages.require_signatures
+            ),
         )
         closing(self.reconciler.close)
         self.health = HealthReport(self.engine, self.reconciler, self.pool)
