@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -45,11 +46,18 @@ class Load(Protocol):
 
 
 @pytest.fixture(scope="session")
-def host_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home, in which the copy of the library for hosts is made once.  Every user may look into it."""
-    home = tmp_path_factory.mktemp("home")
-    for folder in (home, *list(home.parents)[:2]):
-        folder.chmod(0o755)
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may look into, unlike those that pytest makes."""
+    with tempfile.TemporaryDirectory(prefix="holdwater-hosts-") as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def host_home(open_folder: Path) -> Path:
+    """A home, in which the copy of the library for hosts is made once."""
+    home = open_folder / "home"
+    home.mkdir()
     return home
 
 
@@ -68,9 +76,6 @@ def write_release(folder: Path, source: str, *, name: str = "parcels", **executi
     root = folder / digest[:16]
     (root / "workflow").mkdir(parents=True, exist_ok=True)
     (root / "workflow" / f"{MODULE}.py").write_text(HEAD + source)
-    for one in (folder, *list(folder.parents)[:3]):
-        if os.access(one, os.W_OK) and one.name.startswith(("pytest-", "test_", "popen-")):
-            one.chmod(0o755)
     manifest = PackageManifest(name=name, version="1.0", modules=(MODULE,), execution=ExecutionLimits(**execution))
     python = default_interpreter(PackageSettings())
     return InstalledRelease(release=digest[:16], digest=digest, manifest=manifest, folder=root, python=python)

@@ -46,10 +46,9 @@ class HostProcess(WorkerProcess):
 
     def load(self, request: HostRequest, timeout_seconds: float) -> None:
         """Have it import the package.  Raises EOFError, OSError, BadAnswer, RemoteTaskError, as `ask`."""
-        try:
-            self.ask(request, ["load"], timeout_seconds)
-        finally:
-            self._find_host()
+        self.ask(request, ["hello"], timeout_seconds)
+        self._find_host()  # before it has code that may kill its supervisor
+        self.ask(request, ["load"], timeout_seconds)
 
     def ask(self, request: HostRequest, row: Sequence[Any], timeout_seconds: float, *parts: bytes) -> bytes:
         """Have a request answered; the host is killed if that takes too long.
@@ -85,6 +84,14 @@ class HostProcess(WorkerProcess):
         return 0 < self.running_calls <= self.waiting_calls
 
     @property
+    def has_lost_supervisor(self) -> bool:
+        """True if the supervisor has ended: code of the package has killed it, and perhaps the host lives on."""
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # other code collects the children of this process
+            return True
+
+    @property
     def memory_bytes(self) -> int:
         """The resident memory of the host; 0 where that is unknown."""
         with suppress(OSError, ValueError, IndexError):
@@ -105,6 +112,7 @@ class HostProcess(WorkerProcess):
             return
         if self._is_told_to_end or self._supervisor_depth > 1:
             super()._kill_group()
+            self._kill_host()
             return
         self._is_told_to_end = True
         with suppress(ProcessLookupError):
@@ -116,11 +124,16 @@ class HostProcess(WorkerProcess):
     def _kill_leftovers(self) -> None:
         """Kill the host, which lives on only if code of the package has killed its supervisor."""
         super()._kill_group()
+        self._kill_host()
+        if self._host_pidfd is not None:
+            os.close(self._host_pidfd)
+            self._host_pidfd = None
+
+    def _kill_host(self) -> None:
+        """Kill the host itself, where its supervisor cannot do it."""
         if self._host_pidfd is not None:
             with suppress(OSError):
                 signal.pidfd_send_signal(self._host_pidfd, signal.SIGKILL)
-            os.close(self._host_pidfd)
-            self._host_pidfd = None
 
     def _find_host(self) -> None:
         """Find the host below its supervisor; Linux."""

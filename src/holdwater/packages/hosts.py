@@ -186,7 +186,8 @@ class HostPool:
     def give_back(self, host: HostProcess) -> None:
         """Take back a host after a call.  It ends if it has had enough of them, or has grown too large."""
         is_spent = (
-            host.call_count >= self.settings.max_calls_per_host
+            host.has_lost_supervisor
+            or host.call_count >= self.settings.max_calls_per_host
             or host.memory_bytes > self._environment.memory_mb(host.installed) * _MIB
         )
         with self._lock:

@@ -35,7 +35,7 @@ from holdwater.tasks.context import Context
 class PackageWorker(Worker):
     """The requests of one host."""
 
-    main_thread_kinds = frozenset({"load", "describe"})
+    main_thread_kinds = frozenset({"hello", "load", "describe"})
 
     def __init__(self, config: Mapping[str, Any], read_fd: int, write_fd: int) -> None:
         super().__init__(read_fd, write_fd, sends_records=True, is_concurrent=config["is_concurrent"])
@@ -50,6 +50,8 @@ class PackageWorker(Worker):
             case "perform":
                 node = NamedNode(registry, CodeReference.from_data(fields[0]))
                 return run_call(blobs[0], node.load, call, node.observe_failure)
+            case "hello":
+                return _answer(lambda: b"")
             case "load":
                 return _answer(self._load)
             case "describe":

@@ -1,0 +1,82 @@
+"""Hosts end with the process that has started them, however that ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from holdwater.errors import IsolationUnavailable
+from holdwater.packages.hosts import HostPool
+from holdwater.packages.settings import Isolation, PackageSettings
+from tests.packages.hosted import wait_until, write_release
+
+MARK = "86398.1974"
+
+PACKAGE = f"""
+import subprocess
+
+subprocess.Popen(["sleep", "{MARK}"], start_new_session=True)
+
+@trigger(workflow="parcels", poll_interval="1s")
+def hang():
+    Path(sys.argv[0]).name
+    os.system("sleep {MARK} & ")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for name in os.listdir("/proc/self/fd"):  # the pipe that tells the end of the engine, if it had one
+        try:
+            import fcntl
+            fcntl.fcntl(int(name), fcntl.F_SETFL, 0)
+        except OSError:
+            pass
+    import re
+    re.match(r"(a?){{64}}a{{64}}", "a" * 64)  # holds the interpreter
+    while True:
+        pass
+"""
+
+ENGINE = """
+import sys
+from pathlib import Path
+from holdwater.packages.hosts import HostPool
+from holdwater.packages.settings import PackageSettings
+from tests.packages.hosted import write_release
+
+home, folder, isolation = sys.argv[1:]
+pool = HostPool(PackageSettings(isolation=isolation), Path(home))
+pool.poll_trigger(write_release(Path(folder), Path(folder, "source").read_text()), "hang")
+"""
+
+
+def marked(mark: str) -> list[str]:
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if mark.encode() in place.read_bytes():
+                found.append(place.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("isolation", ["process", "namespace"])
+def test_kill_9_of_the_engine_leaves_nothing(isolation: Isolation, tmp_path: Path, host_home: Path) -> None:
+    try:
+        HostPool(PackageSettings(isolation=isolation), host_home).close()
+    except IsolationUnavailable as error:
+        pytest.skip(error.message)
+    (tmp_path / "source").write_text(PACKAGE)
+    release = write_release(tmp_path, PACKAGE).release
+    engine = subprocess.Popen(
+        [sys.executable, "-c", ENGINE, str(host_home), str(tmp_path), isolation], cwd=Path(__file__).parents[2]
+    )
+    wait_until(lambda: len(marked(MARK)) >= 2)  # both sleeps: the host hangs
+    hosts = marked(f"/{release}/")
+    assert len(hosts) >= 2
+    os.kill(engine.pid, signal.SIGKILL)
+    engine.wait()
+    wait_until(lambda: not marked(MARK) and not marked(f"/{release}/"))
