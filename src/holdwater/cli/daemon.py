@@ -76,6 +76,7 @@ def start(
     second signal it ends at once, with 1.
     """
     _require_extra()
+    from holdwater.daemon.home import Home
     from holdwater.service.logs import ServiceLogs
     from holdwater.service.settings import read_settings, resolve_home
 
@@ -87,9 +88,10 @@ def start(
         "log_level": "debug" if verbose else None,
     }
     folder = resolve_home(home)
-    settings = read_settings(folder, os.environ, flags)
-    from holdwater.daemon.home import Home
-
+    try:
+        settings = read_settings(folder, os.environ, flags)
+    except ConfigError as error:
+        raise CommandError(error.message, hint=error.hint, code=exit_codes.FAILED) from error
     Home(folder).create()
     logs = ServiceLogs(settings.log_level, folder / "logs")
     try:
@@ -206,6 +208,7 @@ def reload(home: str | None) -> int:
 )
 def stop(home: str | None, timeout_seconds: float | None) -> int:
     """End a daemon as SIGTERM does, and wait until it has ended."""
+    from holdwater.daemon.home import LOCK_NAME, is_locked
     from holdwater.service.settings import read_settings, resolve_home
 
     pid = _ask(home)["pid"]
@@ -214,7 +217,7 @@ def stop(home: str | None, timeout_seconds: float | None) -> int:
         limit = read_settings(resolve_home(home)).shutdown_timeout_seconds + STOP_MARGIN_SECONDS
     os.kill(pid, signal.SIGTERM)
     give_up = time.monotonic() + limit
-    while _is_alive(pid):
+    while is_locked(resolve_home(home) / LOCK_NAME):
         if time.monotonic() > give_up:
             raise CommandError(
                 f"process {pid} has not ended within {limit:g} s", hint=f"kill {pid}", code=exit_codes.UNAVAILABLE
@@ -229,14 +232,6 @@ def _ask(home: str | None) -> dict[str, Any]:
     from holdwater.service.settings import resolve_home
 
     return read_health(resolve_home(home) / "daemon.sock")
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _describe(found: dict[str, Any]) -> str:

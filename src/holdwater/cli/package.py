@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import click
 
-from holdwater.cli import package_build, package_inspect, package_signatures
+from holdwater.cli import package_build, package_inspect, package_releases, package_signatures
 
 
 @click.group()
 def package() -> None:
-    """Make packages of workflows, look into them, sign them."""
+    """Make packages of workflows, look into them, sign them; list and remove those of a daemon."""
 
 
 for command in (
     package_build.new, package_build.build,
     package_inspect.inspect,
     package_signatures.verify, package_signatures.keygen, package_signatures.sign,
+    package_releases.list_, package_releases.activate, package_releases.remove,
 ):  # fmt: skip
     package.add_command(command)

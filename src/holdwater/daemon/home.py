@@ -54,6 +54,17 @@ class Home:
                     hint="name another one: --home, or HOLDWATER_HOME",
                 ) from error
 
+    def open_to_hosts(self) -> None:
+        """Let other users pass through the home, to the files of packages, and no further.  Raises OSError."""
+        self.folder.chmod(0o711)
+
+    def create_database(self) -> None:
+        """Create the file of the database, empty, so that no other user can read what is written to it.
+
+        Raises OSError.
+        """
+        os.close(os.open(self.folder / DATABASE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
 
 class HomeLock:
     """Held while a daemon lives: the operating system frees it with the process, however that ends."""
@@ -88,6 +99,21 @@ class HomeLock:
             self._path.unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = -1
+
+
+def is_locked(path: Path) -> bool:
+    """Return True if a daemon holds this lock."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def read_pid(path: Path) -> int | None:

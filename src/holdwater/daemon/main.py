@@ -17,7 +17,7 @@ from holdwater.packages.filesystem import FilesystemWorkflowRegistry
 from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.reconciler import RegistryReconciler
-from holdwater.packages.signature_rule import SignatureRule
+from holdwater.packages.signature_policy import SignaturePolicy
 from holdwater.packages.watching import PackageWatcher
 from holdwater.runners.tasks.components import ComponentInfo, PackageParts, inspect_components
 from holdwater.runners.tasks.config import DefaultRunnerConfig
@@ -55,6 +55,10 @@ class Daemon:
         closing = self._resources.callback
         self._lock = HomeLock(self.home.lock)
         closing(self._lock.release)
+        if not settings.database_url:
+            self.home.create_database()
+        if settings.packages.isolation == "user":
+            self.home.open_to_hosts()
         self.pool = HostPool(settings.packages, self.home.folder)
         closing(self.pool.close)
         self.runner = DefaultRunner(
@@ -79,8 +83,8 @@ class Daemon:
             self.home.folder,
             interval_seconds=settings.reconcile_interval_seconds,
             schedule_config=schedule_config(settings),
-            verify_signature=SignatureRule(
-                self.engine.store.list_trusted_keys, self.engine.clock.now, settings.packages.require_signatures
+            verify_signature=SignaturePolicy(
+                self.engine.store, self.engine.clock, is_required=settings.packages.require_signatures
             ),
         )
         closing(self.reconciler.close)

@@ -143,15 +143,18 @@ def retry_release(database: Database, release: str) -> ReleaseInfo:
     return _change(database, release, make_due)
 
 
-def remove_release(database: Database, release: str) -> ReleaseInfo:
+def remove_release(database: Database, release: str, *, force_reason: str | None = None) -> ReleaseInfo:
     """Start nothing more of a release; it is gone when its last open run has ended.  Idempotent.
 
-    Its file in a watched folder is deleted.  Raises ReleaseNotFound, StoreUnavailable.
+    `force_reason`: do not wait for open runs, pause them for this reason; it is the `error` of the release until it is
+    gone.  Its file in a watched folder is deleted.  Raises ReleaseNotFound, StoreUnavailable.
     """
 
     def drain(row: ReleaseRow) -> None:
         if row.state not in _REMOVED:
-            row.state = "draining"
+            row.state, row.error = "draining", None
+        if row.state == "draining" and force_reason is not None:
+            row.error = force_reason
         row.pinned = False
 
     return _change(database, release, drain)

@@ -13,7 +13,6 @@ from holdwater.packages.hosts import HostPool
 from holdwater.packages.reconciler import RegistryReconciler
 from holdwater.packages.registry import WorkflowRegistry
 from holdwater.packages.settings import PackageSettings
-from holdwater.packages.signature_rule import SignatureRule
 from holdwater.runtime.executors.base import ExecutorConfig
 
 
@@ -49,9 +48,6 @@ class EnginePackages:
             interval_seconds=interval_seconds,
             schedule_config=engine.driver.config.scheduling,
             author=author,
-            verify_signature=SignatureRule(
-                engine.store.list_trusted_keys, engine.clock.now, self.pool.settings.require_signatures
-            ),
         )
         engine.on_stop(self.close)
 

@@ -134,6 +134,8 @@ class RegistryReconciler:
             rows = ReleaseRows.read(self._engine.store, self._engine.clock, self._tell)
             one = ReconcilePass(self._parts, rows, listing)
             result = one.run()
+            if one.is_unfinished:
+                self.wake()
             shown = sorted(rows.rows.values(), key=lambda row: (row.package, row.registered_at))
             self._draining = tuple([row.release for row in shown if row.state == "draining"])
             self._status = ReconcilerStatus(

@@ -25,6 +25,7 @@ from holdwater.packages.registry import RegistryEntry, RegistryListing, Rejected
 from holdwater.packages.release_choice import choose_active, find_conflicts, retry_delay_seconds
 from holdwater.packages.release_rows import ReleaseRows
 from holdwater.packages.removed_runs import RemovedRuns
+from holdwater.packages.successors import Successors
 
 logger = logging.getLogger("holdwater.packages")
 
@@ -61,6 +62,7 @@ class ReconcileParts:
     author: str
     dirty: set[str] | None = None
     reported: set[str] = field(default_factory=set)
+    successors: Successors = field(default_factory=Successors)
 
 
 @dataclass(slots=True)
@@ -73,6 +75,8 @@ class ReconcilePass:
     rejected: list[RejectedArchive] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
     unloaded: list[str] = field(default_factory=list)
+    is_unfinished: bool = False
+    """releases that were registered make more to do: another pass is to follow at once"""
 
     def run(self) -> ReconcileResult:
         """Make what is held what is wanted."""
@@ -80,13 +84,12 @@ class ReconcilePass:
         self.rejected = list(self.listing.rejected)
         entries = {entry.release: entry for entry in self.listing.entries}
         conflicts = find_conflicts(self.listing.entries)
+        self.parts.successors.forget_others(self.listing, self.rows.rows)
         self._drain_unwanted(entries)
-        self._take_up(entries, conflicts)
         self._activate_all()  # before what follows, which takes long: what is removed starts nothing more
-        self._end_drained()
-        for row, result in self._register_due(entries, conflicts):
-            self._finish_registering(row, result)
-            self._activate(row.package)
+        self._end_drained(entries)
+        self._take_up(entries, conflicts)
+        self._register_due(entries, conflicts)
         self._write_schedules()
         self.rows.forget_old()
         failed = [(one.source, one.error) for one in self.rejected]
@@ -112,6 +115,8 @@ class ReconcilePass:
             if row.state == "gone" or not registry.is_available(row.source):
                 continue
             if row.release not in entries:
+                if self.parts.successors.is_held_over(row, self.listing, self.rows.rows):
+                    continue
                 changes: dict[str, Any] = {"state": "draining", "pinned": False, "source": ""}
                 if row.state != "draining":
                     changes |= {"error": None, "next_attempt_at": None}
@@ -126,12 +131,10 @@ class ReconcilePass:
                     if row.release not in self.parts.reported:
                         logger.error("%s is to be removed, and its file cannot be: %s", _name(row), error)
                     self.parts.reported.add(row.release)
-                else:
-                    self.rows.change(row, source="")
 
-    def _end_drained(self) -> None:
+    def _end_drained(self, entries: dict[str, RegistryEntry]) -> None:
         for row in list(self.rows.rows.values()):
-            if row.state == "draining" and not row.source:
+            if row.state == "draining" and not row.source and row.release not in entries:
                 if row.error is not None:  # removed by force
                     is_over = self.parts.removed_runs.park(row, row.error)
                 else:
@@ -173,17 +176,29 @@ class ReconcilePass:
         if problem is None and twin is not None:
             problem = f"the name {entry.package!r} differs from that of package {twin!r} by case alone"
         elif problem is None and other is not None:
+            trial = self.parts.successors.trials.get(entry.release)
             problem = f"there is another archive of {_name(other)}, which is {other.state}; this one has other content"
+            problem = trial.error if trial is not None and trial.error else problem
         if problem is None:
             self.rows.add(entry, self.parts.author)
         else:
             self.rejected.append(RejectedArchive(entry.source, problem))
 
-    def _register_due(
-        self, entries: dict[str, RegistryEntry], conflicts: dict[str, str]
-    ) -> Iterator[tuple[ReleaseRow, RegisteredRelease | BaseException]]:
+    def _register_due(self, entries: dict[str, RegistryEntry], conflicts: dict[str, str]) -> None:
+        """Register what is due, and activate it as soon as it is ready, whatever the others do."""
+        due = {row.release: row for row in self._due_rows(entries, conflicts)}
+        trials = {row.release: row for row in self._due_trials(entries, conflicts)}
+        calls = {release: partial(self.parts.registrar.register, row) for release, row in (due | trials).items()}
+        for release, result in self.parts.calls.run(calls):
+            if release in trials:
+                self._finish_trial(trials[release], entries[release], result)
+                continue
+            row = self.rows.rows.get(release, due[release])
+            self._finish_registering(row, result)
+            self._activate(row.package)
+
+    def _due_rows(self, entries: dict[str, RegistryEntry], conflicts: dict[str, str]) -> Iterator[ReleaseRow]:
         now, loaded = self.rows.clock.now(), self.parts.releases.loaded()
-        due: dict[str, ReleaseRow] = {}
         for row in list(self.rows.rows.values()):
             conflict = conflicts.get(row.release)
             if conflict is not None and row.state != "draining":
@@ -192,12 +207,31 @@ class ReconcilePass:
                 entry = entries.get(row.release)
                 is_touched = entry is not None and entry.changed_at > row.changed_at
                 if row.next_attempt_at is None or row.next_attempt_at <= now or is_touched:
-                    due[row.release] = row
+                    yield row
             elif row.state == "registering" or (row.release not in loaded and row.state != "gone"):
-                due[row.release] = row
-        calls = {release: partial(self.parts.registrar.register, row) for release, row in due.items()}
-        for release, result in self.parts.calls.run(calls):
-            yield self.rows.rows.get(release, due[release]), result
+                yield row
+
+    def _due_trials(self, entries: dict[str, RegistryEntry], conflicts: dict[str, str]) -> Iterator[ReleaseRow]:
+        """Find what was written over the file of a good release of its version: it has no row while that is held."""
+        now = self.rows.clock.now()
+        for release, entry in entries.items():
+            other = None if release in self.rows.rows or release in conflicts else self.rows.of_version(entry)
+            if other is None or other.source != entry.source or other.package != entry.package:
+                continue
+            if other.state in ("active", "inactive") and self.parts.successors.is_due(entry, now):
+                yield ReleaseRow(release, entry.digest, entry.package, entry.version, source=entry.source)
+
+    def _finish_trial(self, row: ReleaseRow, entry: RegistryEntry, result: RegisteredRelease | BaseException) -> None:
+        if isinstance(result, ReleaseNotFound):
+            return
+        error = describe_error(result) if isinstance(result, BaseException) else ""
+        self.parts.successors.note(row.release, error, self.rows.clock.now())
+        if error:
+            logger.error("%s stays as it was, what is in %s now is broken: %s", _name(row), entry.source, error)
+            self.rejected = [one for one in self.rejected if one.source != entry.source]
+            self.rejected.append(RejectedArchive(entry.source, error))
+        else:
+            self.is_unfinished = True
 
     def _finish_registering(self, row: ReleaseRow, result: RegisteredRelease | BaseException) -> None:
         if isinstance(result, ReleaseNotFound):  # its file has just been replaced: the next pass sees what it is
@@ -220,6 +254,7 @@ class ReconcilePass:
             self.parts.releases.unload(row.release)
             return
         self._mark_dirty(row.package)
+        self.is_unfinished = True  # it may replace what is held over
         self.loaded.append(_name(row))
         logger.info("%s is loaded: %s", _name(row), ", ".join(names) or "no workflow")
 

@@ -70,7 +70,7 @@ class SettledFiles:
                 self._observed[path] = seen = _Observed(stamp, now - self.debounce_seconds * (path in complete))
             elif seen.stamp != stamp:
                 seen.stamp, seen.quiet_since = stamp, now
-            if now - seen.quiet_since >= self.debounce_seconds:
+            if now >= seen.quiet_since + self.debounce_seconds:
                 has_changed |= self._settle(path, seen)
         return has_changed
 

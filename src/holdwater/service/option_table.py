@@ -21,7 +21,7 @@ ReadOption = Callable[[Table, str], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigOption:
+class DeclaredOption:
     """A setting.  `table`: where it is in the file, dotted, "" for the top.  `read`: see `ReadOption`.
 
     `aliases`: further names of its variable.  `needs_restart`: a process that runs does not take a new value.
@@ -45,13 +45,13 @@ class ConfigOption:
 
 
 def read_options(
-    options: Iterable[ConfigOption], text: str, file_name: str, environment: Mapping[str, str]
+    options: Iterable[DeclaredOption], text: str, file_name: str, environment: Mapping[str, str]
 ) -> dict[str, Any]:
     """Read the options that are given, by path.  Raises ConfigError."""
     found: dict[str, Any] = {}
     source = SourceFile(file_name, text, _config_error)
     tables: dict[str, Table] = {"": parse_toml(source)}
-    by_table: dict[str, list[ConfigOption]] = {"": []}
+    by_table: dict[str, list[DeclaredOption]] = {"": []}
     for option in options:
         for name in _parents(option.table):
             by_table.setdefault(name, [])
@@ -80,7 +80,7 @@ def _parents(table: str) -> list[str]:
     return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
-def _read_variable(option: ConfigOption, variable: str, text: str) -> Any:
+def _read_variable(option: DeclaredOption, variable: str, text: str) -> Any:
     """Read a variable: a text as it is, a number, `true` or `false`, a list with commas.  Raises ConfigError."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]

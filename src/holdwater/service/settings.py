@@ -12,7 +12,7 @@ from holdwater.errors import ConfigError
 from holdwater.model.retention import MAX_DAYS, RetentionRule
 from holdwater.packages.settings import ArchiveLimits, PackageSettings
 from holdwater.service.option_table import (
-    ConfigOption,
+    DeclaredOption,
     a_boolean,
     a_choice,
     a_number,
@@ -66,28 +66,28 @@ class DaemonSettings:
 
 
 _OWN_OPTIONS: Final = {
-    "database_url": ConfigOption("", "database_url", a_text(), True, ("HOLDWATER_DATABASE",)),
-    "poll_interval_ms": ConfigOption("daemon", "poll_interval_ms", an_integer(10, _DAY_MS)),
-    "log_level": ConfigOption("daemon", "log_level", a_choice(*LOG_LEVELS)),
-    "shutdown_timeout_seconds": ConfigOption("daemon", "shutdown_timeout_s", a_number(0, _DAY_SECONDS)),
-    "watcher_debounce_ms": ConfigOption("daemon", "watcher_debounce_ms", an_integer(0, _DAY_MS)),
-    "reconcile_interval_seconds": ConfigOption("daemon", "reconcile_interval_s", a_number(0.1, _DAY_SECONDS)),
-    "trigger_poll_interval_ms": ConfigOption("daemon", "trigger_poll_interval_ms", an_integer(10, _DAY_MS)),
-    "cron_max_catchup": ConfigOption("daemon", "cron_max_catchup", an_integer(1, 100_000)),
-    "cron_recovery_interval_seconds": ConfigOption("daemon", "cron_recovery_interval_s", an_integer(1, _DAY_SECONDS)),
-    "cron_lost_threshold_min": ConfigOption("daemon", "cron_lost_threshold_min", an_integer(1, 10_000)),
-    "max_concurrent_tasks": ConfigOption("daemon", "max_concurrent_tasks", an_integer(1, 100_000), True),
-    "directories": ConfigOption("watch", "directories", texts(1000)),
-    "ui_bind": ConfigOption("ui", "bind", a_text(), True),
+    "database_url": DeclaredOption("", "database_url", a_text(), True, ("HOLDWATER_DATABASE",)),
+    "poll_interval_ms": DeclaredOption("daemon", "poll_interval_ms", an_integer(10, _DAY_MS)),
+    "log_level": DeclaredOption("daemon", "log_level", a_choice(*LOG_LEVELS)),
+    "shutdown_timeout_seconds": DeclaredOption("daemon", "shutdown_timeout_s", a_number(0, _DAY_SECONDS)),
+    "watcher_debounce_ms": DeclaredOption("daemon", "watcher_debounce_ms", an_integer(0, _DAY_MS)),
+    "reconcile_interval_seconds": DeclaredOption("daemon", "reconcile_interval_s", a_number(0.1, _DAY_SECONDS)),
+    "trigger_poll_interval_ms": DeclaredOption("daemon", "trigger_poll_interval_ms", an_integer(10, _DAY_MS)),
+    "cron_max_catchup": DeclaredOption("daemon", "cron_max_catchup", an_integer(1, 100_000)),
+    "cron_recovery_interval_seconds": DeclaredOption("daemon", "cron_recovery_interval_s", an_integer(1, _DAY_SECONDS)),
+    "cron_lost_threshold_min": DeclaredOption("daemon", "cron_lost_threshold_min", an_integer(1, 10_000)),
+    "max_concurrent_tasks": DeclaredOption("daemon", "max_concurrent_tasks", an_integer(1, 100_000), True),
+    "directories": DeclaredOption("watch", "directories", texts(1000)),
+    "ui_bind": DeclaredOption("ui", "bind", a_text(), True),
 }
 _RETENTION_OPTIONS: Final = {
-    "days": ConfigOption("retention", "days", a_number(0, MAX_DAYS)),
-    "days_failed": ConfigOption("retention", "days_failed", a_number(0, MAX_DAYS)),
-    "keep_labels": ConfigOption("retention", "keep_labels", texts()),
-    "logs_days": ConfigOption("retention", "logs_days", a_number(0, MAX_DAYS)),
+    "days": DeclaredOption("retention", "days", a_number(0, MAX_DAYS)),
+    "days_failed": DeclaredOption("retention", "days_failed", a_number(0, MAX_DAYS)),
+    "keep_labels": DeclaredOption("retention", "keep_labels", texts()),
+    "logs_days": DeclaredOption("retention", "logs_days", a_number(0, MAX_DAYS)),
 }
 _PACKAGE_OPTIONS: Final = {
-    name: ConfigOption("packages", name, read, True)
+    name: DeclaredOption("packages", name, read, True)
     for name, read in {
         "isolation": a_choice("process", "user", "namespace"),
         "user": a_text(),
@@ -106,7 +106,7 @@ _PACKAGE_OPTIONS: Final = {
     }.items()
 }
 _LIMIT_OPTIONS: Final = {
-    one.name: ConfigOption("packages.limits", one.name, an_integer(1, 1 << 40)) for one in fields(ArchiveLimits)
+    one.name: DeclaredOption("packages.limits", one.name, an_integer(1, 1 << 40)) for one in fields(ArchiveLimits)
 }
 OPTIONS: Final = (
     *_OWN_OPTIONS.values(),
@@ -132,7 +132,7 @@ def read_settings(
     path = home / CONFIG_NAME
     found = read_options(OPTIONS, _read_file(path), str(path), environment)
 
-    def given(options: Mapping[str, ConfigOption]) -> dict[str, Any]:
+    def given(options: Mapping[str, DeclaredOption]) -> dict[str, Any]:
         return {name: found[option.path] for name, option in options.items() if option.path in found}
 
     limits = ArchiveLimits(**given(_LIMIT_OPTIONS))

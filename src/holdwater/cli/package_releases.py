@@ -1,0 +1,144 @@
+"""`holdwater package list`, `activate` and `remove`: the versions of packages on the home of a daemon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from holdwater.cli import options
+from holdwater.cli.author import cli_author
+from holdwater.cli.formatting import align_columns, escape_unsafe, first_line, format_instant, truncate
+from holdwater.model.time import to_rfc3339
+
+if TYPE_CHECKING:
+    from holdwater.operations.databases import Database
+    from holdwater.operations.releases import ReleaseInfo
+
+MAX_ERROR_CHARS: Final = 60
+_STATES: Final = {"registering": "yellow", "active": "green", "broken": "red", "draining": "yellow"}
+
+
+def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare `--home` and `--database`."""
+    function = click.option(
+        "--database", metavar="URL", help="Database of the daemon.  [default: as the configuration of its home says]"
+    )(function)
+    return click.option(
+        "--home", metavar="DIR", help="Home of the daemon.  [env var: HOLDWATER_HOME; default: ~/.holdwater]"
+    )(function)
+
+
+@contextmanager
+def open_home(home: str | None, database: str | None, *, writes: bool = False) -> Iterator[Database]:
+    """Open the database of a daemon.  Raises DatabaseNotFound, ConfigError, StoreUnavailable."""
+    from holdwater.operations.databases import open_for_reading, open_for_writing
+    from holdwater.service.settings import DATABASE_NAME, read_settings, resolve_home
+
+    folder = resolve_home(home)
+    url = database or read_settings(folder).database_url or f"sqlite:///{folder / DATABASE_NAME}"
+    options.note_database(click.get_current_context(), None, url)
+    with open_for_writing(url) if writes else open_for_reading(url) as opened:
+        yield opened
+
+
+@click.command("list", short_help="List the versions of packages.")
+@click.argument("package", required=False)
+@place_options
+@click.option("--all", "with_gone", is_flag=True, help="Also those that are gone.")
+@options.json_option("the versions")
+def list_(package: str | None, home: str | None, database: str | None, with_gone: bool, as_json: bool) -> None:
+    """List the versions of all packages, or of PACKAGE: their states, and why one is broken."""
+    from holdwater.operations.releases import list_releases
+
+    with open_home(home, database) as opened:
+        found = [one for one in list_releases(opened, package) if with_gone or one.state != "gone"]
+    if as_json:
+        click.echo(json.dumps([_to_json(one) for one in found], indent=2))
+    elif found:
+        rows = [("PACKAGE", "VERSION", "STATE", "OPEN RUNS", "RELEASE", "REGISTERED", "")]
+        click.echo("\n".join(align_columns([*rows, *[_row(one) for one in found]])))
+    else:
+        click.echo("no packages")
+
+
+@click.command(short_help="Have new runs take a version.")
+@click.argument("package")
+@click.argument("version", required=False)
+@place_options
+@click.option("--unpin", is_flag=True, help="Have new runs take the highest version again.")
+def activate(package: str, version: str | None, home: str | None, database: str | None, unpin: bool) -> None:
+    """Have new runs of PACKAGE take VERSION, whatever comes later; runs keep the release they have.
+
+    A version that is broken is registered again.  The daemon does so within a few seconds, or when it is started.
+    """
+    from holdwater.operations.releases import activate_release, find_release, retry_release, unpin_release
+
+    with open_home(home, database, writes=True) as opened:
+        found = find_release(opened, _reference(package, version))
+        if unpin:
+            unpin_release(opened, found.release)
+            click.echo(f"{escape_unsafe(found.package)}: its highest version is active")
+        elif found.state == "broken":
+            retry_release(opened, found.release)
+            click.echo(f"{_name(found)} is broken, and is registered again")
+        else:
+            activate_release(opened, found.release)
+            click.echo(f"{_name(found)} is active, and stays so")
+
+
+@click.command(short_help="Remove a version.")
+@click.argument("package")
+@click.argument("version", required=False)
+@place_options
+@click.option("--force", is_flag=True, help="Do not wait for its open runs: they are paused, and stay.")
+def remove(package: str, version: str | None, home: str | None, database: str | None, force: bool) -> None:
+    """Remove VERSION of PACKAGE: it starts nothing more, and is gone when its last open run has ended.
+
+    Its file in a watched folder is deleted.
+    """
+    from holdwater.operations.releases import find_release, remove_release
+
+    with open_home(home, database, writes=True) as opened:
+        found = find_release(opened, _reference(package, version))
+        reason = f"package {found.package} {found.version} was removed by force, by {cli_author()}" if force else None
+        found = remove_release(opened, found.release, force_reason=reason)
+    if found.state == "gone":
+        click.echo(f"{_name(found)} is gone")
+        return
+    runs = f"{found.open_runs:,} open run{'' if found.open_runs == 1 else 's'}"
+    then = "they are paused" if force else "they end first"
+    click.echo(f"{_name(found)} starts nothing more; {runs}{': ' + then if found.open_runs else ''}")
+
+
+def _reference(package: str, version: str | None) -> str:
+    return package if version is None else f"{package}=={version}"
+
+
+def _name(found: ReleaseInfo) -> str:
+    return escape_unsafe(f"{found.package} {found.version}")
+
+
+def _row(one: ReleaseInfo) -> tuple[str, ...]:
+    state = f"{one.state}{' (pinned)' if one.is_pinned else ''}"
+    detail = first_line(one.error) if one.error else ", ".join(one.workflows)
+    return (
+        escape_unsafe(one.package),
+        escape_unsafe(one.version),
+        click.style(state, fg=_STATES.get(one.state)),
+        f"{one.open_runs:,}",
+        one.release,
+        format_instant(to_rfc3339(one.registered_at)),
+        escape_unsafe(truncate(detail, MAX_ERROR_CHARS)),
+    )
+
+
+def _to_json(one: ReleaseInfo) -> dict[str, Any]:
+    found = asdict(one)
+    for key in ("next_attempt_at", "registered_at", "changed_at"):
+        found[key] = None if found[key] is None else to_rfc3339(found[key])
+    return found
