@@ -100,7 +100,9 @@ def _workflow_lines(found: ArchiveInspection) -> Iterator[str]:
         yield "  not known: the archive has no descriptor.json; it describes itself when it is registered"
         return
     yield "Workflows"
-    for name in found.content.workflow_names:
+    for number, name in enumerate(found.content.workflow_names):
+        if number:
+            yield ""
         workflow = found.content.workflows[name]
         title, *lines = render_tree(picture_of_packaged(workflow), encoding=sys.stdout.encoding).split("\n")
         description = first_line(workflow.row.descriptor.get("description") or "", 200)
@@ -120,6 +122,9 @@ def _schedule_lines(found: ArchiveInspection) -> Iterator[str]:
     rows += [_schedule_row(one) for one in found.schedules]
     for line in align_columns(rows):
         yield f"  {line}"
+    for one in found.schedules:
+        for fire in [fire for fire in one.fires if fire.note]:
+            yield f"  {truncate(one.schedule.name, 40)}, {format_instant(to_rfc3339(fire.at))}: {fire.note}"
 
 
 def _schedule_row(one: ScheduleForecast) -> tuple[str, str, str, str, str, str]:

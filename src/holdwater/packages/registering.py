@@ -11,6 +11,7 @@ from typing import Any
 
 from holdwater.errors import ReleaseBroken
 from holdwater.model.releases import ReleaseRow
+from holdwater.packages.descriptor_comparison import check_built_descriptor
 from holdwater.packages.engine_releases import EngineReleases
 from holdwater.packages.installed import InstalledRelease
 from holdwater.packages.loading import LoadedRelease
@@ -57,4 +58,5 @@ class Registrar:
         signed_by = self.verify_signature(stored)
         installed = self.releases.install(stored.archive)
         descriptor = self.releases.describe(installed)
+        check_built_descriptor(stored.archive, descriptor)
         return RegisteredRelease(installed, descriptor, self.releases.read(descriptor, installed), signed_by)
