@@ -212,7 +212,7 @@ def tamper_with_journal(
         head.seq = len(run.unsaved_entries)
         now = engine.clock.now()
         node = run.compiled_plan.node_index["third"]
-        work = [WorkRow(head.id, node, 1, "execute", "nobody's", now)]
+        work = [WorkRow(head.id, node, 1, "execute", "w", now, "another", Micros(now + 3_600_000_000))]
         plan = run.compiled_plan.plan.to_data()
         engine.store.commit([RunUpdate(head, 0, [encode_entry(e) for e in run.unsaved_entries], now, True, plan, work)])
         return [str(v) for v in StoreChecker(engine.store, engine.clock.now).find_violations()]
