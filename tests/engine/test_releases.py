@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -327,6 +328,58 @@ def test_a_process_without_code_moves_a_run_by_the_catalog(open_engine: OpenEngi
     assert_no_violations(engine)
 
 
+def dated_graph(release: str, *, fails: bool) -> Any:
+    @node(output_name="by")
+    def describe(day: datetime.date) -> str:
+        if fails:
+            raise ValueError("ill")
+        return f"{release} {type(day).__name__} {day.isoformat()}"
+
+    return Graph([describe], name="dated").program("dated")
+
+
+@pytest.mark.parametrize("to_code", [False, True])
+def test_a_moved_run_is_read_by_its_new_release(open_engine: OpenEngine, to_code: bool) -> None:
+    one = open_engine(registry_with(OLD, dated_graph("old", fails=True)), listed=True)
+    one.driver.announce(SIGNAL_TIMEOUT_SECONDS)
+    given = start_by_name(open_engine(Registry()), "dated", {"day": "2026-11-30"})
+    assert end(one, given.info.id).info.status == "failed"
+    one.close(SIGNAL_TIMEOUT_SECONDS)
+    new = dated_graph("new", fails=False)
+    registry = Registry() if to_code else registry_with(NEW, new)
+    if to_code:
+        registry.register(new)
+    other = open_engine(registry)
+    other.control.retry(given.info.id, release="active")
+    moved = end(other, given.info.id)
+    assert (moved.info.release, value_of(moved, "by")) == (None if to_code else NEW, "new date 2026-11-30")
+    assert_no_violations(other)
+
+
+def test_a_move_that_meets_a_change_of_another_process_is_decided_again(open_engine: OpenEngine) -> None:
+    body = Ailing()
+    registry = registry_with(OLD, tasks("orders", body("old")))
+    engine = open_engine(registry)
+    run = engine.execute("orders", {})
+    add_release(registry, NEW, tasks("orders", body("new")))
+    other = open_engine(registry_with(OLD, tasks("orders", body("old"))))
+    commit, is_first = engine.store.commit, [True]
+
+    def commit_late(updates: Any) -> Any:
+        if is_first.pop() if is_first else False:
+            other.control.retry(run.id)  # fails again
+            assert end(other, run.id).info.status == "failed"
+            body.is_ill = False
+        return commit(updates)
+
+    engine.store.commit = commit_late  # type: ignore[method-assign]
+    engine.control.retry(run.id, release="active")
+    moved = end(engine, run.id)
+    assert (moved.info.release, value_of(moved, "by")) == (NEW, "new")
+    assert [e.event.release for e in moved.journal if isinstance(e.event, ev.Resumed)] == [None, NEW]
+    assert_no_violations(engine)
+
+
 def test_children_of_nodes_move_with_their_parent(open_engine: OpenEngine) -> None:
     ill = [True]
     registry = registry_with(OLD, nested_graph(0, fails=lambda: ill[0]))
@@ -365,6 +418,20 @@ def test_a_release_that_is_being_removed_starts_no_run_by_name(open_engine: Open
     engine.driver.announce(SIGNAL_TIMEOUT_SECONDS)
     engine.store.put_release(ReleaseRow(OLD, OLD * 4, "shop", "1.0", "draining"))
     with pytest.raises(ReleaseDraining, match=r"shop 1\.0"):
+        start_by_name(engine, "orders")
+
+
+def test_a_workflow_that_the_active_version_does_not_have_starts_no_run_by_name(open_engine: OpenEngine) -> None:
+    engine = open_engine(registry_with(OLD, tasks("orders", says("old"))), listed=True)
+    engine.driver.announce(SIGNAL_TIMEOUT_SECONDS)
+    engine.store.put_release(ReleaseRow(OLD, OLD * 4, "shop", "1.0", "inactive", ["orders"]))
+    assert start_by_name(engine, "orders").info.release == OLD, "none is active"
+    engine.store.put_release(ReleaseRow(NEW, NEW * 4, "shop", "2.0", "active", ["orders"]))
+    assert start_by_name(engine, "orders").info.release == OLD, "the other one will be announced"
+    row = engine.store.get_release(NEW)
+    assert row is not None
+    engine.store.put_release(replace(row, workflows=["bills"]))
+    with pytest.raises(WorkflowNotFound, match=r"shop 2\.0, the active version"):
         start_by_name(engine, "orders")
 
 

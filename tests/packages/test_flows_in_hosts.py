@@ -13,6 +13,7 @@ import pytest
 from holdwater import DefaultRunner, DefaultRunnerConfig, TriggerResult
 from holdwater.errors import AnswerError, InputError, MissingInputError
 from holdwater.executors import Router, ThreadExecutor
+from holdwater.model.records import RunFilter
 from holdwater.model.registry import registry
 from holdwater.operations import start_by_name
 from holdwater.packages.hosts import HostPool
@@ -26,6 +27,7 @@ from tests.packages.test_same_history import without_marks
 from tests.packages.test_same_history_in_hosts import with_folder
 from tests.runtime.executors.test_same_history_in_processes import read_history
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
+from tests.suite.waiting import poll_pause
 
 MANIFEST = PackageManifest(
     name="flows",
@@ -174,3 +176,19 @@ def test_source_files_are_named_from_the_folder_of_the_package_on(scene: Scene) 
 
 def test_nothing_of_a_package_is_imported(scene: Scene) -> None:
     assert "package_entry" not in sys.modules
+
+
+def test_a_runner_polls_a_trigger_of_a_package_and_starts_its_runs(scene: Scene) -> None:
+    (polled,) = scene.release.triggers
+    scene.effects()
+    registry.triggers.register(polled)
+    try:
+        while "fired" not in (scene.folder / "log").read_text().split():  # bounded by the test's time-out
+            poll_pause()
+    finally:
+        registry.triggers.unregister(polled.name)
+    (run,) = scene.hosted._engine.store.list_runs(RunFilter(workflow="triggered", origins=("trigger",), limit=10))
+    result = scene.hosted.handle(run.id).result(SIGNAL_TIMEOUT_SECONDS)
+    assert (result.status, result.final_context["trigger_name"]) == ("Completed", "flows/poll")
+    assert str(result.final_context["day_after"]) == "2026-01-02"
+    assert run.release == scene.release.definitions[0].release

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from holdwater.cli import package_build, package_inspect, package_releases, package_signatures
+from holdwater.cli import package_build, package_inspect, package_keys, package_releases, package_signatures
 
 
 @click.group()
@@ -16,6 +16,6 @@ for command in (
     package_build.new, package_build.build,
     package_inspect.inspect,
     package_signatures.verify, package_signatures.keygen, package_signatures.sign,
-    package_releases.list_, package_releases.activate, package_releases.remove,
+    package_keys.keys, package_releases.list_, package_releases.activate, package_releases.remove,
 ):  # fmt: skip
     package.add_command(command)

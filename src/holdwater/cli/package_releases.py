@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,37 +11,14 @@ import click
 from holdwater.cli import options
 from holdwater.cli.author import cli_author
 from holdwater.cli.formatting import align_columns, escape_unsafe, first_line, format_instant, truncate
+from holdwater.cli.package_home import open_home, place_options
 from holdwater.model.time import to_rfc3339
 
 if TYPE_CHECKING:
-    from holdwater.operations.databases import Database
     from holdwater.operations.releases import ReleaseInfo
 
 MAX_ERROR_CHARS: Final = 60
 _STATES: Final = {"registering": "yellow", "active": "green", "broken": "red", "draining": "yellow"}
-
-
-def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare `--home` and `--database`."""
-    function = click.option(
-        "--database", metavar="URL", help="Database of the daemon.  [default: as the configuration of its home says]"
-    )(function)
-    return click.option(
-        "--home", metavar="DIR", help="Home of the daemon.  [env var: HOLDWATER_HOME; default: ~/.holdwater]"
-    )(function)
-
-
-@contextmanager
-def open_home(home: str | None, database: str | None, *, writes: bool = False) -> Iterator[Database]:
-    """Open the database of a daemon.  Raises DatabaseNotFound, ConfigError, StoreUnavailable."""
-    from holdwater.operations.databases import open_for_reading, open_for_writing
-    from holdwater.service.settings import DATABASE_NAME, read_settings, resolve_home
-
-    folder = resolve_home(home)
-    url = database or read_settings(folder).database_url or f"sqlite:///{folder / DATABASE_NAME}"
-    options.note_database(click.get_current_context(), None, url)
-    with open_for_writing(url) if writes else open_for_reading(url) as opened:
-        yield opened
 
 
 @click.command("list", short_help="List the versions of packages.")

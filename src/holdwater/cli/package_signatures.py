@@ -18,7 +18,6 @@ from holdwater.errors import TrustError
 from holdwater.model.time import Micros, to_rfc3339, wall_now
 
 if TYPE_CHECKING:
-    from holdwater.model.releases import TrustedKey
     from holdwater.packages.signing_keys import SigningKey
 
 PASSPHRASE_VARIABLE: Final = "HOLDWATER_KEY_PASSPHRASE"
@@ -83,7 +82,7 @@ def sign(
     if form == "1" and (expires is not None or tenants):
         raise click.UsageError("--expires and --tenant need --format 2")
     found, now = load_archive(archive), wall_now()
-    expires_at = None if expires is None else _parse_end(expires, now)
+    expires_at = None if expires is None else parse_end(expires, now)
     key = _load_key(key_file, passphrase_file)
     if form == "1":
         content = sign_archive_as_cloacina(found, key, now)
@@ -112,11 +111,12 @@ def verify(
     archive: str, trusted: tuple[Path, ...], signature_file: str | None, tenant: str | None, as_json: bool
 ) -> None:
     """Check ARCHIVE by all rules of packages, and with --trust its signature.  No code of it is executed."""
+    from holdwater.packages.signing_keys import trusted_key
     from holdwater.packages.trust import verify_signature
 
     if tenant is not None and not trusted:
         raise click.UsageError("--tenant goes with --trust")
-    keys = [_load_trusted(file) for file in trusted]
+    keys = [trusted_key(load_public_key(file), file.stem) for file in trusted]
     found = load_archive(archive)
     signature = load_signature(archive, signature_file)
     signed_by = verify_signature(found, signature, keys, wall_now(), tenant) if keys else None
@@ -134,11 +134,12 @@ def verify(
         click.echo(f"{name} ({found.release}) keeps all rules; it {about}")
 
 
-def _load_trusted(file: Path) -> TrustedKey:
-    from holdwater.packages.signing_keys import read_public_key, trusted_key
+def load_public_key(file: Path) -> bytes:
+    """Read the 32 bytes of a public key.  Raises CommandError, TrustError."""
+    from holdwater.packages.signing_keys import read_public_key
 
     try:
-        return trusted_key(read_public_key(file), file.stem)
+        return read_public_key(file)
     except TrustError:  # it is an OSError, too
         raise
     except FileNotFoundError:
@@ -181,7 +182,7 @@ def _ask_passphrase(file: str | None, *, is_new: bool) -> str:
     return found
 
 
-def _parse_end(text: str, now: Micros) -> Micros:
+def parse_end(text: str, now: Micros) -> Micros:
     """Parse the end of a signature: a time from now, or an instant.  Raises CommandError."""
     if text.strip()[-1:].isalpha() and text.strip()[:-1].isdigit():
         return Micros(now + time_arguments.parse_duration(text, "--expires"))

@@ -38,7 +38,8 @@ class AnnouncedRuns:
     def find_workflow(self, name: str) -> WorkflowRow:
         """Read the announcement of a workflow.
 
-        Raises WorkflowNotFound, with names that come close; ReleaseDraining if its release is being removed.
+        Raises WorkflowNotFound, with names that come close, or because the active version of its package does not have
+        it; ReleaseDraining if its release is being removed.
         """
         name = validation.check_search_text("the name of a workflow", name)
         found = self._store.get_workflow(name)
@@ -53,9 +54,18 @@ class AnnouncedRuns:
         )
 
     def _check_release(self, workflow: WorkflowRow) -> None:
-        """Check that the release of a workflow starts runs.  Raises ReleaseDraining."""
+        """Check that the release of a workflow starts runs.  Raises ReleaseDraining, WorkflowNotFound."""
         known = None if workflow.release is None else self._store.get_release(workflow.release)
-        if known is not None and known.state in ("draining", "gone"):
+        if known is None:
+            return
+        if known.state == "inactive":  # the announcement of the active one may be under way, if it has the workflow
+            active = [row for row in self._store.list_releases(known.package) if row.state == "active"]
+            if active and workflow.name not in active[0].workflows:
+                raise WorkflowNotFound(
+                    f"{known.package} {active[0].version}, the active version, has no workflow {workflow.name!r}",
+                    hint=f"version {known.version} has it: holdwater package activate",
+                )
+        if known.state in ("draining", "gone"):
             raise ReleaseDraining(
                 f"workflow {workflow.name!r} is of {known.package} {known.version} (release {known.release}), which is "
                 "being removed and starts nothing more",

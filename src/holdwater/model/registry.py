@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from holdwater.errors import ReleaseNotFound, WorkflowError, WorkflowNotFound
@@ -48,8 +48,10 @@ class Registry:
         self._definitions: dict[str, WorkflowDefinition] = {}
         self._releases: dict[str, dict[str, WorkflowDefinition]] = {}
         """release -> its definitions by name"""
-        self._active_releases: dict[str, str] = {}
-        """name of a workflow -> the release it leads to"""
+        self._pinned: dict[str, WorkflowDefinition] = {}
+        """claim key -> the definition in a release, those inside of others included"""
+        self._active: dict[str, str] = {}
+        """name of a workflow, or of one inside it -> the release it leads to"""
         self._listeners: list[RegistrationListener] = []
         self._lock = threading.Lock()
 
@@ -79,10 +81,14 @@ class Registry:
             if definition.release != release:
                 raise WorkflowError(f"workflow {name!r} is of release {definition.release}, not of {release}")
             found[name] = definition
+        pinned = _by_claim_key(release, _with_children(found))
         with self._lock:
-            self._releases[release] = found
-            self._active_releases = {
-                name: active for name, active in self._active_releases.items() if active != release or name in found
+            others = {key: one for key, one in self._pinned.items() if one.release != release}
+            self._releases[release], self._pinned = found, others | pinned
+            self._active = {
+                name: active
+                for name, active in self._active.items()
+                if active != release or claim_key(name, release) in pinned
             }
         self._tell(_by_claim_key(release, found))
 
@@ -91,20 +97,18 @@ class Registry:
 
         `replacing`: earlier releases of its package, to which no name leads any more.  Raises ReleaseNotFound.
         """
-        gone = {*replacing, release}
         with self._lock:
             found = self._releases.get(release)
             if found is None:
                 raise ReleaseNotFound(f"release {release} is not registered in this process")
-            kept = {name: active for name, active in self._active_releases.items() if active not in gone}
-            self._active_releases = kept | dict.fromkeys(found, release)
+            kept = self._active_without({*replacing, release})
+            self._active = kept | dict.fromkeys(_with_children(found), release)
         self._tell(found)
 
     def deactivate(self, release: str) -> None:
         """Have no name lead to a release; its runs go on.  One that is not active is no error."""
         with self._lock:
-            kept = {name: active for name, active in self._active_releases.items() if active != release}
-            self._active_releases = kept
+            self._active = self._active_without({release})
             found = self._releases.get(release, {})
         self._tell(found)
 
@@ -115,9 +119,12 @@ class Registry:
         """
         with self._lock:
             found = self._releases.pop(release, {})
-            kept = {name: active for name, active in self._active_releases.items() if active != release}
-            self._active_releases = kept
+            self._pinned = {key: one for key, one in self._pinned.items() if one.release != release}
+            self._active = self._active_without({release})
         self._tell(_by_claim_key(release, found))
+
+    def _active_without(self, releases: Collection[str]) -> dict[str, str]:
+        return {name: active for name, active in self._active.items() if active not in releases}
 
     def release_names(self, release: str) -> tuple[str, ...]:
         """Names of the workflows of a release, sorted; none if it is not registered here."""
@@ -144,26 +151,32 @@ class Registry:
         return found if found is not None else self._find_elsewhere(name)
 
     def _find_elsewhere(self, name: str) -> WorkflowDefinition | None:
-        workflow, release = split_claim_key(name)
-        if release is not None:
-            return self.find_in_release(workflow, release)
         with self._lock:
-            active = self._active_releases.get(name)
-            found = None if active is None else self._releases[active][name]
-        if found is not None or "/" not in name:
+            found = self._pinned.get(name)
+        if found is not None:
             return found
-        return _child_named(self.find(name.rpartition("/")[0]), name)
+        found = self._find_inside(name)
+        if found is None:
+            with self._lock:
+                release = self._active.get(name)
+                found = None if release is None else self._pinned.get(claim_key(name, release))
+        return found
 
     def find_in_release(self, workflow: str, release: str | None) -> WorkflowDefinition | None:
         """The definition for runs that are pinned to a release; `release` None: that of the code of this process."""
         with self._lock:
-            known: Mapping[str, WorkflowDefinition] = (
-                self._definitions if release is None else self._releases.get(release, {})
-            )
-            found = known.get(workflow)
-        if found is not None or "/" not in workflow:
-            return found
-        return _child_named(self.find_in_release(workflow.rpartition("/")[0], release), workflow)
+            if release is not None:
+                return self._pinned.get(claim_key(workflow, release))
+            found = self._definitions.get(workflow)
+        return found if found is not None else self._find_inside(workflow)
+
+    def _find_inside(self, name: str) -> WorkflowDefinition | None:
+        """The definition of this process's code inside another one, `parent/child`."""
+        if "/" not in name:
+            return None
+        parent = self.find_in_release(name.rpartition("/")[0], None)
+        children = () if parent is None else parent.child_definitions().values()
+        return next((child for child in children if child.plan.name == name), None)
 
     def get(self, name: str) -> WorkflowDefinition:
         """The definition new runs of a workflow get.  Raises WorkflowNotFound, with the names that come close."""
@@ -175,7 +188,7 @@ class Registry:
     def not_found_error(self, name: str) -> WorkflowNotFound:
         """Build the error for an unregistered name; its hint names up to three that come close."""
         with self._lock:
-            names = sorted({*self._definitions, *self._active_releases})
+            names = sorted({*self._definitions, *self._active})
         if close := did_you_mean(name, names):
             hint = close
         elif names:
@@ -193,22 +206,21 @@ class Registry:
         with self._lock:
             return tuple(sorted(self._definitions))
 
-    def executable_names(self) -> tuple[str, ...]:
-        """Claim keys of all runs that can be executed here: of code and of releases, and of the children inside."""
+    def executable_definitions(self) -> dict[str, WorkflowDefinition]:
+        """All definitions by claim keys: of code and of releases, and of the children inside them."""
         with self._lock:
-            found = dict(self._definitions)
-            releases = {release: dict(definitions) for release, definitions in self._releases.items()}
-        keys = list(_with_children(found))
-        for release, definitions in releases.items():
-            keys += [claim_key(name, release) for name in _with_children(definitions)]
-        return tuple(keys)
+            code, pinned = dict(self._definitions), self._pinned
+        return _with_children(code) | pinned
+
+    def executable_names(self) -> tuple[str, ...]:
+        """Claim keys of all runs that can be executed here."""
+        return tuple(self.executable_definitions())
 
     def startable_names(self) -> tuple[str, ...]:
         """Names of which new runs can be started here: what schedules, triggers and child calls ask for."""
         with self._lock:
-            active = {name: self._releases[release][name] for name, release in self._active_releases.items()}
-            found = active | self._definitions
-        return tuple(_with_children(found))
+            code, active = dict(self._definitions), tuple(self._active)
+        return tuple(dict.fromkeys((*_with_children(code), *active)))
 
     def unregister(self, name: str) -> None:
         """Drop a name of code; one that is not there is no error."""
@@ -245,20 +257,14 @@ def _by_claim_key(release: str, definitions: Mapping[str, WorkflowDefinition]) -
     return {claim_key(name, release): definition for name, definition in definitions.items()}
 
 
-def _child_named(parent: WorkflowDefinition | None, name: str) -> WorkflowDefinition | None:
-    if parent is None:
-        return None
-    return next((child for child in parent.child_definitions().values() if child.plan.name == name), None)
-
-
-def _with_children(definitions: Mapping[str, WorkflowDefinition]) -> Iterator[str]:
-    """Names of these workflows and of those inside them, each once."""
+def _with_children(definitions: Mapping[str, WorkflowDefinition]) -> dict[str, WorkflowDefinition]:
+    """These definitions and those inside them, by name."""
     found = dict(definitions)
     stack = list(found.values())
     while stack:
         children = stack.pop().child_definitions().values()
         stack += [child for child in children if found.setdefault(child.plan.name, child) is child]
-    return iter(found)
+    return found
 
 
 registry: Final = Registry(known_triggers)

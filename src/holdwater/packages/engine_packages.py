@@ -13,6 +13,7 @@ from holdwater.packages.hosts import HostPool
 from holdwater.packages.reconciler import RegistryReconciler
 from holdwater.packages.registry import WorkflowRegistry
 from holdwater.packages.settings import PackageSettings
+from holdwater.packages.signature_policy import SignaturePolicy
 from holdwater.runtime.executors.base import ExecutorConfig
 
 
@@ -48,6 +49,7 @@ class EnginePackages:
             interval_seconds=interval_seconds,
             schedule_config=engine.driver.config.scheduling,
             author=author,
+            verify_signature=SignaturePolicy(engine.store, engine.clock, self.pool.settings.require_signatures),
         )
         engine.on_stop(self.close)
 

@@ -54,8 +54,8 @@ class EngineReleases:
 
     def load(self, installed: InstalledRelease, release: LoadedRelease) -> None:
         """Execute runs of a release from now on; no name leads to it yet.  Raises WorkflowError."""
+        self._pool.add(installed)  # first: runs that were interrupted go on as soon as it is registered
         self._registry.register_release(installed.release, release.definitions)
-        self._pool.add(installed)
         with self._lock:
             self._loaded[installed.release] = release
 

@@ -74,6 +74,8 @@ class RunAdoption:
         """Read a run that another runner has advanced, and decide again what was decided here and is not on disk."""
         try:
             fresh = self._run_loader.load_run(run.row.id)
+            if run.release != run.row.release and fresh.ended:  # it was to be moved, and will be
+                fresh = self._run_loader.load_run(run.row.id, run.release or ev.CODE_RELEASE)
         except StoreUnavailable:  # it stays undecided: the next commit meets the same conflict
             self._store_status.back_off()
             self._table.mark_unsaved(run)
@@ -118,7 +120,6 @@ class RunAdoption:
             if not (meant and self._decisions.apply_entry(fresh, entry)):
                 # perhaps because it was written, and the answer of the store was lost
                 fresh.resolve_confirmation(entry.event, journal.encode_entry(entry) in written)
-        self._run_loader.follow_release(fresh)
 
     def _abandon_lost_attempts(self, run: ActiveRun) -> None:
         for attempt in list(run.attempts.values()):

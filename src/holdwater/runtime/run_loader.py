@@ -105,11 +105,6 @@ class RunLoader(StoredRunLoader):
         definition = self._registered_definition(run_row)
         return definition if definition is not None and definition.plan.structure == run_row.structure else None
 
-    def follow_release(self, run: ActiveRun) -> None:
-        """Execute a run with the definition of the release it is moved to, which is not on disk yet."""
-        if run.release != run.row.release:
-            run.definition = self.executable_definition(replace(run.row, release=run.release))
-
     def _registered_definition(self, run_row: RunStructure) -> WorkflowDefinition | None:
         """The definition of the run's workflow in its release; of several variants, that of the run."""
         definition = self.find_pinned_definition(run_row)
@@ -155,16 +150,17 @@ class RunLoader(StoredRunLoader):
         stored = self._store.get_run(run.row.id)
         return stored is None or (stored.seq, stored.status) != (run.row.seq, run.row.status)
 
-    def load_run(self, run_id: str) -> ActiveRun:
+    def load_run(self, run_id: str, moved_to: str | None = None) -> ActiveRun:
         """A run from the store.  Without a program if this process lacks its workflow, or has another structure of it.
 
+        `moved_to`: the release that is about to be journalled for it, as in `Resumed`, whose definition reads it.
         Raises RunNotFound, StoreError, StoreUnavailable, DecodingError.
         """
         source = self._prefetched.pop(run_id, None) or self._store
         row = source.get_run(run_id)
         if row is None:
             raise RunNotFound(f"there is no run {run_id}")
-        definition = self.executable_definition(row)
+        definition = self.executable_definition(row if moved_to is None else replace(row, release=moved_to or None))
         if definition is None:
             run = self.fold(row, source)
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from holdwater.model.claim_keys import split_claim_key
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.registry import Registry
 from holdwater.runtime.executors.dispatch import Dispatcher
@@ -19,7 +18,8 @@ class ExecutableWorkflows:
 
     def claim_keys(self) -> Collection[str]:
         """Claim keys of the runs that can be executed here."""
-        return [key for key in self._registry.executable_names() if self._find_by_claim_key(key) is not None]
+        found = self._registry.executable_definitions()
+        return [key for key, definition in found.items() if self._has_executors(definition)]
 
     def startable_names(self) -> Collection[str]:
         """Names of the workflows of which runs can be started here, by schedules for example."""
@@ -37,9 +37,8 @@ class ExecutableWorkflows:
         """Claim keys with tasks that run on other executors than these, and the (key, node) pairs that do not."""
         keys: list[str] = []
         passed_over: list[tuple[str, int]] = []
-        for key in self._registry.executable_names():
-            definition = self._find_by_claim_key(key)
-            if definition is None:
+        for key, definition in self._registry.executable_definitions().items():
+            if not self._has_executors(definition):
                 continue
             waiting = self._dispatcher.nodes_routed_to(definition, full_executors)
             if len(waiting) < len(definition.plan.nodes):
@@ -47,8 +46,8 @@ class ExecutableWorkflows:
                 passed_over += [(key, node) for node in waiting]
         return keys, passed_over
 
-    def _find_by_claim_key(self, key: str) -> WorkflowDefinition | None:
-        return self.find_in_release(*split_claim_key(key))
-
     def _executable(self, definition: WorkflowDefinition | None) -> WorkflowDefinition | None:
-        return definition if definition is not None and self._dispatcher.can_execute(definition) else None
+        return definition if definition is not None and self._has_executors(definition) else None
+
+    def _has_executors(self, definition: WorkflowDefinition) -> bool:
+        return self._dispatcher.can_execute(definition)

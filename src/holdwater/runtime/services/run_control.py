@@ -114,7 +114,7 @@ class RunControl:
         `retry`: `Resumed` is meant for a run that has ended; otherwise for one that is paused, and for no other.
         Raises RunNotFound, StructureChanged, DecodingError, StoreError, StoreUnavailable.
         """
-        run = self._stored_runs.find_run(run_id, lambda run: self._takes(run, event, retry))
+        run = self._find_run(run_id, event, retry)
         if retry and run.machine.ended:
             self._run_loader.check_structure(_moved_row(run.row, event))
         if not self._takes(run, event, retry):
@@ -141,6 +141,13 @@ class RunControl:
         else:
             self._decisions.apply_entry(run, JournalEntry(event))
 
+    def _find_run(self, run_id: str, event: Event, retry: bool) -> ActiveRun:
+        """Find the run of a request; one that is to be moved to another release is read by that one's definition."""
+        run = self._stored_runs.find_run(run_id, lambda run: self._takes(run, event, retry))
+        if type(event) is ev.Resumed and event.release is not None and run.ended and not run.has_unsaved_changes:
+            return self._run_loader.load_run(run_id, event.release)
+        return run
+
     def _takes(self, run: ActiveRun, event: Event, retry: bool) -> bool:
         """The request fits the run as it is known here."""
         if type(event) is not ev.Resumed:
@@ -165,7 +172,6 @@ class RunControl:
         if run.machine.suspended and run.reason == INTERRUPTED_REASON:
             children = self._resume_children(run)  # first, or others would begin in their places
         self._decisions.apply_entry(run, JournalEntry(event))
-        self._run_loader.follow_release(run)
         if children:  # not watched since they were paused
             run.awaiting_children.update(run.machine.fan_outs)
             self.children.start_requested(run)
