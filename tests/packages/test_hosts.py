@@ -219,6 +219,38 @@ with WorkflowBuilder("{0}"):
     assert len(list(held.glob("*-*"))) == 3
 
 
+def test_the_backlog_of_one_package_leaves_the_slots_of_others_free(
+    write_package: WritePackage,
+    open_pool: OpenPool,
+    loaded: Load,
+    open_hosted: Callable[..., DefaultRunner],
+    tmp_path: Path,
+) -> None:
+    source = """
+with WorkflowBuilder("slow"):
+
+    @task()
+    def hold(context):
+        while not Path(context["path"]).exists():
+            time.sleep(0.005)
+"""
+    pool = open_pool(max_hosts=2)
+    slow = write_package(source, name="slow", max_concurrent=1)
+    loaded(pool, slow)
+    loaded(pool, write_package(SIMPLE.format("quick"), name="quick", max_concurrent=1))
+    runner = open_hosted(pool)
+    backlog = [runner.submit("slow", {"path": f"{tmp_path}/go"}) for _ in range(8)]
+    wait_until(lambda: runner.executor_metrics()["packages"].active_tasks == 1)
+    for _ in range(3):
+        assert runner.execute("quick").status == "Completed"
+    assert runner.executor_metrics()["packages"].total_executed == 3
+    (tmp_path / "go").touch()
+    assert {handle.result().status for handle in backlog} == {"Completed"}
+    registry.remove_release(slow.release)
+    loaded(pool, write_package(SIMPLE.format("next"), name="next"))
+    assert runner.execute("next").status == "Completed"
+
+
 SIMPLE = """
 with WorkflowBuilder("{0}"):
 

@@ -34,6 +34,10 @@ class HostExecutor:
         """The number of hosts."""
         return self.pool.settings.max_hosts
 
+    def max_concurrent_of(self, release: str) -> int:
+        """Return the number of functions of a release that may run at once: its hosts, and what each of them takes."""
+        return self.pool.max_calls_of(release)
+
     def open(self, name: str) -> HostBackend:
         """No host is started yet."""
         return HostBackend(self.pool)

@@ -159,6 +159,15 @@ class HostPool:
                 raise ReleaseNotFound(f"release {release} of a package is not loaded in this process")
             return entry
 
+    def max_calls_of(self, release: str) -> int:
+        """Return the number of calls of a release that may run at once; the number of hosts if it is not there."""
+        with self._lock:
+            entry = self._releases.get(release)
+        if entry is None:
+            return self.settings.max_hosts
+        execution = entry.installed.manifest.execution
+        return execution.max_concurrent * execution.bodies_per_host
+
     def take(self, waiter: HostWaiter, on_host: Callable[[HostProcess], None] = lambda host: None) -> HostProcess:
         """Wait for a host, or start one; `give_back` or `bury` follows.
 

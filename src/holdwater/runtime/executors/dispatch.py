@@ -11,7 +11,14 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.time import Micros
 from holdwater.runtime.attempt import Attempt
-from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorConfig, ExecutorMetrics, ThreadExecutor
+from holdwater.runtime.executors.base import (
+    DEFAULT_EXECUTOR,
+    ExecutorBackend,
+    ExecutorConfig,
+    ExecutorMetrics,
+    ThreadExecutor,
+)
+from holdwater.runtime.executors.release_slots import LimitsReleases, ReleaseSlots
 from holdwater.runtime.executors.routing import Router, executor_not_found
 from holdwater.runtime.executors.slots import Executor
 
@@ -34,17 +41,26 @@ class Dispatcher:
         if router is not None:
             router.check_executors(configs)
         places = {name: kind.open(name) for name, kind in configs.items()}
-        self.executors = {
-            name: Executor(
+
+        def make_executor(name: str, slot_limit: int, backend: ExecutorBackend | None) -> Executor:
+            resources = None if router is None else partial(router.resources_for, executor=name)
+            return Executor(
                 name,
-                kind.max_concurrent,
+                slot_limit,
                 on_attempt_ended,
                 on_deferral_changed,
                 on_slot_free,
-                places[name],
-                routed_resources=None if router is None else partial(router.resources_for, executor=name),
+                backend,
+                routed_resources=resources,
             )
+
+        self.executors = {
+            name: make_executor(name, kind.max_concurrent, places[name]) for name, kind in configs.items()
+        }
+        self._release_slots = {
+            name: ReleaseSlots(kind, partial(make_executor, name), place)
             for name, kind in configs.items()
+            if isinstance(kind, LimitsReleases) and (place := places[name]) is not None
         }
         default = self.executors[DEFAULT_EXECUTOR]
         # elsewhere, an `async def` task function is a call like any other
@@ -60,10 +76,11 @@ class Dispatcher:
             if places[DEFAULT_EXECUTOR] is None and max_concurrent_async_tasks is not None
             else None
         )
-        self._all_executors = (
+        self._own_executors = (
             *self.executors.values(),
             *([] if self._async_executor is None else [self._async_executor]),
         )
+        self._all_executors = self._own_executors
         self._single_executor = default if len(self.executors) == 1 else None
         self._last_checked: WorkflowDefinition | None = None  # the last one: it is most often the next one too
         self._routes: WeakKeyDictionary[WorkflowDefinition, list[Executor]] = WeakKeyDictionary()
@@ -106,7 +123,19 @@ class Dispatcher:
             raise executor_not_found(name, self.executors, f"task {definition.plan.nodes[node].name!r} asks for")
         if name == DEFAULT_EXECUTOR and self._async_executor is not None and definition.is_async(node):
             return self._async_executor
-        return self.executors[name]
+        slots = self._release_slots.get(name)
+        if slots is None or definition.release is None:
+            return self.executors[name]
+        return self._executor_of_release(slots, definition.release)
+
+    def _executor_of_release(self, slots: ReleaseSlots, release: str) -> Executor:
+        found = slots.executors.get(release)
+        if found is None:
+            used = {executor for routes in self._routes.values() for executor in routes}
+            found = slots.add(release, used)
+            of_releases = [executor for one in self._release_slots.values() for executor in one.executors.values()]
+            self._all_executors = (*of_releases, *self._own_executors)
+        return found
 
     def nodes_routed_to(self, definition: WorkflowDefinition, executors: Collection[Executor]) -> list[int]:
         """The nodes that run on these.  The definition was checked."""
@@ -179,6 +208,9 @@ class Dispatcher:
     def metrics(self) -> dict[str, ExecutorMetrics]:
         """Every executor, by name; the default one with its `async def` tasks, which have slots of their own."""
         found = {name: e.metrics() for name, e in self.executors.items()}
+        for name, slots in self._release_slots.items():
+            for executor in slots.executors.values():
+                found[name] = found[name].combined_with(executor.metrics())
         if self._async_executor is not None:
             found[DEFAULT_EXECUTOR] = found[DEFAULT_EXECUTOR].combined_with(self._async_executor.metrics())
         return found
