@@ -55,7 +55,7 @@ class SharedBackend:
         self._is_closed = False
 
     def run_invocation(self, invocation: TaskInvocation) -> bytes:
-        """Raises what the backend raises, WorkerCrashed after the end."""
+        """Raises WorkerCrashed after the end, BadAnswer and all else that the backend raises."""
         with self._lock:
             if self._is_closed:
                 raise WorkerCrashed("the executor is closed")
