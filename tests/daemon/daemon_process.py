@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ reconcile_interval_s = 0.2
 """
 
 
+_shared = tempfile.TemporaryDirectory(prefix="holdwater-hostlib-")
+
+
+def share_host_library(home: Path) -> None:
+    """Have a home use a copy of the library for hosts that others of these tests have made."""
+    (home / "hostlib").symlink_to(_shared.name)
+
+
 class DaemonProcess:
     """Starts a daemon, puts files into its folder, and asks it how it is."""
 
@@ -33,6 +42,7 @@ class DaemonProcess:
         self.home = home
         self.packages = home / "packages"
         self.packages.mkdir(parents=True, exist_ok=True)
+        share_host_library(home)
         self.config = home / "config.toml"
         self.config.write_text(FAST_CONFIG)
         self.url = f"sqlite:///{home / 'holdwater.db'}"

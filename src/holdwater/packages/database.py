@@ -42,10 +42,10 @@ class DatabaseWorkflowRegistry:
         manifest = archive.manifest
         for _ in range(_MAX_WRITE_ATTEMPTS):
             row = self._store.get_release(archive.release)
-            if row is not None and row.state not in ("draining", "gone"):
+            if row is not None and row.state not in ("draining", "gone", "broken"):
                 return row.release
             if row is None:
-                self._check_version_is_free(manifest.name, manifest.version)
+                self._free_version(manifest.name, manifest.version)
                 now = self._clock.now()
                 row = ReleaseRow(
                     archive.release, archive.digest, manifest.name, manifest.version, registered_by=by,
@@ -58,9 +58,12 @@ class DatabaseWorkflowRegistry:
                 return row.release
         raise StoreUnavailable(f"package {manifest.name!r} is being changed too often to be changed here")
 
-    def _check_version_is_free(self, package: str, version: str) -> None:
+    def _free_version(self, package: str, version: str) -> None:
+        """Forget a release of this version that is gone.  Raises VersionExists for one that is not."""
         for row in self._store.list_releases(package):
-            if row.version == version:
+            if row.version == version and row.state == "gone":
+                self._store.delete_release(row.release)
+            elif row.version == version:
                 raise VersionExists(
                     f"there is another archive of version {version} of package {package!r}",
                     hint="raise the version" + ("" if row.state != "draining" else ", or wait until that one is gone"),

@@ -30,6 +30,8 @@ from holdwater.packages.successors import Successors
 logger = logging.getLogger("holdwater.packages")
 
 _MAX_ERROR_CHARS: Final = 20_000
+_LATE_RUNS_US: Final = 60_000_000
+"""time after the end of a release in which runs are looked for that were started meanwhile"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,13 @@ class ReconcilePass:
                     is_over = not self.rows.store.count_open_runs(row.release)
                 if is_over:
                     self._end(row)
+            elif self._has_late_runs(row):
+                self.parts.removed_runs.park(row, f"{_name(row)} was removed while this run was started")
+
+    def _has_late_runs(self, row: ReleaseRow) -> bool:
+        """Return True for a release that has just gone, and has runs of clients that did not know that yet."""
+        is_recent = row.state == "gone" and self.rows.clock.now() - row.changed_at < _LATE_RUNS_US
+        return is_recent and bool(self.rows.store.count_open_runs(row.release))
 
     def _end(self, row: ReleaseRow) -> None:
         """Remove the files of a release; its row says so when that is done."""

@@ -1,0 +1,318 @@
+"""The reconciler, with real archives, hosts and a database; a process that is killed does nothing more."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdwater.engine import Engine
+from holdwater.model.registry import Registry
+from holdwater.model.releases import ReleaseRow
+from holdwater.operations.databases import Database
+from holdwater.operations.releases import activate_release, remove_release, retry_release
+from holdwater.packages.database import DatabaseWorkflowRegistry
+from holdwater.packages.filesystem import FilesystemWorkflowRegistry
+from holdwater.packages.folder_scans import ScannedFolder
+from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
+from holdwater.packages.hosts import HostPool
+from holdwater.packages.reconciler import RegistryReconciler
+from holdwater.packages.registry import WorkflowRegistry
+from holdwater.packages.settings import PackageSettings
+from holdwater.runtime.config import DriverConfig, ScheduleConfig
+from tests.daemon.daemon_process import share_host_library
+from tests.daemon.packages import archive, one_task_package, schedule
+from tests.suite.effort import sample_cases
+
+BROKEN = "raise RuntimeError('no luck')"
+WRITES = ("put_release", "delete_release", "put_schedule", "delete_schedule")
+
+
+class Killed(BaseException):
+    """A process ends here."""
+
+
+@dataclass
+class Scene:
+    """A home with a folder of packages; `open` is a process that starts, `close` one that has ended somehow."""
+
+    home: Path
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder = self.home / "packages"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        share_host_library(self.home)
+        self.open()
+
+    def open(self) -> None:
+        self.pool = HostPool(PackageSettings(), self.home)
+        self.engine = Engine(
+            f"sqlite:///{self.home}/runs.db",
+            DriverConfig(executors={EXECUTOR_NAME: HostExecutor(self.pool)}, scheduling=ScheduleConfig(cron=True)),
+            registry=Registry(),
+        )
+        self.reconciler = RegistryReconciler(self.make_registry(), self.engine, self.pool, self.home, **self.options)
+
+    def make_registry(self) -> WorkflowRegistry:
+        return FilesystemWorkflowRegistry(self.folder, ScannedFolder(self.folder, 0.0))
+
+    def close(self) -> None:
+        self.reconciler.close()
+        self.engine.close(0.0)
+        self.pool.close()
+
+    def put(self, name: str, data: bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
+
+    def reconcile(self, passes: int = 3) -> None:
+        """Passes until nothing is left to do: they are level-triggered, so more of them change nothing."""
+        for _ in range(passes):
+            self.reconciler.reconcile()
+
+    @property
+    def database(self) -> Database:
+        return Database.of(self.engine)
+
+    def row(self, package: str, version: str) -> ReleaseRow:
+        (found,) = [one for one in self.engine.store.list_releases(package) if one.version == version]
+        return found
+
+    def states(self) -> dict[str, str]:
+        return {f"{row.package} {row.version}": row.state for row in self.engine.store.list_releases()}
+
+    def started_by_name(self) -> dict[str, str | None]:
+        """The release that new runs take, by workflow."""
+        found = {name: self.engine.registry.find(name) for name in self.engine.registry.startable_names()}
+        return {name: definition.release for name, definition in found.items() if definition is not None}
+
+    def schedules(self) -> dict[str | None, bool]:
+        return {row.name: row.enabled for row in self.engine.store.list_schedules()}
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path / "home")
+    yield made
+    made.close()
+
+
+def test_versions_follow_each_other(scene: Scene) -> None:
+    often = schedule("orders", "0 0 1 1 *", "yearly")
+    first = scene.put("1.cloacina", one_task_package("orders", "1.0", more=often))
+    result = scene.reconciler.reconcile()
+    assert (result.loaded, result.unloaded, result.failed, result.total) == (("orders 1.0",), (), (), 1)
+    assert scene.reconciler.reconcile().loaded == ()
+    assert scene.schedules() == {"orders/yearly": True}
+    old = scene.row("orders", "1.0")
+    (row,) = scene.engine.store.list_schedules()
+    row.enabled = False
+    assert scene.engine.store.put_schedule(row)
+
+    second = schedule("orders", "0 0 2 2 *", "yearly") + schedule("orders", "0 0 3 3 *", "other")
+    scene.put("2.cloacina", one_task_package("orders", "2.0", more=second))
+    scene.reconcile()
+    assert scene.states() == {"orders 1.0": "inactive", "orders 2.0": "active"}
+    assert scene.started_by_name() == {"orders": scene.row("orders", "2.0").release}
+    assert scene.schedules() == {"orders/yearly": False, "orders/other": True}  # it stays disabled
+
+    run = scene.engine.submit("orders", {})  # a run of the active one
+    assert run.info.release == scene.row("orders", "2.0").release
+    activate_release(scene.database, old.release)
+    scene.reconcile()
+    assert scene.states() == {"orders 1.0": "active", "orders 2.0": "inactive"}
+    assert scene.schedules() == {"orders/yearly": False}
+    assert scene.started_by_name() == {"orders": old.release}
+
+    first.unlink()
+    scene.reconcile()
+    assert scene.states() == {"orders 1.0": "gone", "orders 2.0": "active"}
+    assert [path.name[:16] for path in (scene.home / "releases").glob("[0-9a-f]*")] == [
+        scene.row("orders", "2.0").release
+    ]
+    remove_release(scene.database, scene.row("orders", "2.0").release)
+    scene.engine.wait_for_run(run.info.id, 60.0)
+    scene.reconcile()
+    assert scene.states() == {"orders 1.0": "gone", "orders 2.0": "gone"}
+    assert list(scene.folder.iterdir()) == []
+    assert scene.schedules() == {}
+    assert scene.started_by_name() == {}
+    scene.put("1.cloacina", one_task_package("orders", "1.0", more=often))  # the same content comes back
+    scene.reconcile()
+    assert scene.states()["orders 1.0"] == "active"
+    scene.put("1.cloacina", one_task_package("orders", "2.0", note="other content of what is gone"))
+    scene.reconcile()
+    assert scene.states() == {"orders 1.0": "gone", "orders 2.0": "active"}
+
+
+def test_broken_packages_are_tried_again(scene: Scene) -> None:
+    path = scene.put("bad.cloacina", archive("bad", "1.0", BROKEN))
+    scene.put("good.cloacina", one_task_package("good", "1.0"))
+    scene.put("none.cloacina", b"")
+    result = scene.reconciler.reconcile()
+    assert result.loaded == ("good 1.0",)
+    assert len(result.failed) == 2
+    before = scene.row("bad", "1.0")
+    assert before.attempts == 1
+    assert before.next_attempt_at is not None
+    assert 59 <= (before.next_attempt_at - before.changed_at) / 1e6 <= 61
+    scene.reconcile()
+    assert scene.row("bad", "1.0") == before  # not before its time
+    retry_release(scene.database, before.release)
+    scene.reconcile()
+    after = scene.row("bad", "1.0")
+    assert after.attempts == 2
+    assert after.next_attempt_at is not None
+    assert 119 <= (after.next_attempt_at - after.changed_at) / 1e6 <= 121
+    assert "no luck" in str(after.error)
+    path.write_bytes(one_task_package("bad", "1.0"))  # other content of its version
+    scene.reconcile()
+    assert scene.states() == {"bad 1.0": "active", "good 1.0": "active"}
+
+
+def test_a_package_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "home", {"package_timeout_seconds": 3.0})
+    scene.put("hangs.cloacina", archive("hangs", "1.0", "import threading; threading.Event().wait()"))
+    scene.put("good.cloacina", one_task_package("good", "1.0"))
+    result = scene.reconciler.reconcile()
+    assert scene.states() == {"good 1.0": "active", "hangs 1.0": "broken"}
+    assert result.loaded == ("good 1.0",)
+    assert "longer than 3 s" in str(scene.row("hangs", "1.0").error)
+    scene.close()
+
+
+def test_names_that_are_taken(scene: Scene) -> None:
+    scene.put("a.cloacina", one_task_package("orders", "1.0"))
+    scene.reconcile()
+    scene.put("b.cloacina", one_task_package("Orders", "2.0", workflow="other"))
+    scene.put("c.cloacina", one_task_package("third", "1.0", workflow="orders"))
+    scene.reconcile()
+    assert scene.states() == {"orders 1.0": "active", "third 1.0": "broken"}
+    assert "workflow named 'orders'" in str(scene.row("third", "1.0").error)
+    (rejected,) = scene.reconciler.status.rejected
+    assert "case alone" in rejected.error
+    assert scene.started_by_name() == {"orders": scene.row("orders", "1.0").release}
+
+
+def test_a_registry_in_the_database(tmp_path: Path) -> None:
+    class InDatabase(Scene):
+        def make_registry(self) -> WorkflowRegistry:
+            return DatabaseWorkflowRegistry(self.engine.store, self.engine.clock)
+
+    scene = InDatabase(tmp_path / "home")
+    registry = scene.make_registry()
+    data = one_task_package("orders", "1.0")
+    release = registry.register(data, by="cli:alice")
+    assert registry.register(data) == release
+    scene.reconcile()
+    assert scene.states() == {"orders 1.0": "active"}
+    assert scene.row("orders", "1.0").registered_by == "cli:alice"
+    with pytest.raises(ValueError, match=r"another archive of version 1\.0"):
+        registry.register(one_task_package("orders", "1.0", note="other"))
+    assert registry.get("orders", "1.0").archive.release == release
+    scene.close()
+    scene.open()  # another server has nothing unpacked
+    scene.reconcile()
+    assert scene.started_by_name() == {"orders": release}
+    registry = scene.make_registry()
+    registry.unregister("orders", "1.0")
+    scene.reconcile()
+    assert scene.states() == {"orders 1.0": "gone"}
+    assert registry.register(one_task_package("orders", "1.0", note="other")) != release
+    scene.reconcile()
+    assert scene.states() == {"orders 1.0": "active"}
+    scene.close()
+
+
+# -- kill -9 at every write
+
+
+def upgrade(scene: Scene) -> None:
+    """A second version comes, with another schedule."""
+    scene.put("2.cloacina", one_task_package("orders", "2.0", more=schedule("orders", "0 0 2 2 *", "second")))
+    scene.reconcile()
+
+
+def removal(scene: Scene) -> None:
+    (scene.folder / "1.cloacina").unlink()
+    scene.reconcile()
+
+
+def first_load(scene: Scene) -> None:
+    scene.put("3.cloacina", one_task_package("third", "1.0", more=schedule("third", "0 0 1 1 *", "yearly")))
+    scene.reconcile()
+
+
+def replacement(scene: Scene) -> None:
+    """Other content of the version, in its file."""
+    scene.put("1.cloacina", one_task_package("orders", "1.0", note="other"))
+    scene.reconcile()
+
+
+SCENARIOS = {one.__name__: one for one in (upgrade, removal, first_load, replacement)}
+POINTS = [(name, number, after) for name in SCENARIOS for number in range(12) for after in (False, True)]
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """What a process makes that is not killed, by scenario."""
+    return functools.cache(lambda name: run_scenario(tmp_path_factory.mktemp(name), SCENARIOS[name], None, False))
+
+
+@pytest.mark.parametrize("point", sample_cases(17, POINTS))
+def test_killed_at_a_write(point: tuple[str, int, bool], outcomes: Callable[[str], Any], tmp_path: Path) -> None:
+    """Whatever write a process dies at, before it or after it, the next process makes what the first one would have."""
+    name, number, after = point
+    assert run_scenario(tmp_path, SCENARIOS[name], number, after) == outcomes(name)
+
+
+def run_scenario(home: Path, scenario: Callable[[Scene], None], number: int | None, after: bool) -> Any:
+    scene = Scene(home)
+    scene.put("1.cloacina", one_task_package("orders", "1.0", more=schedule("orders", "0 0 1 1 *", "first")))
+    scene.reconcile()
+    active = scene.started_by_name()["orders"]
+    if number is not None:
+        with pytest.MonkeyPatch.context() as patched:
+            kill_at_write(patched, scene, number, after)
+            with contextlib.suppress(Killed):
+                scenario(scene)
+        # between the two, the database says either what was or what is to be
+        states = scene.states()
+        assert len([state for package, state in states.items() if state == "active" and "orders" in package]) <= 2
+        scene.close()
+        scene.open()
+        scene.reconcile()
+    else:
+        scenario(scene)
+    assert scene.started_by_name().get("orders", active) is not None
+    found = (scene.states(), sorted(scene.started_by_name().items()), sorted(map(str, scene.schedules())))
+    unpacked = sorted([path.name[:16] for path in (home / "releases").glob("[0-9a-f]*")])
+    scene.close()
+    return found, unpacked
+
+
+def kill_at_write(patched: pytest.MonkeyPatch, scene: Scene, number: int, after: bool) -> None:
+    count = 0
+
+    def wrap(write: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == number + 1 and not after:
+                raise Killed
+            result = write(*arguments)
+            if count == number + 1:
+                raise Killed
+            return result
+
+        return wrapped
+
+    for method in WRITES:
+        patched.setattr(scene.engine.store, method, wrap(getattr(scene.engine.store, method)))
