@@ -178,3 +178,29 @@ def test_usage_of_keys(shell: Shell) -> None:
     assert shell(*right, "--expires", "2020-01-01", stdin="right\n").returncode == 2
     assert not (shell.home / "a.cloacina.sig").exists()
     assert shell(*right, "--expires", "2999-01-01", stdin="right\n").returncode == 0
+
+
+def test_the_keys_a_daemon_trusts(shell: Shell) -> None:
+    """The key is trusted before the daemon was ever started."""
+    keys = ("package", "keys")
+    place = ("--home", "home")
+    assert shell("package", "keygen", "ops", "--no-passphrase").returncode == 0
+    assert shell(*keys, "list", *place).returncode == 3
+    added = shell(*keys, "add", "ops.pub", "--expires", "365d", *place)
+    assert added.returncode == 0, added.stderr
+    assert re.match(r"signatures of ops \([0-9a-f]{16}\) are accepted until 20", added.stdout)
+    listed = shell(*keys, "list", *place).stdout
+    assert re.search(r"ops +[0-9a-f]{16} +accepted until 20.* cli:", listed)
+    for name in ("none", "op"):
+        missing = shell(*keys, "revoke", name, *place)
+        assert missing.returncode == 4
+        assert missing.stderr.startswith(f"error: there is no trusted key {name!r}")
+    revoked = shell(*keys, "revoke", "ops", *place)
+    assert revoked.returncode == 0, revoked.stderr
+    assert "are accepted no more" in revoked.stdout
+    data = json.loads(shell(*keys, "list", *place, "--json").stdout)
+    assert [(one["name"], one["revoked_at"] is None) for one in data] == [("ops", False)]
+    assert shell(*keys, "add", "ops.pub", *place).returncode == 4
+    assert shell(*keys, "add", "ops.key", *place).returncode == 4
+    assert shell(*keys, "add", "none.pub", *place).returncode == 3
+    assert shell(*keys, "add", "ops.pub", "--name", "\x1b[31m", *place).returncode == 2

@@ -11,6 +11,8 @@ from holdwater.model import bulk_jobs, descriptor, error_report, logs, validatio
 from holdwater.model.ports import drawings
 from holdwater.model.value_types import tag
 from holdwater.operations import catalog, runners, starting
+from holdwater.packages import statements, survey
+from holdwater.packages.settings import ArchiveLimits
 from holdwater.runners.tasks import health
 from holdwater.runtime import heartbeat
 from holdwater.schedules import calendar
@@ -26,6 +28,20 @@ def row(first: str) -> str:
     """The row of the table that begins with a text."""
     (found,) = re.findall(rf"^\| {re.escape(first)}.*$", TEXT, re.M)
     return str(found).replace(",", "")
+
+
+def test_limits_of_packages() -> None:
+    limits = ArchiveLimits()
+    found = row("archive of a [package]")
+    for part in (
+        f"{limits.max_packed_bytes >> 20} MiB; unpacked {limits.max_unpacked_bytes >> 20} MiB",
+        f"{limits.max_file_bytes >> 20} MiB in a file",
+        f"{limits.max_entries} entries",
+        f"{limits.max_path_bytes} bytes and {limits.max_depth_levels} levels",
+    ):
+        assert part in found
+    assert survey.MAX_TEXT_BYTES["holdwater.toml"] == statements.MAX_SIGNATURE_FILE_BYTES
+    assert f"{statements.MAX_SIGNATURE_FILE_BYTES} bytes" in row("manifest, signature of a package")
 
 
 def test_fixed_limits() -> None:

@@ -28,15 +28,21 @@ def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def open_home(
     home: str | None, database: str | None, *, writes: bool = False, create: bool = False
 ) -> Iterator[Database]:
-    """Open the database of a daemon.  `create`: create it if there is none.
+    """Open the database of a daemon.  `create`: create it, and the home, if there is none.
 
-    Raises DatabaseNotFound, ConfigError, StoreUnavailable.
+    Raises DatabaseNotFound, ConfigError, StoreUnavailable, DaemonError for a home that cannot be used.
     """
+    from holdwater.daemon.home import Home
     from holdwater.operations.databases import open_for_reading, open_for_writing
-    from holdwater.service.settings import DATABASE_NAME, read_settings, resolve_home
+    from holdwater.service.settings import read_settings, resolve_home
 
-    folder = resolve_home(home)
-    url = database or read_settings(folder).database_url or f"sqlite:///{folder / DATABASE_NAME}"
+    place = Home(resolve_home(home))
+    url = database or read_settings(place.folder).database_url
+    if not url:
+        url = place.database_url
+        if create:
+            place.create()
+            place.create_database()
     options.note_database(click.get_current_context(), None, url)
     with open_for_writing(url, create=create) if writes else open_for_reading(url) as opened:
         yield opened
