@@ -195,7 +195,7 @@ def test_a_retry_on_the_active_release(browser: httpx.Client, runner: DefaultRun
         assert "is tried again" in post(browser, run_id, "/retry", release="active")
         wait_for(runner, run_id, "Completed")
         assert runner.get_run(run_id).release == NEW
-        assert f"Release <code>{NEW}</code>" in page_of(browser, run_id)
+        assert f'Release <a class="mono" href="/ui/public/packages/{NEW}">{NEW}</a>' in page_of(browser, run_id)
     finally:
         registry.remove_release(NEW)
     refused = post(browser, run_id, "/retry", 409, release="active")

@@ -211,7 +211,9 @@ def _session(browser: httpx.Client, kept: str) -> dict[str, str]:
 
 
 def test_a_url_reads_back_as_it_was_written() -> None:
-    query = RunsQuery(("!failed", "!paused"), "ord*", ("env=prod", "team"), "cli", "ended", "24h", "", "502", True)
+    query = RunsQuery(
+        ("!failed", "!paused"), "ord*", ("env=prod", "team"), "cli", "ended", "24h", "", "502", True, "f" * 16
+    )
     assert RunsQuery.of(QueryParams(query.url()[1:])) == query
     assert RunsQuery.of(QueryParams("status=x&origin=y&time=z&label=")) == RunsQuery()
     assert RunsQuery().is_empty
@@ -242,6 +244,7 @@ def test_a_bar_leads_to_its_window(browser: httpx.Client, runs: dict[str, str]) 
         ({"time": "ended", "since": "1h"}, {"completed", "failed"}),
         ({"since": "2020-01-01T00:00:00Z", "until": "2020-01-02T00:00:00Z"}, set()),
         ({"origin": "cron"}, set()),
+        ({"release": "f" * 16}, set()),
         ({"label": "env=prod"}, set()),
     ],
 )

@@ -25,6 +25,7 @@ COLUMNS: Final = {
     "labels": "Labels",
     "key": "Key",
     "origin": "Origin",
+    "release": "Release",
     "by": "Started by",
     "started": "Started",
     "ended": "Ended",

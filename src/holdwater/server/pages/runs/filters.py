@@ -20,6 +20,7 @@ def run_filter(query: RunsQuery, now: Micros) -> RunFilter:
         excluded_statuses=tuple([one[1:] for one in query.status if one.startswith("!")]),
         labels=dict([_label(one) for one in query.label]),
         origins=(query.origin,) if query.origin else (),
+        release=query.release or None,
         text=query.text or None,
     )
     if query.workflow.startswith("!"):

@@ -112,6 +112,7 @@ def _list_command(tenant: TenantDatabase, query: RunsQuery) -> str:
     window = "ended-" if query.time == "ended" else ""
     for option, value in (
         ("workflow", query.workflow),
+        ("release", query.release),
         ("origin", query.origin),
         (f"{window}since", query.since),
         (f"{window}until", query.until),

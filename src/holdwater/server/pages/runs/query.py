@@ -43,7 +43,7 @@ class RunsQuery:
     `status`: statuses, all of them or none with `!` before it, which excludes.  `workflow`: a name with `*` and `?`,
     excluded with `!` before it.  `label`: `KEY` or `KEY=VALUE`.  `since`, `until`: an instant, or for `since` one of
     `WINDOW_SECONDS`; `time`: of the start or the end of a run.  `text`: in an id, a key or an error.
-    `children`: also runs that other runs have started.
+    `children`: also runs that other runs have started.  `release`: runs that are pinned to it.
     """
 
     status: tuple[str, ...] = ()
@@ -55,6 +55,7 @@ class RunsQuery:
     until: str = ""
     text: str = ""
     children: bool = False
+    release: str = ""
 
     @classmethod
     def of(cls, params: QueryParams) -> RunsQuery:
@@ -75,13 +76,16 @@ class RunsQuery:
             text_of("until"),
             text_of("text"),
             params.get("children") in ("1", "on", "true"),
+            text_of("release"),
         )
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return the parameters of its URL, without those that say nothing."""
         found = [("status", one) for one in self.status] + [("label", one) for one in self.label]
         found += [
-            (name, value) for name in ("workflow", "origin", "since", "until", "text") if (value := getattr(self, name))
+            (name, value)
+            for name in ("workflow", "release", "origin", "since", "until", "text")
+            if (value := getattr(self, name))
         ]
         if self.time == "ended" and (self.since or self.until):
             found.append(("time", "ended"))
@@ -107,6 +111,8 @@ class RunsQuery:
             yield ActiveFilter("workflow", self.workflow, self.url(workflow=""))
         for one in self.label:
             yield ActiveFilter("label", one, self.url(label=tuple(other for other in self.label if other != one)))
+        if self.release:
+            yield ActiveFilter("release", self.release, self.url(release=""))
         if self.origin:
             yield ActiveFilter("origin", self.origin, self.url(origin=""))
         if self.since or self.until:
