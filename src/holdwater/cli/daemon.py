@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from holdwater.service.logs import ServiceLogs
 
 CHECK_SECONDS: Final = 5.0
+PULSE_SECONDS: Final = 60.0
+"""between two lines of the log that say how it is"""
 ANSWER_SECONDS: Final = 15.0
 """longest wait for a daemon to take in its configuration"""
 STOP_MARGIN_SECONDS: Final = 30.0
@@ -135,8 +137,12 @@ def _run(folder: Path, settings: Any, logs: ServiceLogs, flags: dict[str, Any]) 
 def _serve(made: Daemon, requests: SignalRequests, logs: ServiceLogs, flags: dict[str, Any]) -> None:
     from holdwater.daemon.reloading import reload as reload_configuration
 
+    pulse_at = time.monotonic() + PULSE_SECONDS
     while True:
         request = requests.next(CHECK_SECONDS)
+        if time.monotonic() >= pulse_at:
+            pulse_at = time.monotonic() + PULSE_SECONDS
+            made.log_pulse()
         if request == "stop":
             return
         if request == "reload":

@@ -139,6 +139,16 @@ class Daemon:
         """Return the health as JSON data."""
         return self.health.read()
 
+    def log_pulse(self) -> None:
+        """Log a line that says how it is."""
+        found = self.health.read()
+        logger.log(
+            logging.INFO if found["status"] == "healthy" else logging.WARNING,
+            "%s: releases loaded %s, hosts %s, runs open %s, oldest ready task %s s%s",
+            found["status"], found["reconciler"]["packages_loaded"], len(found["hosts"]), found["runs_open"],
+            found["oldest_ready_seconds"], "".join([f"; {reason}" for reason in found["reasons"]]),
+        )  # fmt: skip
+
     @property
     def has_failed(self) -> bool:
         """An error inside Holdwater has ended the driver: nothing is executed any more."""

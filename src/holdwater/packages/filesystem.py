@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from holdwater.errors import PackageError, ReleaseNotFound, VersionExists
+from holdwater.model.error_report import describe_error
 from holdwater.model.time import Micros
 from holdwater.packages.archive import read_archive
 from holdwater.packages.registry import (
@@ -52,6 +53,8 @@ class FilesystemWorkflowRegistry:
     def __init__(self, home: Path, watcher: FolderFiles, limits: ArchiveLimits = DEFAULT_LIMITS) -> None:
         self._home, self._watcher, self.limits = home, watcher, limits
         self._known: Mapping[tuple[Path, FileStamp], RegistryEntry | RejectedArchive] = {}
+        self._changing: frozenset[Path] = frozenset()
+        """files that have changed while they were read"""
 
     def list(self) -> RegistryListing:
         """List the archives in the folders; of two files with equal content, the newer one."""
@@ -59,6 +62,7 @@ class FilesystemWorkflowRegistry:
         files = self._watcher.files()
         found = {(path, stamp): known.get((path, stamp)) or self._read(path, stamp) for path, stamp in files.items()}
         self._known = {key: one for key, one in found.items() if one is not None}
+        self._changing = frozenset([path for (path, _), one in found.items() if one is None])
         entries: dict[str, RegistryEntry] = {}
         for one in self._known.values():
             if isinstance(one, RegistryEntry):
@@ -74,11 +78,12 @@ class FilesystemWorkflowRegistry:
             archive = read_archive(path, self.limits)
             if not _has_stamp(path, stamp):
                 return None
-        except (PackageError, OSError) as error:
+        except Exception as error:  # an archive from a stranger, whatever is wrong with it, does not stop the others
             if not _has_stamp(path, stamp):
                 return None
-            logger.warning("%s cannot be used: %s", path, error)
-            return RejectedArchive(str(path), str(error))
+            is_expected = isinstance(error, (PackageError, OSError))
+            logger.warning("%s cannot be used: %s", path, error, exc_info=None if is_expected else error)
+            return RejectedArchive(str(path), str(error) if is_expected else describe_error(error))
         manifest = archive.manifest
         return RegistryEntry(
             release=archive.release, digest=archive.digest, package=manifest.name, version=manifest.version,
@@ -125,8 +130,9 @@ class FilesystemWorkflowRegistry:
                 remove_archive_file(path)
 
     def is_available(self, source: str) -> bool:
-        """Return False if the folder of a file is watched and cannot be read."""
-        return self._watcher.is_available(Path(source))
+        """Return False if the folder of a file cannot be read, or the file is not complete yet."""
+        path = Path(source)
+        return path not in self._changing and self._watcher.is_available(path)
 
 
 def read_signature(path: Path) -> bytes | None:

@@ -47,5 +47,6 @@ class ScannedFolder:
             return self._files.files
 
     def is_available(self, path: Path) -> bool:
-        """Return False if the folder could not be read."""
-        return self._is_available
+        """Return False if the folder could not be read, or the file is not complete yet."""
+        with self._lock:
+            return self._is_available and not self._files.is_unsettled(path)

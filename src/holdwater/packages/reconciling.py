@@ -130,9 +130,7 @@ class ReconcilePass:
                 try:
                     registry.unregister(row.package, row.version)
                 except (OSError, PackageError) as error:
-                    if row.release not in self.parts.reported:
-                        logger.error("%s is to be removed, and its file cannot be: %s", _name(row), error)
-                    self.parts.reported.add(row.release)
+                    self._report(row, f"it is to be removed, and its file cannot be: {error}")
 
     def _end_drained(self, entries: dict[str, RegistryEntry]) -> None:
         for row in list(self.rows.rows.values()):
@@ -155,11 +153,21 @@ class ReconcilePass:
         """Remove the files of a release; its row says so when that is done."""
         self._mark_dirty(row.package)
         self.parts.releases.unload(row.release)
-        self.parts.releases.uninstall(row.release)
+        try:
+            self.parts.releases.uninstall(row.release)
+        except OSError as error:
+            self._report(row, f"its files cannot be removed: {error}")
+            return
         self.parts.reported.discard(row.release)
         if self.rows.change(row, state="gone", descriptor=None) is not None:
             self.unloaded.append(_name(row))
             logger.info("%s is gone", _name(row))
+
+    def _report(self, row: ReleaseRow, trouble: str) -> None:
+        """Log trouble with a release that is being removed, once."""
+        if row.release not in self.parts.reported:
+            self.parts.reported.add(row.release)
+            logger.error("%s: %s", _name(row), trouble)
 
     # -- what is wanted
 
@@ -280,9 +288,7 @@ class ReconcilePass:
         """Note that a release cannot be registered, and when it is tried again."""
         error = error[-_MAX_ERROR_CHARS:]
         if row.state == "draining":
-            if row.release not in self.parts.reported:
-                logger.error("%s cannot be loaded, so its open runs do not move: %s", _name(row), error)
-            self.parts.reported.add(row.release)
+            self._report(row, f"it cannot be loaded, so its open runs do not move: {error}")
             return
         if row.state != "broken" or row.error != error:
             logger.error("%s is broken: %s", _name(row), error)

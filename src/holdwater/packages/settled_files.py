@@ -83,6 +83,11 @@ class SettledFiles:
         self._settled[path] = seen.stamp
         return True
 
+    def is_unsettled(self, path: Path) -> bool:
+        """Return True for a file that is there, and was not complete yet since it was first seen."""
+        seen = self._observed.get(path)
+        return seen is not None and seen.stamp is not None and path not in self._settled
+
     def drop_folder(self, folder: Path) -> bool:
         """Forget the files of a folder that is watched no more; returns True if there were any."""
         for path in [path for path in self._observed if path.parent == folder]:

@@ -78,8 +78,9 @@ class PackageWatcher:
             return self._files.files
 
     def is_available(self, path: Path) -> bool:
-        """Return False if a file's folder is watched and cannot be read: then it is not known whether it is there."""
-        return path.parent not in self._unavailable
+        """Return False if it is not known what a file is: its folder cannot be read, or it is not complete yet."""
+        with self._lock:
+            return path.parent not in self._unavailable and not self._files.is_unsettled(path)
 
     @property
     def folders(self) -> tuple[Path, ...]:
