@@ -63,3 +63,11 @@ def check_everything_is_read(database: Database, run_id: str, pending_count: int
     histogram = run_histogram(database.runs, RunFilter(), type(now)(now - 3_600_000_000), now)
     assert sum(histogram.counts.values()) == 1
     assert (list_bulk_jobs(database), get_retention(database).rule.is_empty) == ([], True)
+    store = database.store
+    assert (store.list_releases(), store.list_releases("shop"), store.list_trusted_keys()) == ([], [], [])
+    assert (store.get_release("1" * 16), store.get_archive("1" * 16), store.count_open_runs("1" * 16)) == (
+        None,
+        None,
+        0,
+    )
+    assert (found.release, list_runs(database.runs, RunFilter(release="1" * 16), 10)) == (None, ())
