@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 
 from holdwater import __version__
@@ -141,4 +142,13 @@ def test_durations() -> None:
         "1.50 s",
         "1 min 01 s",
         "1 h 02 min",
+    ]
+
+
+def test_columns_with_colours_stand_below_each_other() -> None:
+    rows = [("STATE", "NAME"), (click.style("ok", fg="green"), "a"), ("broken", "b")]
+    assert [click.unstyle(line) for line in formatting.align_columns(rows)] == [
+        "STATE   NAME",
+        "ok      a",
+        "broken  b",
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from holdwater import DefaultRunner, WorkflowBuilder, task
 from holdwater.errors import EncodingError, ScheduleError, ScheduleNotFound, WorkflowNotFound
 from holdwater.model.time import Micros, from_rfc3339
 from holdwater.operations import schedule_queries as queries
@@ -17,6 +19,7 @@ from holdwater.runs.reader import RunReader
 from holdwater.runtime.clock import SystemClock
 from holdwater.runtime.config import ScheduleConfig
 from holdwater.storage.memory.store import MemoryStore
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
 
 UNKNOWN = "01a1fc1d-0000-7000-8000-000000000000"
 
@@ -150,3 +153,18 @@ def test_references_and_pages_that_cannot_be(database: Database) -> None:
     with pytest.raises(ScheduleError, match="is not a datetime"):
         queries.count_fires(database, "soon")
     assert queries.parse_instant("1970-01-01T00:00:01Z") == Micros(1_000_000)
+
+
+def test_the_runner_of_a_database_hears_of_schedules_that_are_written_through_it(tmp_path: Path) -> None:
+    """Without a call of the runner, as the web UI and packages do it; a notification goes to other processes alone."""
+    ran = threading.Event()
+    with WorkflowBuilder("ticking"):
+        task(id="tick")(lambda context: ran.set())
+    with DefaultRunner(f"sqlite:///{tmp_path}/runs.db") as runner:
+        database = Database.of(runner._engine)
+        schedule_id = schedules.register_cron(database, "ticking", "* * * * * *")
+        assert ran.wait(SIGNAL_TIMEOUT_SECONDS)
+        schedules.set_schedule_enabled(database, schedule_id, False)
+        ran.clear()
+        schedules.request_run_now(database, schedule_id)
+        assert ran.wait(SIGNAL_TIMEOUT_SECONDS)

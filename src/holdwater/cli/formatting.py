@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from click import unstyle
+
 from holdwater.model.duration_text import format_duration as format_duration
 
 # Control characters, and those that reorder or hide what stands next to them; lone surrogates cannot be printed at all.
@@ -49,13 +51,14 @@ def format_instant(text: str | None) -> str:
 
 
 def align_columns(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Rows as lines with their columns under each other."""
-    table = [list(row) for row in rows]
+    """Rows as lines with their columns under each other, also where cells have colours."""
+    table = [[(cell, len(unstyle(cell))) for cell in row] for row in rows]
     if not table:
         return
-    widths = [max(len(row[k]) for row in table) for k in range(len(table[0]))]
+    widths = [max(row[k][1] for row in table) for k in range(len(table[0]))]
     for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        cells = zip(row, widths, strict=True)
+        yield "  ".join([f"{cell}{' ' * (width - shown)}" for (cell, shown), width in cells]).rstrip()
 
 
 def pluralize(number: int, noun: str) -> str:

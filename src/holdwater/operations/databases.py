@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,18 +19,26 @@ from holdwater.storage.sqlite.connections import path_exists
 from holdwater.storage.urls import parse_url
 
 
+def _do_nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open store, its clock, and the reader of its runs."""
+    """An open store, its clock, and the reader of its runs.
+
+    `on_schedules_changed`: called when a schedule was written through it.  The store tells other processes.
+    """
 
     store: Store
     clock: Clock
     runs: RunReader
+    on_schedules_changed: Callable[[], None] = _do_nothing
 
     @classmethod
     def of(cls, engine: Engine) -> Database:
-        """Return the database an engine works on."""
-        return cls(engine.store, engine.clock, engine.reader)
+        """Return the database an engine works on, which hears of schedules that are written through it."""
+        return cls(engine.store, engine.clock, engine.reader, engine.driver.check_for_work)
 
 
 @contextmanager

@@ -85,6 +85,7 @@ def register_cron(
         return _upsert_by_name(database, row, config)
     if not database.store.put_schedule(row):
         raise StoreUnavailable("the schedule could not be written")  # a uuid that is there already
+    database.on_schedules_changed()
     return row.id
 
 
@@ -93,6 +94,7 @@ def _upsert_by_name(database: Database, row: ScheduleRow, config: ScheduleConfig
         old = database.store.schedule_by_name("cron", row.name or "")
         if old is None:
             if database.store.put_schedule(row):
+                database.on_schedules_changed()
                 return row.id
             continue
         new = replace(
@@ -107,6 +109,7 @@ def _upsert_by_name(database: Database, row: ScheduleRow, config: ScheduleConfig
             _recompute_next_fire(new, row.created_at, config)
         schedule_id = old.id
         if database.store.put_schedule(new):
+            database.on_schedules_changed()
             return schedule_id
     raise StoreUnavailable(f"schedule {row.name!r} is being changed too often to be changed here")
 
@@ -181,6 +184,7 @@ def delete_schedule(database: Database, schedule_id: str) -> None:
     """Delete a schedule or a trigger with its history; its runs stay.  Raises ScheduleNotFound."""
     read_schedule(database.store, schedule_id)
     database.store.delete_schedule(schedule_id)
+    database.on_schedules_changed()
 
 
 def request_run_now(database: Database, schedule_id: str) -> None:
@@ -193,6 +197,7 @@ def request_run_now(database: Database, schedule_id: str) -> None:
         row, now = read_schedule(store, schedule_id), database.clock.now()
         at = max(now, Micros(max((f.fire.scheduled_at for f in store.list_fires(row.id, 1)), default=0) + 1))
         if store.commit_firings([Firing(row, [], [FireRow(row.id, at, "requested", now)])])[0]:
+            database.on_schedules_changed()
             return
     raise StoreUnavailable(f"schedule {schedule_id} is being changed too often")
 
@@ -237,7 +242,10 @@ def _update(database: Database, read: _ReadRow, change: Callable[[ScheduleRow, M
         row = read()
         new = replace(row)
         change(new, database.clock.now())
-        if new == row or database.store.put_schedule(new):
+        if new == row:
+            return
+        if database.store.put_schedule(new):
+            database.on_schedules_changed()
             return
     raise StoreUnavailable(f"schedule {row.id} is being changed too often to be changed here")
 

@@ -204,9 +204,6 @@ class DefaultRunner(RunMethods, ScheduleMethods):
     def _knows_workflow(self, name: str) -> bool:
         return self._engine.registry.find(name) is not None
 
-    def _on_schedules_changed(self) -> None:
-        self._engine.driver.check_for_work()
-
     # -- executors
 
     def executor_metrics(self) -> dict[str, ExecutorMetrics]:

@@ -106,10 +106,6 @@ class ScheduleMethods:
         """Return True if this process has registered a workflow of this name."""
         raise NotImplementedError
 
-    def _on_schedules_changed(self) -> None:
-        """Make the driver read the schedules now, after a change."""
-        raise NotImplementedError
-
     def register_cron_workflow(
         self,
         workflow_name: str,
@@ -141,14 +137,12 @@ class ScheduleMethods:
 
         Raises ScheduleError, WorkflowNotFound, EncodingError, StoreUnavailable, RunnerClosed.
         """
-        schedule_id = operations.register_cron(
+        return operations.register_cron(
             self._database, workflow_name, cron_expression, timezone, context=context, name=name,
             catchup_policy=catchup_policy, overlap=overlap, jitter_seconds=jitter_seconds, start=start, end=end,
             misfire_grace_seconds=misfire_grace_seconds, config=self._schedule_config,
             is_known=allow_unknown or self._knows_workflow(workflow_name),
         )  # fmt: skip
-        self._on_schedules_changed()
-        return schedule_id
 
     def list_cron_schedules(
         self, enabled_only: bool | None = None, limit: int | None = None, offset: int | None = None
@@ -166,7 +160,6 @@ class ScheduleMethods:
     def update_cron_schedule(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
         """Other instants, from now on; what was missed before is not made up for.  Raises ScheduleNotFound."""
         operations.change_timing(self._database, schedule_id, cron_expression, timezone, config=self._schedule_config)
-        self._on_schedules_changed()
 
     def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
         """Disable a schedule, or enable it from now on.  Raises ScheduleNotFound.
@@ -174,13 +167,11 @@ class ScheduleMethods:
         Started runs continue; fires that wait for one of them (overlap "queue") are skipped when it is disabled.
         """
         operations.set_schedule_enabled(self._database, schedule_id, enabled, config=self._schedule_config)
-        self._on_schedules_changed()
 
     def delete_cron_schedule(self, schedule_id: str) -> None:
         """Delete it with its history; its runs stay.  Raises ScheduleNotFound."""
         queries.get_schedule(self._database, schedule_id, "cron")
         operations.delete_schedule(self._database, schedule_id)
-        self._on_schedules_changed()
 
     def get_cron_execution_history(
         self, schedule_id: str, limit: int | None = None, offset: int | None = None
@@ -207,7 +198,6 @@ class ScheduleMethods:
     def run_schedule_now(self, schedule_id: str) -> None:
         """Start a run of a schedule now, in addition to its instants.  Raises ScheduleNotFound."""
         operations.request_run_now(self._database, schedule_id)
-        self._on_schedules_changed()
 
     def list_trigger_schedules(
         self, enabled_only: bool | None = None, limit: int | None = None, offset: int | None = None
@@ -226,7 +216,6 @@ class ScheduleMethods:
     def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
         """Stop or resume polling a trigger.  Raises ScheduleNotFound."""
         operations.set_trigger_enabled(self._database, trigger_name, enabled)
-        self._on_schedules_changed()
 
     def get_trigger_execution_history(
         self, trigger_name: str, limit: int | None = None, offset: int | None = None
