@@ -165,7 +165,7 @@ def test_children_are_of_the_same_release_and_circles_end(programs: dict[str, Pa
     assert child.child_definitions()[0].plan.name == "selfish"
     reference = child.code_reference(0)
     assert reference is not None
-    assert reference.to_data() == ["selfish", "", ["again"], 0]
+    assert reference.to_data() == ["selfish", "", ["again"], 0, child.plan.structure]
 
 
 def test_a_program_executes_nothing_itself(programs: dict[str, PackagedProgram]) -> None:

@@ -36,7 +36,10 @@ def answer_source(node: str) -> str:
 
 
 def find_definition(registry: Registry, reference: CodeReference) -> WorkflowDefinition:
-    """Find the definition a reference leads to.  Raises TaskNotPortable if this process does not have it."""
+    """Find the definition a reference leads to.
+
+    Raises TaskNotPortable if this process does not have it, or has another structure of it.
+    """
     found = registry.find(reference.workflow)
     if found is not None and reference.variant:
         found = found.variant(reference.variant)
@@ -46,6 +49,12 @@ def find_definition(registry: Registry, reference: CodeReference) -> WorkflowDef
             found = found.child_definitions().get(nodes.index(name)) if name in nodes else None
     if found is None or not 0 <= reference.node < len(found.plan.nodes):
         raise TaskNotPortable(f"workflow {reference.workflow!r} of this package has no such node: {reference!r:.200}")
+    if found.plan.structure != reference.structure:
+        raise TaskNotPortable(
+            f"workflow {found.plan.name!r} has the structure {found.plan.structure} in this process, and "
+            f"{reference.structure} in the descriptor of its package",
+            hint="a package has the same workflows whenever it is imported: do not make them of what changes",
+        )
     return found
 
 

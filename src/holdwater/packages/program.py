@@ -267,7 +267,7 @@ class PackagedProgram(BaseDefinition):
 
     def code_reference(self, node: int) -> CodeReference:
         """Return the name by which a host finds the node."""
-        return CodeReference(self._root, self._root_variant, self._children, node)
+        return CodeReference(self._root, self._root_variant, self._children, node, self.plan.structure)
 
     def accept_result(self, node: int, view: Any, result: NodeResult) -> NodeResult:
         """Check the result of a host.  Raises BadAnswer."""

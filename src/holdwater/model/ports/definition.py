@@ -139,23 +139,24 @@ class CodeReference:
     """The name of the code of a node, for a process that has it: it looks it up among its own workflows.
 
     `workflow`: registered there.  `variant`: of its plan.  `children`: names of the nodes that lead from it to the
-    definition of a child, none for itself.  `node`: in the plan of that.
+    definition of a child, none for itself.  `node`: in the plan of that; `structure`: of that plan.
     """
 
     workflow: str
     variant: str
     children: tuple[str, ...]
     node: int
+    structure: str
 
     def to_data(self) -> list[Any]:
         """The reference as JSON data."""
-        return [self.workflow, self.variant, list(self.children), self.node]
+        return [self.workflow, self.variant, list(self.children), self.node, self.structure]
 
     @classmethod
     def from_data(cls, data: list[Any]) -> CodeReference:
         """The reference that `to_data` wrote."""
-        workflow, variant, children, node = data
-        return cls(workflow, variant, tuple(children), node)
+        workflow, variant, children, node, structure = data
+        return cls(workflow, variant, tuple(children), node, structure)
 
 
 class WorkflowDefinition(Protocol):
