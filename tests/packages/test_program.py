@@ -114,6 +114,14 @@ def test_inputs_that_a_workflow_needs_must_be_given(programs: dict[str, Packaged
         programs["dag"].encode_inputs({"x": "three"})
 
 
+def test_values_that_json_does_not_have_are_judged_by_the_code_alone(programs: dict[str, PackagedProgram]) -> None:
+    order = package_flows.Order(1, dt.date(2026, 1, 1))
+    cells = programs["typed"].encode_inputs({"order": order, "day": dt.date(2026, 1, 1)})
+    assert cast(Patch, cells["*"]).set["order"].copy() == order
+    (cell,) = programs["asked"].encode_answer(0, package_flows.Verdict(True, "me"))
+    assert (type(cell), cell.source, cell.copy().by) == (RawValue, "answer:ask", "me")
+
+
 def test_a_graph_takes_its_inputs_of_what_a_schedule_gives_and_warns_of_the_rest(
     programs: dict[str, PackagedProgram],
 ) -> None:

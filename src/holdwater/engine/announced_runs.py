@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from holdwater.errors import InputError, MissingInputError, ReleaseDraining, WorkflowNotFound
+from holdwater.model import codec, ids, input_digest, validation
 from holdwater.model import events as ev
-from holdwater.model import ids, input_digest, validation
 from holdwater.model.catalog import WorkflowRow
 from holdwater.model.journal import JournalEntry
 from holdwater.model.json_schema import Schema
@@ -21,7 +21,6 @@ from holdwater.model.records import RunRow
 from holdwater.model.schema_validation import first_violation
 from holdwater.model.suggestions import did_you_mean
 from holdwater.model.time import add_seconds
-from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.model.values import StoredValue
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.run_loader import RunLoader
@@ -116,6 +115,7 @@ class AnnouncedRuns:
 def check_inputs(workflow: WorkflowRow, inputs: Mapping[str, Any] | None) -> dict[str, Any]:
     """Check inputs by the schema of a workflow; returns them by flat names.
 
+    A value that JSON does not have, as a member of an Enum, fits: it was made by code, and is judged by code.
     Raises InputError, MissingInputError, EncodingError.
     """
     if inputs is not None and not isinstance(inputs, Mapping):
@@ -131,7 +131,8 @@ def check_inputs(workflow: WorkflowRow, inputs: Mapping[str, Any] | None) -> dic
     if missing:
         text = f"workflow {workflow.name!r} needs {', '.join(map(repr, missing))}"
         raise MissingInputError(missing, values, text, hint=f"{unknown[0]!r} was given, {close}" if close else known)
-    plain = {name: to_plain_json(StoredValue.encode(value).tree) for name, value in values.items()}
+    stored = {name: StoredValue.encode(value) for name, value in values.items()}
+    plain = {name: value.tree for name, value in stored.items() if value.is_scalar or codec.is_plain(value.text)}
     wrong = first_violation({**schema, "required": []}, plain)
     if wrong is not None:
         raise InputError(f"inputs of workflow {workflow.name!r} do not fit: {wrong}", hint=close or known)

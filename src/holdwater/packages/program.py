@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from holdwater.engine.announced_runs import check_inputs, find_variant, flatten_inputs
 from holdwater.errors import AnswerError, InputError, TaskNotPortable
+from holdwater.model import codec
 from holdwater.model.base_definition import BaseDefinition
 from holdwater.model.error_report import ErrorText, describe_error
 from holdwater.model.input_requests import RawValue
@@ -25,7 +26,6 @@ from holdwater.model.ports.definition import CodeReference, WorkflowDefinition
 from holdwater.model.resources import Resources
 from holdwater.model.results import NodeResult
 from holdwater.model.schema_validation import first_violation
-from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.model.values import StoredValue
 from holdwater.model.workflow_description import PlanVariant, WorkflowDescription
 from holdwater.packages.accepting import accept_result
@@ -185,7 +185,8 @@ class PackagedProgram(BaseDefinition):
         """Build the cells of an answer, marked as `validate_answer` does.  Raises AnswerError, EncodingError."""
         stored = StoredValue.encode(value)
         schema = self._nodes[node].get("answer_schema")
-        wrong = None if schema is None else first_violation(schema, to_plain_json(stored.tree))
+        is_json = stored.is_scalar or codec.is_plain(stored.text)  # another value was made by code, and is judged by it
+        wrong = first_violation(schema, stored.tree) if schema is not None and is_json else None
         if wrong is not None:
             raise AnswerError(f"the answer to {self.plan.nodes[node].name!r} does not fit: {wrong}")
         return self.validate_answer(node, self.style.encode_answer(len(self.plan.nodes[node].writes), stored))
