@@ -65,7 +65,7 @@ class HostEnvironment:
         folder = self._folder / str(next(self._numbers))
         host_home = self._isolation.prepare_home(folder)
         config = json.dumps({**self._config(installed), **self._isolation.config(installed)})
-        interpreter = [installed.python, "-I", "-S", "-X", "utf8", "-c", _START, str(self._hostlib), config]
+        interpreter = [installed.python, "-I", "-S", "-B", "-X", "utf8", "-c", _START, str(self._hostlib), config]
         arguments = [*self._isolation.wrapper(installed), *interpreter]
         return HostPlace(ProcessCommand(arguments, self._environ(installed, host_home), "/"), folder)
 

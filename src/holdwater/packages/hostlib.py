@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+import zoneinfo
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -15,10 +17,22 @@ from typing import Final
 
 from holdwater.errors import ConfigError
 
-MODULES: Final = ("holdwater", "cloudpickle", "cronsim", "tzdata")
+MODULES: Final = ("holdwater", "cloudpickle", "cronsim")
 """the library, and what it imports where functions of tasks run"""
-_LEFT_OUT: Final = frozenset({"static", "templates", "__pycache__"})
+TIME_ZONES: Final = "tzdata"
+"""copied where the system has no time zones"""
+LEFT_OUT: Final = frozenset(
+    {"holdwater/cli", "holdwater/daemon", "holdwater/demo", "holdwater/server", "holdwater/service"}
+)
+"""programs around the library, which no function of a task uses"""
+_IMPORTED: Final = (
+    "holdwater.packages.host.main", "holdwater.tasks", "holdwater.steps", "holdwater.graphs", "cronsim", "cloudpickle",
+)  # fmt: skip
+_COMPILE_SECONDS: Final = 120.0
+_BYTECODE: Final = "__pycache__"
 _DIGEST_CHARS: Final = 16
+_FOLDER_MODE: Final = 0o755
+_FILE_MODE: Final = 0o644
 
 
 @cache
@@ -27,7 +41,8 @@ def prepare_hostlib(home: Path) -> Path:
 
     Raises OSError; ConfigError if a module of it cannot be found as files.
     """
-    folders = {name: _find_module(name) for name in MODULES}
+    names = MODULES if any(map(os.path.isdir, zoneinfo.TZPATH)) else (*MODULES, TIME_ZONES)
+    folders = {name: _find_module(name) for name in names}
     version = sys.modules["holdwater"].__version__
     target = home / "hostlib" / f"{version}-{_digest(folders)}"
     if target.is_dir():
@@ -36,8 +51,9 @@ def prepare_hostlib(home: Path) -> Path:
     made = Path(tempfile.mkdtemp(prefix=".copy-", dir=target.parent))
     try:
         for name, folder in folders.items():
-            _copy(folder, made / name)
-        made.chmod(0o755)
+            _copy(name, folder, made)
+        made.chmod(_FOLDER_MODE)
+        _compile(made)
         os.rename(made, target)
     except OSError:
         if not target.is_dir():  # another process was faster
@@ -45,6 +61,24 @@ def prepare_hostlib(home: Path) -> Path:
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return target
+
+
+def _compile(folder: Path) -> None:
+    """Have the modules that every host imports compiled: hosts write nothing here.  Raises ConfigError."""
+    program = f"import sys; sys.path.append(sys.argv[1]); import {', '.join(_IMPORTED)}"
+    interpreter = getattr(sys, "_base_executable", None) or sys.executable
+    done = subprocess.run(
+        [interpreter, "-I", "-S", "-c", program, str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        umask=0o022,
+        timeout=_COMPILE_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise ConfigError(f"the copy of the library for hosts cannot be imported by {interpreter}: {said[-1000:]}")
 
 
 def _find_module(name: str) -> Path:
@@ -57,31 +91,49 @@ def _find_module(name: str) -> Path:
     return Path(folders[0])
 
 
-def _iter_files(folder: Path) -> Iterator[Path]:
-    """Iterate over the files of a module, sorted, without pages and bytecode."""
-    for place, names, files in os.walk(folder):
-        names[:] = sorted([name for name in names if name not in _LEFT_OUT])
-        yield from [Path(place, file) for file in sorted(files) if not file.endswith((".pyc", ".so"))]
+def _iter_folders(name: str, root: Path) -> Iterator[tuple[str, Path, list[str]]]:
+    """Iterate over the folders of a module: path below the copy, path, and names of files, without bytecode."""
+    for place, folders, files in os.walk(root):
+        below = f"{name}{place[len(str(root)) :]}"
+        folders[:] = sorted([one for one in folders if one != _BYTECODE and f"{below}/{one}" not in LEFT_OUT])
+        yield below, Path(place), sorted([one for one in files if not one.endswith((".pyc", ".so"))])
 
 
-def _digest(folders: dict[str, Path]) -> str:
+def _digest(modules: dict[str, Path]) -> str:
     found = hashlib.sha256()
-    for name, folder in folders.items():
-        for path in _iter_files(folder):
-            data = path.read_bytes()
-            found.update(f"{name}/{path.relative_to(folder).as_posix()} {len(data)}\n".encode())
-            found.update(data)
+    for name, root in modules.items():
+        for below, folder, files in _iter_folders(name, root):
+            for file in files:
+                data = (folder / file).read_bytes()
+                found.update(f"{below}/{file} {len(data)}\n".encode())
+                found.update(data)
     return found.hexdigest()[:_DIGEST_CHARS]
 
 
-def _copy(folder: Path, target: Path) -> None:
+def _copy(name: str, root: Path, target: Path) -> None:
     """Copy a module with the bytecode that is there, which stays valid: it knows the time of its source."""
-    for path in _iter_files(folder):
-        copied = target / path.relative_to(folder)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, copied)
-        copied.chmod(0o644)
-        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
-            cache_folder = copied.parent / "__pycache__"
-            cache_folder.mkdir(exist_ok=True)
-            shutil.copyfile(compiled, cache_folder / compiled.name)
+    for below, folder, files in _iter_folders(name, root):
+        made = target / below
+        _make_folder(made)
+        stems = {file.removesuffix(".py") for file in files}
+        for file in files:
+            _copy_file(folder / file, made / file)
+        bytecode = folder / _BYTECODE
+        compiled = os.listdir(bytecode) if bytecode.is_dir() else []
+        if compiled:
+            _make_folder(made / _BYTECODE)
+        for file in compiled:
+            if file.endswith(".pyc") and file.partition(".")[0] in stems:
+                _copy_file(bytecode / file, made / _BYTECODE / file)
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(_FOLDER_MODE)  # whatever the umask is
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    found = source.stat()
+    os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+    target.chmod(_FILE_MODE)

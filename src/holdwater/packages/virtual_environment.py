@@ -40,7 +40,7 @@ def make_environment(
     make = [uv, "venv", "--python", python] if uv else [python, "-I", "-m", "venv"]
     _run([*make, str(target)], "its virtual environment cannot be made")
     interpreter = target / "bin" / "python"
-    installer = [uv, "pip", "install", "--python", str(interpreter)] if uv else [
+    installer = [uv, "pip", "install", "--compile-bytecode", "--python", str(interpreter)] if uv else [
         str(interpreter), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
     ]  # fmt: skip
     if wheels:
