@@ -94,5 +94,5 @@ class DatabaseWorkflowRegistry:
         raise StoreUnavailable(f"package {package!r} is being changed too often to be changed here")
 
     def is_available(self, source: str) -> bool:
-        """Return True: a database that cannot be read raises StoreUnavailable instead."""
-        return True
+        """Return False for what came from a file; a database that cannot be read raises StoreUnavailable."""
+        return not source

@@ -9,9 +9,16 @@ from typing import Any
 
 from holdwater.engine import Engine
 from holdwater.errors import ReleaseNotFound
+from holdwater.model.claim_keys import RELEASE_DIGITS
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.installed import InstalledRelease
-from holdwater.packages.installing import InstallableArchive, find_installed, install, uninstall
+from holdwater.packages.installing import (
+    InstallableArchive,
+    find_installed,
+    install,
+    installed_digests,
+    uninstall,
+)
 from holdwater.packages.loading import LoadedRelease, load_release
 
 
@@ -32,6 +39,10 @@ class EngineReleases:
         """Return the releases whose runs are executed here; a copy."""
         with self._lock:
             return dict(self._loaded)
+
+    def held(self) -> set[str]:
+        """Return the releases that are loaded here, or unpacked below the home.  Raises OSError."""
+        return {*self.loaded(), *[digest[:RELEASE_DIGITS] for digest in installed_digests(self._home)]}
 
     def install(self, archive: InstallableArchive) -> InstalledRelease:
         """Unpack an archive.  Raises PackageUnsupported, PackageBuildError, OSError."""

@@ -130,9 +130,9 @@ class FilesystemWorkflowRegistry:
                 remove_archive_file(path)
 
     def is_available(self, source: str) -> bool:
-        """Return False if the folder of a file cannot be read, or the file is not complete yet."""
+        """Return False if the folder of a file cannot be read, or the file is not complete yet, and without a file."""
         path = Path(source)
-        return path not in self._changing and self._watcher.is_available(path)
+        return bool(source) and path not in self._changing and self._watcher.is_available(path)
 
 
 def read_signature(path: Path) -> bytes | None:

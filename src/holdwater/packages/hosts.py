@@ -184,7 +184,7 @@ class HostPool:
         if waiter.host is not None:
             on_host(waiter.host)
             return waiter.host
-        return self._start(waiter.release, on_host)
+        return self._start(waiter, on_host)
 
     def give_up(self, waiter: HostWaiter, error: BaseException) -> None:
         """Have a call wait no more.  Does not block."""
@@ -205,6 +205,7 @@ class HostPool:
             host.idle_since = self._monotonic()
             host.is_retired = host.is_retired or is_spent or entry.is_retired
             if not host.running_calls:
+                host.is_extra = False
                 is_surplus = self._count_hosts() > self.settings.max_hosts or entry.has_surplus
                 if host.is_retired or is_surplus or self._is_closed:
                     self._end(entry, host)
@@ -261,8 +262,9 @@ class HostPool:
         self.give_back(host)
         return data
 
-    def _start(self, entry: ReleaseHosts, on_host: Callable[[HostProcess], None]) -> HostProcess:
+    def _start(self, waiter: HostWaiter, on_host: Callable[[HostProcess], None]) -> HostProcess:
         """Start a host in the place that was granted.  Raises ReleaseBroken."""
+        entry = waiter.release
         began_at = self._monotonic()
         host: HostProcess | None = None
         reason = ""
@@ -276,7 +278,7 @@ class HostPool:
                 entry.starting -= 1
                 if host is not None:
                     entry.note_start()
-                    host.running_calls = 1
+                    host.running_calls, host.is_extra = 1, waiter.beyond_limits
                     entry.hosts.append(host)
                 elif reason:
                     entry.note_failed_start(began_at, self._monotonic(), reason)

@@ -77,27 +77,37 @@ def install(archive: InstallableArchive, home: Path, settings: PackageSettings) 
         return installed
 
 
-def installed_releases(home: Path) -> list[InstalledRelease]:
-    """List the releases that are installed below `home`, by digest.  Raises OSError."""
+def installed_digests(home: Path, release: str = "") -> list[str]:
+    """List the digests of what is unpacked below `home`, sorted, of one release or of all.  Raises OSError.
+
+    One whose installation was interrupted is among them.
+    """
     folder = home / "releases"
     if not folder.is_dir():
         return []
-    found = [_read_record(one) for one in sorted(folder.iterdir()) if _DIGEST.fullmatch(one.name)]
+    return sorted([name for name in os.listdir(folder) if _DIGEST.fullmatch(name) and name.startswith(release)])
+
+
+def installed_releases(home: Path) -> list[InstalledRelease]:
+    """List the releases that are installed below `home`, by digest.  Raises OSError."""
+    found = [_read_record(home / "releases" / digest) for digest in installed_digests(home)]
     return [one for one in found if one is not None]
 
 
 def find_installed(release: str, home: Path) -> InstalledRelease:
     """Find an installed release by its digits.  Raises ReleaseNotFound, OSError."""
-    for found in installed_releases(home):
-        if found.release == release:
+    for digest in installed_digests(home, release):
+        found = _read_record(home / "releases" / digest)
+        if found is not None and found.release == release:
             return found
     raise ReleaseNotFound(f"release {release} is not installed below {home}")
 
 
 def uninstall(release: str, home: Path) -> None:
     """Remove the files of a release, whose hosts have ended; one that is not there is no error.  Raises OSError."""
-    for folder in (home / "releases").glob(f"{release}*"):
-        if _DIGEST.fullmatch(folder.name) and folder.name[:RELEASE_DIGITS] == release:
+    for digest in installed_digests(home, release):
+        folder = home / "releases" / digest
+        if digest[:RELEASE_DIGITS] == release:
             with _locked(folder):
                 (folder / _RECORD).unlink(missing_ok=True)
                 shutil.rmtree(folder, ignore_errors=False)

@@ -20,6 +20,7 @@ from holdwater.operations.schedule_queries import DEFAULT_CONFIG
 from holdwater.packages.bounded_calls import BoundedCalls
 from holdwater.packages.engine_releases import EngineReleases
 from holdwater.packages.hosts import HostPool
+from holdwater.packages.ownership import read_home_id
 from holdwater.packages.package_schedules import PackageSchedules
 from holdwater.packages.reconciling import ReconcileParts, ReconcilePass, ReconcileResult
 from holdwater.packages.registering import Registrar, VerifySignature, accept_unsigned
@@ -60,7 +61,8 @@ class RegistryReconciler:
     """Loads what a registry has into an engine, and unloads what it has not, in a thread of its own.
 
     It works when it is woken, when a run of a release that is being removed ends, and every `interval_seconds`.
-    `home`: the folder releases are unpacked below.  `author`: of the rows it writes.
+    `home`: the folder releases are unpacked below.  `author`: of the rows it writes, with the id of the home.
+    Raises OSError.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class RegistryReconciler:
             PackageSchedules(Database.of(engine), schedule_config),
             RemovedRuns(engine),
             BoundedCalls(package_timeout_seconds, MAX_CONCURRENT_PACKAGES),
-            author,
+            f"{author}:{read_home_id(home)}",
         )
         self._status = ReconcilerStatus()
         self._draining: tuple[str, ...] = ()

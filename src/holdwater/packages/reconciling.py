@@ -19,6 +19,7 @@ from holdwater.model.releases import ReleaseRow
 from holdwater.model.time import add_seconds
 from holdwater.packages.bounded_calls import BoundedCalls
 from holdwater.packages.engine_releases import EngineReleases
+from holdwater.packages.ownership import Ownership
 from holdwater.packages.package_schedules import PackageSchedules
 from holdwater.packages.registering import RegisteredRelease, Registrar
 from holdwater.packages.registry import RegistryEntry, RegistryListing, RejectedArchive
@@ -64,6 +65,7 @@ class ReconcileParts:
     author: str
     dirty: set[str] | None = None
     reported: set[str] = field(default_factory=set)
+    ownership: Ownership = field(default_factory=Ownership)
     successors: Successors = field(default_factory=Successors)
 
 
@@ -88,8 +90,10 @@ class ReconcilePass:
         conflicts = find_conflicts(self.listing.entries)
         self.parts.successors.forget_others(self.listing, self.rows.rows)
         self._drain_unwanted(entries)
+        self.parts.ownership.note_listed(self.listing)
         self._activate_all()  # before what follows, which takes long: what is removed starts nothing more
         self._end_drained(entries)
+        self._forget_gone()
         self._take_up(entries, conflicts)
         self._register_due(entries, conflicts)
         self._write_schedules()
@@ -117,6 +121,8 @@ class ReconcilePass:
             if row.state == "gone" or not registry.is_available(row.source):
                 continue
             if row.release not in entries:
+                if not self.parts.ownership.may_remove(row, self.parts.author):
+                    continue
                 if self.parts.successors.is_held_over(row, self.listing, self.rows.rows):
                     continue
                 changes: dict[str, Any] = {"state": "draining", "pinned": False, "source": ""}
@@ -169,6 +175,18 @@ class ReconcilePass:
             self.parts.reported.add(row.release)
             logger.error("%s: %s", _name(row), trouble)
 
+    def _forget_gone(self) -> None:
+        """Drop what another process has ended; what this database does not know may be of another one."""
+        for release in self.parts.releases.held():
+            row = self.rows.rows.get(release)
+            if row is None or row.state == "gone":
+                self.parts.releases.unload(release)
+            if row is not None and row.state == "gone":
+                try:
+                    self.parts.releases.uninstall(release)
+                except OSError as error:
+                    self._report(row, f"its files cannot be removed: {error}")
+
     # -- what is wanted
 
     def _take_up(self, entries: dict[str, RegistryEntry], conflicts: dict[str, str]) -> None:
@@ -179,9 +197,10 @@ class ReconcilePass:
                 self._add(entry, conflicts.get(release))
             elif row.state == "gone" or (row.state == "draining" and not row.source):
                 state = "registering" if row.descriptor is None else "inactive"
-                self.rows.change(row, state=state, error=None, attempts=0, source=entry.source)
+                by = self.parts.author
+                self.rows.change(row, state=state, error=None, attempts=0, source=entry.source, registered_by=by)
                 self._mark_dirty(row.package)
-            elif row.state != "draining" and row.source != entry.source:
+            elif row.state != "draining" and row.source != entry.source and row.registered_by == self.parts.author:
                 self.rows.change(row, source=entry.source)
 
     def _add(self, entry: RegistryEntry, conflict: str | None) -> None:
@@ -216,6 +235,9 @@ class ReconcilePass:
 
     def _due_rows(self, entries: dict[str, RegistryEntry], conflicts: dict[str, str]) -> Iterator[ReleaseRow]:
         now, loaded = self.rows.clock.now(), self.parts.releases.loaded()
+        is_first = (
+            self.parts.dirty is None
+        )  # what a restart has changed, as the configuration, may have been the reason
         for row in list(self.rows.rows.values()):
             conflict = conflicts.get(row.release)
             if conflict is not None and row.state != "draining":
@@ -223,7 +245,7 @@ class ReconcilePass:
             elif row.state == "broken":
                 entry = entries.get(row.release)
                 is_touched = entry is not None and entry.changed_at > row.changed_at
-                if row.next_attempt_at is None or row.next_attempt_at <= now or is_touched:
+                if is_first or row.next_attempt_at is None or row.next_attempt_at <= now or is_touched:
                     yield row
             elif row.state == "registering" or (row.release not in loaded and row.state != "gone"):
                 yield row
@@ -260,6 +282,9 @@ class ReconcilePass:
         try:
             self._check_names(row, names)
             self.parts.releases.load(result.installed, result.release)
+        except WorkflowTaken as error:  # every pass looks whether the other package still has it
+            self._break(row, describe_error(error), retry=False, workflows=names, descriptor=result.descriptor)
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is, it is an error of this package and no other's
             self._break(row, describe_error(error))
             return
@@ -284,8 +309,8 @@ class ReconcilePass:
                     hint="rename the workflow, or remove that package",
                 )
 
-    def _break(self, row: ReleaseRow, error: str, *, retry: bool = True) -> None:
-        """Note that a release cannot be registered, and when it is tried again."""
+    def _break(self, row: ReleaseRow, error: str, *, retry: bool = True, **changes: Any) -> None:
+        """Note that a release cannot be registered, and when it is tried again: without `retry` in every pass."""
         error = error[-_MAX_ERROR_CHARS:]
         if row.state == "draining":
             self._report(row, f"it cannot be loaded, so its open runs do not move: {error}")
@@ -294,8 +319,9 @@ class ReconcilePass:
             logger.error("%s is broken: %s", _name(row), error)
         attempts = row.attempts + 1 if retry else 0
         next_at = add_seconds(self.rows.clock.now(), retry_delay_seconds(attempts)) if retry else None
-        self.rows.change(row, state="broken", error=error, attempts=attempts, next_attempt_at=next_at)
-        self._mark_dirty(row.package)
+        if row.state != "broken":
+            self._mark_dirty(row.package)
+        self.rows.change(row, state="broken", error=error, attempts=attempts, next_attempt_at=next_at, **changes)
 
     # -- which one new runs take
 

@@ -35,8 +35,11 @@ class ReleaseHosts:
 
     @property
     def working_count(self) -> int:
-        """Hosts that count towards limits: without those whose calls all wait, perhaps for calls of other hosts."""
-        return self.count - len([host for host in self.hosts if host.is_waiting])
+        """Hosts that count towards limits: without those whose calls all wait, perhaps for calls of other hosts.
+
+        A host that was started beyond the limits does not count during its first call, as it would displace others.
+        """
+        return self.count - len([host for host in self.hosts if host.is_waiting or host.is_extra])
 
     @property
     def has_surplus(self) -> bool:
