@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -269,6 +270,29 @@ def test_an_idle_host_makes_room_for_another_release(
     for name in ("a", "b", "a", "c"):
         assert runner.execute(name).status == "Completed"
     assert sorted([host.package for host in pool.hosts()]) == ["a", "c"]
+
+
+def test_descriptions_displace_no_host(
+    write_package: WritePackage, open_pool: OpenPool, loaded: Load, open_hosted: Callable[..., DefaultRunner],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """Packages that come, however many, cost those at work no start of a host."""
+    pool = open_pool(max_hosts=1)
+    loaded(pool, write_package(SIMPLE.format("works"), name="works"))
+    runner = open_hosted(pool)
+    first = runner.execute("works").final_context["pid"]
+    wait = f"""
+while not Path({str(tmp_path / "go")!r}).exists():
+    Path({str(tmp_path / "waits")!r}).touch()
+"""
+    describing = threading.Thread(target=pool.describe, args=(write_package(wait, name="comes"),))
+    describing.start()
+    wait_until((tmp_path / "waits").exists)
+    pids = [runner.execute("works").final_context["pid"] for _ in range(3)]
+    (tmp_path / "go").touch()
+    describing.join()
+    assert {first, *pids, runner.execute("works").final_context["pid"]} == {first}
+    assert [host.package for host in pool.hosts()] == ["works"]
 
 
 def test_a_host_is_replaced_after_so_many_calls_and_when_it_is_idle_it_ends(

@@ -78,7 +78,7 @@ def start(
     second signal it ends at once, with 1.
     """
     _require_extra()
-    from holdwater.daemon.home import Home
+    from holdwater.daemon.home import Home, usable_home
     from holdwater.service.logs import ServiceLogs
     from holdwater.service.settings import read_settings, resolve_home
 
@@ -95,7 +95,8 @@ def start(
     except ConfigError as error:
         raise CommandError(error.message, hint=error.hint, code=exit_codes.FAILED) from error
     Home(folder).create()
-    logs = ServiceLogs(settings.log_level, folder / "logs")
+    with usable_home(folder):
+        logs = ServiceLogs(settings.log_level, folder / "logs")
     try:
         return _run(folder, settings, logs, flags)
     finally:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from holdwater.daemon.home import Home, HomeLock
+from holdwater.daemon.home import Home, HomeLock, usable_home
 from holdwater.daemon.source_registry import SourceRegistry
 from holdwater.daemon.source_releases import SourceReleases, SourceStatus
 from holdwater.daemon.source_watching import SourceWatcher
@@ -32,7 +32,7 @@ class DevelopmentServer:
     """Serves a source until it is closed.  `home`: the folder of its database and of all it unpacks; it is kept.
 
     `on_status`: called with each change of the source, from a thread.  `ui_bind`: see `parse_bind`.  Raises DaemonError
-    if another process works on the home, ConfigError, IsolationUnavailable, StoreUnavailable, OSError.
+    if another process works on the home, or it cannot be written, ConfigError, IsolationUnavailable, StoreUnavailable.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class DevelopmentServer:
         self._on_status, self._is_reconciling = on_status, False
         self._resources = ExitStack()
         try:
-            self._open(source, Home(home), event_processors, ui_bind)
+            with usable_home(home):
+                self._open(source, Home(home), event_processors, ui_bind)
         except BaseException:
             self._resources.close()
             raise

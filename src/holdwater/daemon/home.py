@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from holdwater.errors import DaemonError
+from holdwater.errors import DaemonError, HoldwaterError
 from holdwater.service.settings import DATABASE_NAME
 
 LOCK_NAME: Final = "daemon.lock"
@@ -45,14 +47,9 @@ class Home:
 
     def create(self) -> None:
         """Create the folders that are not there, for this user alone.  Raises DaemonError."""
-        for folder in (self.folder, self.packages, self.logs):
-            try:
+        with usable_home(self.folder):
+            for folder in (self.folder, self.packages, self.logs):
                 folder.mkdir(mode=0o700, parents=folder is self.folder, exist_ok=True)
-            except OSError as error:
-                raise DaemonError(
-                    f"the home of the daemon cannot be used: {folder}: {error.strerror or error}",
-                    hint="name another one: --home, or HOLDWATER_HOME",
-                ) from error
 
     def open_to_hosts(self) -> None:
         """Let other users pass through the home, to the files of packages, and no further.  Raises OSError."""
@@ -64,6 +61,21 @@ class Home:
         Raises OSError.
         """
         os.close(os.open(self.folder / DATABASE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+@contextmanager
+def usable_home(folder: Path) -> Iterator[None]:
+    """Raise DaemonError for what the operating system refuses inside the block, as on a disk that is full."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, HoldwaterError):
+            raise
+        raise DaemonError(
+            f"the home of the daemon cannot be used: {error.filename2 or error.filename or folder}: "
+            f"{error.strerror or error}",
+            hint="free some space, or name another one: --home, or HOLDWATER_HOME",
+        ) from error
 
 
 class HomeLock:

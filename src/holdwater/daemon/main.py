@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from holdwater.daemon.home import Home, HomeLock
+from holdwater.daemon.home import Home, HomeLock, usable_home
 from holdwater.daemon.socket import HealthSocket
 from holdwater.daemon.web_ui import WebUI
 from holdwater.errors import RunnerClosed
@@ -34,8 +34,8 @@ RUNNER_NAME: Final = "daemon"
 class Daemon:
     """A daemon on a home.  `start` begins its work, `stop` ends it; both are for one thread.
 
-    Raises DaemonError if another one works on the home, ConfigError, StoreUnavailable, DatabaseURLError, and
-    IsolationUnavailable for an isolation that this machine does not have.
+    Raises DaemonError if another one works on the home, or it cannot be written, ConfigError, StoreUnavailable,
+    DatabaseURLError, and IsolationUnavailable for an isolation that this machine does not have.
     """
 
     def __init__(self, home: Path, settings: DaemonSettings) -> None:
@@ -46,7 +46,8 @@ class Daemon:
         self._resources = ExitStack()
         self._is_started = self._is_stopped = False
         try:
-            self._open(settings)
+            with usable_home(home):
+                self._open(settings)
         except BaseException:
             self._resources.close()
             raise

@@ -75,6 +75,7 @@ class HostQueue:
             release.may_start() and (self._count_hosts() < self._max_hosts or self._make_room())
         ):
             release.starting += 1
+            release.starting_extra += waiter.beyond_limits
         else:
             return False
         waiter.decided.set()

@@ -276,6 +276,7 @@ class HostPool:
         finally:
             with self._lock:
                 entry.starting -= 1
+                entry.starting_extra -= waiter.beyond_limits
                 if host is not None:
                     entry.note_start()
                     host.running_calls, host.is_extra = 1, waiter.beyond_limits

@@ -14,14 +14,14 @@ class ReleaseHosts:
     """The hosts of one release; the lock of their pool is held whenever it is used.
 
     `is_added`: nodes of it are performed; `is_retired`: nothing more of it is.
-    `starting`: hosts that are about to be there.  `hosts`: all that are there.
+    `starting`: hosts that are about to be there, `starting_extra` of them beyond the limits.  `hosts`: all that are there.
     """
 
     def __init__(self, installed: InstalledRelease) -> None:
         self.installed = installed
         self.is_added = False
         self.is_retired = False
-        self.starting = 0
+        self.starting = self.starting_extra = 0
         self.hosts: list[HostProcess] = []
         self._failures = 0
         self._failed_at = 0.0
@@ -39,7 +39,8 @@ class ReleaseHosts:
 
         A host that was started beyond the limits does not count during its first call, as it would displace others.
         """
-        return self.count - len([host for host in self.hosts if host.is_waiting or host.is_extra])
+        uncounted = [host for host in self.hosts if host.is_waiting or host.is_extra]
+        return self.count - self.starting_extra - len(uncounted)
 
     @property
     def has_surplus(self) -> bool:
