@@ -14,7 +14,8 @@ class ReleaseHosts:
     """The hosts of one release; the lock of their pool is held whenever it is used.
 
     `is_added`: nodes of it are performed; `is_retired`: nothing more of it is.
-    `starting`: hosts that are about to be there, `starting_extra` of them beyond the limits.  `hosts`: all that are there.
+    `starting`: hosts that are about to be there, `starting_extra` of them beyond the limits.  `hosts`: all that are
+    there.
     """
 
     def __init__(self, installed: InstalledRelease) -> None:
