@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +24,16 @@ from holdwater.packages.settings import PackageSettings
 from holdwater.packages.signing_keys import SigningKey
 from holdwater.packages.statements import sign_archive
 from holdwater.packages.watching import PackageWatcher
-from tests.packages.archives import OWN_MANIFEST, package
+from tests.packages.archives import (
+    OWN_MANIFEST,
+    PACKAGE_TOML,
+    Entry,
+    package,
+    package_entries,
+    package_of_05,
+    tar,
+    wheel,
+)  # fmt: skip
 from tests.packages.test_trust import KEY, TRUSTED, new_key
 from tests.suite.waiting import poll_pause
 
@@ -111,6 +122,39 @@ def test_an_old_signed_version_is_no_downgrade(place: Place) -> None:
     place.drop("1.0.0", KEY)
     found = place.reconcile()
     assert {version: one.state for version, one in found.items()} == {"2.0.0": "active", "1.0.0": "inactive"}
+
+
+def test_hostile_archives_beside_a_good_one(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused leaves nothing on disk, and keeps no other package waiting."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    hostile = {
+        "parent": package(more=[Entry(b"../../../evil", b"x")]),
+        "link": package(more=[Entry(b"orders-1.2.0/workflow/x", kind=b"2", link=b"/etc/passwd")]),
+        "wheel": package({"vendor/wheels/lib-1.0-py3-none-any.whl": wheel({"json.py": ""})}),
+        "bomb": bz2.compress(tar([*package_entries()]) + bytes(50 << 20)),
+        "rust": package_of_05(PACKAGE_TOML.replace('"python"', '"rust"')),
+        "text": b"hello",
+        "empty": b"",
+    }
+    for name, data in hostile.items():
+        (place.folder / f"{name}.cloacina").write_bytes(data)
+        os.utime(place.folder / f"{name}.cloacina", (OLD_SECONDS, OLD_SECONDS))
+    trust_key(place.database, TRUSTED)
+    place.drop("1.0.0", KEY)
+    found = place.reconcile()
+    assert [(one.version, one.state) for one in found.values() if one.state != "broken"] == [("1.0.0", "active")]
+    assert place.runner.submit("orders").result(60).final_context["done"] is True
+    rejected = {
+        Path(one.source).stem: one.error
+        for one in FilesystemWorkflowRegistry(place.folder, place.watcher).list().rejected
+    }
+    assert rejected.keys() == hostile.keys()
+    assert "`..`" in rejected["parent"]
+    unpacked = [path.name for path in (tmp_path / "home" / "releases").iterdir() if not path.name.startswith(".")]
+    assert unpacked == [found["1.0.0"].digest]
+    assert os.listdir(tmp_path / "tmp") == []
+    assert not list(tmp_path.rglob("evil"))
 
 
 def test_trusted_keys_by_name_and_fingerprint(place: Place) -> None:

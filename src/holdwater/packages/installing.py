@@ -61,8 +61,7 @@ def install(archive: InstallableArchive, home: Path, settings: PackageSettings) 
         found = _read_record(folder)
         if found is not None:
             return found
-        for name in ("files", "venv"):
-            shutil.rmtree(folder / name, ignore_errors=True)
+        _clear(folder)
         archive.extract_to(folder / "files")
         python = choose_interpreter(archive.manifest, settings)
         made = make_environment(archive.manifest, folder / "files", folder / "venv", python, settings)
@@ -112,6 +111,15 @@ def uninstall(release: str, home: Path) -> None:
                 (folder / _RECORD).unlink(missing_ok=True)
                 shutil.rmtree(folder, ignore_errors=False)
             _lock_path(folder).unlink(missing_ok=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an installation has left that did not come to its end."""
+    for leftover in folder.iterdir():
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
 
 
 @contextmanager
