@@ -102,6 +102,9 @@ def replaced(path: tuple[Any, ...], value: Any) -> Callable[[Data], None]:
 
 HOSTILE_WORKFLOWS: dict[str, tuple[str, Callable[[Data], None]]] = {
     "a name with NUL": ("linear", replaced(("name",), "a\0b")),
+    "a name with line breaks": ("linear", replaced(("name",), "a\n2026-11-30 12:00:00 INFO forged")),
+    "a node that writes backwards": ("linear", replaced(("plan", "nodes", 0, "name"), "t\u202e0")),
+    "a tag with an escape": ("linear", replaced(("descriptor", "tags"), ["\x1b[31m"])),
     "a long name": ("linear", replaced(("name",), "a" * 1000)),
     "an unknown style": ("linear", replaced(("style",), "pickles")),
     "another structure": ("linear", replaced(("structure",), "0" * 16)),

@@ -240,6 +240,9 @@ WHEELS: Final = {
     "module of Python": (WHEEL, wheel({"json.py": ""}), "'json' has the name"),
     "module of Python as data": (WHEEL, wheel({"lib-1.0.data/purelib/json.py": ""}), "'json' has the name"),
     "the engine": (WHEEL, wheel({"holdwater/__init__.py": ""}), "'holdwater' has the name"),
+    "the installer": (WHEEL, wheel({"pip/_internal/cli/status_codes.py": ""}), "those of pip"),
+    "the installer as data": (WHEEL, wheel({"lib-1.0.data/purelib/pip/x.py": ""}), "those of pip"),
+    "modules as data": (WHEEL, wheel({"lib-1.0.data/data/lib/python3/site-packages/x.py": ""}), "those of pip"),
     "compiled and for any platform": (WHEEL, wheel({"lib/fast.so": ""}), "for every platform"),
 }
 
@@ -332,6 +335,13 @@ def test_an_archive_without_a_manifest() -> None:
         read_archive(package(manifest=None))
     with pytest.raises(PackageUnsupported, match="a Rust package: not for this engine"):
         read_archive(package({"Cargo.toml": ""}, manifest=None))
+
+
+def test_a_list_of_files_with_many_keys_and_one_twice() -> None:
+    """Looking for it does not take the square of their number: that were hours."""
+    keys = ",".join([f'"{i:x}":0' for i in range(300_000)])
+    with pytest.raises(ManifestError, match="the key 'twice' comes twice"):
+        read_archive(package({"files.json": f'{{{keys},"twice":1,"twice":2}}'.encode()}))
 
 
 def test_manifests_that_fill_the_memory() -> None:

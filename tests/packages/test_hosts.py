@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from holdwater import DefaultRunner
 from holdwater.errors import ReleaseBroken, ReleaseNotFound
 from holdwater.model.registry import registry
+from holdwater.packages import hosts
 from holdwater.runtime.attempt import RemoteTaskError
 from tests.packages.hosted import MODULE, Load, OpenPool, WritePackage, is_alive, wait_until
 from tests.suite.runners import assert_no_new_threads
@@ -473,3 +475,28 @@ def test_nothing_is_left_when_a_pool_is_closed(
     assert not list((host_home / "hosts").glob("pool-*/[0-9]*"))
     assert len(os.listdir("/proc/self/fd")) <= fds
     assert registry.find("parcels") is not None
+
+
+def test_a_trigger_that_does_not_answer_is_given_up(
+    write_package: WritePackage, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its host is beyond the limits, so it is not kept for as long as a task may take."""
+    monkeypatch.setattr(hosts, "MAX_POLL_SECONDS", 0.2)
+    source = """
+@trigger(workflow="parcels", poll_interval="1s")
+def silent():
+    time.sleep(3600)
+"""
+    pool = open_pool()
+    installed = write_package(source, timeout_seconds=3600.0)
+    with pytest.raises(ReleaseBroken, match=r"the poll of trigger 'silent' took more than 0\.2 s"):
+        pool.poll_trigger(installed, "silent")
+    assert pool.hosts() == []
+
+
+def test_a_manifest_that_is_longer_than_an_argument_of_a_program(
+    write_package: WritePackage, open_pool: OpenPool
+) -> None:
+    installed = write_package("")
+    manifest = replace(installed.manifest, description="\U0001f4e6" * 10_000, author="\U0001f4e6" * 1_000)
+    assert open_pool().describe(replace(installed, manifest=manifest))["workflows"] == []

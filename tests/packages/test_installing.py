@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import sys
 import threading
 import zipfile
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,13 +115,14 @@ def test_the_interpreter_is_the_one_the_package_requires(host_home: Path) -> Non
         install(simple(requires_python=">=3.98"), host_home, SETTINGS)
 
 
-def wheel(name: str, source: str) -> tuple[str, bytes]:
-    """A wheel of one module, as its file name and its bytes."""
+def wheel(name: str, source: str, more: Mapping[str, str] | None = None) -> tuple[str, bytes]:
+    """A wheel of one module, as its file name and its bytes.  `more`: other files by path."""
     info = f"{name}-1.0.dist-info"
     files = {
         f"{name}.py": source,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **(more or {}),
     }
     rows = []
     for path, text in files.items():
@@ -152,3 +155,54 @@ def test_a_wheel_that_cannot_be_installed_says_why(host_home: Path) -> None:
     with pytest.raises(PackageBuildError, match=r"the requirements of package parcels 1\.0 cannot be installed"):
         install(archive, host_home, SETTINGS)
     assert all(one.digest != archive.digest for one in installed_releases(host_home))
+
+
+REPLACING: Mapping[str, Mapping[str, str]] = {
+    "python": {"scales-1.0.dist-info/entry_points.txt": "[console_scripts]\npython = scales:weigh\n"},
+    "python3": {"scales-1.0.data/scripts/python3": "#!/bin/sh\n"},
+    "pyvenv.cfg": {"scales-1.0.data/data/pyvenv.cfg": "home = /elsewhere\n"},
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", REPLACING)
+def test_a_wheel_that_replaces_the_interpreter_is_refused(name: str, host_home: Path) -> None:
+    """It would be the first thing that is executed, before the host has any limits."""
+    archive = simple(f"# replaces {name}\n", dependencies=("scales",))
+    archive.files.update([wheel("scales", "def weigh():\n    return 1\n", REPLACING[name])])
+    with pytest.raises(PackageBuildError, match=f"replaces {name} of its virtual environment"):
+        install(archive, host_home, SETTINGS)
+    assert all(one.digest != archive.digest for one in installed_releases(host_home))
+
+
+INSTALLER = """\
+#!/bin/sh
+if [ "$1" = venv ]; then
+    mkdir -p "$4/bin" && ln -s "$3" "$4/bin/python" && echo "home = /usr/bin" > "$4/pyvenv.cfg"
+else
+    cd "$(dirname "$4")" && {done}
+fi
+"""
+
+
+@pytest.mark.parametrize(
+    ("done", "name"),
+    [
+        ("rm python && touch python", "python"),
+        ("ln -s python python3", "python3"),
+        ("touch python._pth", "python._pth"),
+        ("touch pybuilddir.txt", "pybuilddir.txt"),
+        ("echo 'home = /elsewhere' > ../pyvenv.cfg", "pyvenv.cfg"),
+    ],
+)
+def test_whatever_an_installer_replaces_of_the_interpreter_is_seen(
+    done: str, name: str, host_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "uv"
+    tool.write_text(INSTALLER.replace("{done}", done))
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    archive = simple(f"# {done}\n", dependencies=("scales",))
+    archive.files.update([wheel("scales", "")])
+    with pytest.raises(PackageBuildError, match=f"replaces {name} of its virtual environment"):
+        install(archive, host_home, SETTINGS)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from holdwater.errors import IsolationUnavailable
-from tests.packages.hosted import OpenPool
+from holdwater.packages.hosts import HostPool
+from tests.packages.hosted import OpenPool, WritePackage, same_version_elsewhere, with_python, write_release
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts processes of other users")
 
@@ -61,3 +63,52 @@ def test_namespaces_that_the_kernel_refuses(
     with pytest.raises(IsolationUnavailable, match="unshare failed: Operation not permitted") as caught:
         open_pool(isolation="namespace")
     assert "unprivileged_userns_clone" in caught.value.hint
+
+
+LOOK = """
+found = {
+    "devices": sorted(os.listdir("/dev")),
+    "written": Path("/dev/null").write_text("x"),
+    "random": len(os.urandom(4) + Path("/dev/urandom").open("rb", buffering=0).read(4)),
+    "rights": [
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(("CapBnd", "NoNewPrivs"))
+    ],
+}
+
+@trigger(workflow="parcels", poll_interval="1s")
+def look():
+    return TriggerResult.fire(found)
+"""
+
+
+def look(pool: HostPool, write_package: WritePackage) -> dict[str, Any]:
+    context = pool.poll_trigger(write_package(LOOK), "look").context or {}
+    return {name: value.copy() for name, value in context.items()}
+
+
+@AS_ROOT
+def test_a_host_in_namespaces_has_no_devices_of_the_machine(open_pool: OpenPool, write_package: WritePackage) -> None:
+    try:
+        pool = open_pool(isolation="namespace")
+    except IsolationUnavailable as error:
+        pytest.skip(str(error))
+    found = look(pool, write_package)
+    assert set(found["devices"]) <= {
+        "fd", "full", "null", "random", "shm", "stderr", "stdin", "stdout", "urandom", "zero"
+    }  # fmt: skip
+    assert found["written"] == 1
+    assert found["random"] == 8
+    assert found["rights"] == ["CapBnd:\t0000000000000000", "NoNewPrivs:\t1"]
+
+
+@AS_ROOT
+@pytest.mark.skipif(same_version_elsewhere() is None, reason="no interpreter that other users may start")
+def test_programs_of_root_give_a_host_of_another_user_no_rights(
+    open_pool: OpenPool, write_package: WritePackage, open_folder: Path
+) -> None:
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    python = str(same_version_elsewhere())
+    pool = open_pool(isolation="user", user="nobody", pythons={own: python})
+    installed = with_python(write_release(open_folder, LOOK), python)
+    context = pool.poll_trigger(installed, "look").context or {}
+    assert context["rights"].copy()[-1] == "NoNewPrivs:\t1"  # sudo and the like start as this user

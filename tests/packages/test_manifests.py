@@ -122,6 +122,7 @@ MISTAKES: Final = {
     "bool": ("max_concurrent = 2", "max_concurrent = true", "line 18: execution.max_concurrent: not a whole"),
     "infinite": ("timeout_seconds = 30", "timeout_seconds = inf", "line 21: execution.timeout_seconds: inf is not"),
     "nan": ("timeout_seconds = 30", "timeout_seconds = nan", "line 21: execution.timeout_seconds: nan is not"),
+    "no float": ("timeout_seconds = 30", f"timeout_seconds = 1{'0' * 400}", "line 21: execution.timeout_seconds: 1000"),
     "text for a list": ('env = ["BUCKET"]', 'env = "BUCKET"', "line 23: execution.env: not a list"),
     "variable": ('env = ["BUCKET"]', 'env = ["A=B"]', "'A=B' is no variable"),
     "engine's variable": ('env = ["BUCKET"]', 'env = ["HOLDWATER_DATABASE"]', "is no variable a package can be given"),

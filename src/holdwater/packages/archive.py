@@ -80,7 +80,7 @@ def read_archive(source: Path | bytes, limits: ArchiveLimits = _DEFAULT_LIMITS) 
     for packages this engine does not execute; ConfigError without the extra `packages`; OSError if the file cannot be
     read.
     """
-    data = source if isinstance(source, bytes) else _read_regular_file(source, limits.max_packed_bytes)
+    data = source if isinstance(source, bytes) else read_regular_file(source, limits.max_packed_bytes)
     if len(data) > limits.max_packed_bytes:
         raise _too_large(limits.max_packed_bytes)
     found = survey_archive(data, limits)
@@ -103,16 +103,16 @@ def read_archive(source: Path | bytes, limits: ArchiveLimits = _DEFAULT_LIMITS) 
     )
 
 
-def _read_regular_file(path: Path, most_bytes: int) -> bytes:
-    """Read a file of bounded size; a pipe or a device is never waited for.  Raises ArchiveError, OSError."""
+def read_regular_file(path: Path, most_bytes: int) -> bytes:
+    """Read a file of bounded size, up to one byte beyond it; a pipe or a device is never waited for.
+
+    Raises ArchiveError, OSError.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ArchiveError(f"{path} is no regular file")
-        data = file.read(most_bytes + 1)
-    if len(data) > most_bytes:
-        raise _too_large(most_bytes)
-    return data
+        return file.read(most_bytes + 1)
 
 
 def _too_large(most_bytes: int) -> ArchiveError:

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from holdwater.errors import PackageError, ReleaseNotFound, VersionExists
 from holdwater.model.error_report import describe_error
 from holdwater.model.time import Micros
-from holdwater.packages.archive import read_archive
+from holdwater.packages.archive import read_archive, read_regular_file
 from holdwater.packages.registry import (
     RegistryEntry,
     RegistryListing,
@@ -136,10 +136,9 @@ class FilesystemWorkflowRegistry:
 
 
 def read_signature(path: Path) -> bytes | None:
-    """Read the signature beside an archive; None without one.  Raises OSError."""
+    """Read the signature beside an archive; None without one.  Raises ArchiveError for a pipe or a device, OSError."""
     try:
-        with path.with_name(path.name + SIGNATURE_SUFFIX).open("rb") as file:
-            return file.read(MAX_SIGNATURE_BYTES)
+        return read_regular_file(path.with_name(path.name + SIGNATURE_SUFFIX), MAX_SIGNATURE_BYTES)
     except FileNotFoundError:
         return None
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,8 @@ PASSED_ON: Final = ("PATH", "LANG", "TZ")
 """variables of the environment of this process that every host has"""
 UNUSED_ADDRESSES_MB: Final = 512
 """addresses that a process reserves and does not use: of libraries, stacks and allocators; the limit counts them too"""
+_PIECE_CHARS: Final = 65_536
+"""of the configuration in one argument: Linux takes at most 128 KiB in each"""
 _HOST_MAIN: Final = "holdwater.packages.host.main"
 _CLOACINA_HOST_MAIN: Final = "holdwater.compat.package_host"
 _START: Final = "import sys; sys.path.append(sys.argv.pop(1)); from holdwater.packages.host.start import main; main()"
@@ -65,7 +67,8 @@ class HostEnvironment:
         folder = self._folder / str(next(self._numbers))
         host_home = self._isolation.prepare_home(folder)
         config = json.dumps({**self._config(installed), **self._isolation.config(installed)})
-        interpreter = [installed.python, "-I", "-S", "-B", "-X", "utf8", "-c", _START, str(self._hostlib), config]
+        pieces = [config[start : start + _PIECE_CHARS] for start in range(0, len(config), _PIECE_CHARS)]
+        interpreter = [installed.python, "-I", "-S", "-B", "-X", "utf8", "-c", _START, str(self._hostlib), *pieces]
         arguments = [*self._isolation.wrapper(installed), *interpreter]
         return HostPlace(ProcessCommand(arguments, self._environ(installed, host_home), "/"), folder)
 
@@ -84,7 +87,7 @@ class HostEnvironment:
         sources = [str(path) for path in (installed.folder / "workflow", installed.folder / "vendor") if path.is_dir()]
         return {
             "entry": _HOST_MAIN if manifest.format == "holdwater" else _CLOACINA_HOST_MAIN,
-            "manifest": manifest_to_data(manifest),
+            "manifest": manifest_to_data(replace(manifest, schedules=(), triggers=(), dependencies=())),  # not needed
             "root": str(installed.folder),
             "paths": sources,
             "site_folders": [*[str(path) for path in find_site_folders(installed)], *settings.site_folders],

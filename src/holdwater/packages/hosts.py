@@ -32,6 +32,8 @@ from holdwater.packages.trigger_replies import read_trigger_reply
 from holdwater.runtime.attempt import RemoteTaskError
 
 _MIB: Final = 1024 * 1024
+MAX_POLL_SECONDS: Final = 30.0
+"""longest time a trigger function takes: its host is beyond the limits, and is killed then"""
 
 
 class HostPool:
@@ -96,7 +98,7 @@ class HostPool:
 
         Raises ReleaseBroken, BadAnswer; RemoteTaskError for what the function has raised.
         """
-        limit_seconds = self._time_limit_seconds(installed)
+        limit_seconds = min(MAX_POLL_SECONDS, self._time_limit_seconds(installed))
         request = HostRequest(f"the poll of trigger {name!r}")
         return read_trigger_reply(self._ask(installed, request, ["poll", name], limit_seconds), name)
 

@@ -20,8 +20,8 @@ HIDDEN: Final = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 NAME_SERVER_FOLDER: Final = "/run/systemd/resolve"
 """seen by hosts with a network"""
 _TRIAL: Final = (
-    "import json, sys; sys.path.append(sys.argv[1]); from holdwater.packages.host import namespace; "
-    "namespace.enter(json.loads(sys.argv[2])); namespace.drop_capabilities()"
+    "import json, sys; sys.path.append(sys.argv[1]); from holdwater.packages.host import capabilities, namespace; "
+    "namespace.enter(json.loads(sys.argv[2])); capabilities.drop_capabilities()"
 )
 
 

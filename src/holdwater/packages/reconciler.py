@@ -23,7 +23,7 @@ from holdwater.packages.hosts import HostPool
 from holdwater.packages.ownership import read_home_id
 from holdwater.packages.package_schedules import PackageSchedules
 from holdwater.packages.reconciling import ReconcileParts, ReconcilePass, ReconcileResult
-from holdwater.packages.registering import Registrar, VerifySignature, accept_unsigned
+from holdwater.packages.registering import ACCEPT_UNSIGNED, Registrar, VerifySignature
 from holdwater.packages.registry import RejectedArchive, WorkflowRegistry
 from holdwater.packages.release_rows import ReleaseRows
 from holdwater.packages.removed_runs import RemovedRuns
@@ -75,7 +75,7 @@ class RegistryReconciler:
         interval_seconds: float = 5.0,
         package_timeout_seconds: float = PACKAGE_TIMEOUT_SECONDS,
         schedule_config: ScheduleConfig = DEFAULT_CONFIG,
-        verify_signature: VerifySignature = accept_unsigned,
+        verify_signature: VerifySignature = ACCEPT_UNSIGNED,
         author: str = "daemon",
     ) -> None:
         self.registry: Final = registry

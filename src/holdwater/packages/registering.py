@@ -5,9 +5,8 @@ This takes long and may hang, so it is done in threads; nothing here changes the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
 from holdwater.errors import ReleaseBroken
 from holdwater.model.releases import ReleaseRow
@@ -17,13 +16,29 @@ from holdwater.packages.installed import InstalledRelease
 from holdwater.packages.loading import LoadedRelease
 from holdwater.packages.registry import StoredArchive, WorkflowRegistry
 
-VerifySignature = Callable[[StoredArchive], str]
-"""returns the fingerprint of the key that has signed an archive, "" without a signature; raises TrustError"""
+
+class VerifySignature(Protocol):
+    """A rule for signatures.  `is_required`: an archive without one is refused."""
+
+    @property
+    def is_required(self) -> bool: ...
+
+    def __call__(self, stored: StoredArchive) -> str:
+        """Return the fingerprint of the key that has signed an archive, "" without a signature.  Raises TrustError."""
+        ...
 
 
-def accept_unsigned(stored: StoredArchive) -> str:
-    """Accept every archive: no signature is looked at."""
-    return ""
+@dataclass(frozen=True, slots=True)
+class AcceptUnsigned:
+    """Accepts every archive: no signature is looked at."""
+
+    is_required: bool = field(default=False, init=False)
+
+    def __call__(self, stored: StoredArchive) -> str:
+        return ""
+
+
+ACCEPT_UNSIGNED: Final = AcceptUnsigned()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +57,21 @@ class Registrar:
 
     registry: WorkflowRegistry
     releases: EngineReleases
-    verify_signature: VerifySignature = accept_unsigned
+    verify_signature: VerifySignature = ACCEPT_UNSIGNED
 
     def register(self, row: ReleaseRow) -> RegisteredRelease:
         """Register a release, or take up one that is described and unpacked already.
 
+        One that came without a signature is not taken up where they are required by now.
         Raises HoldwaterError saying what is wrong with it, OSError.
         """
         installed = self.releases.find_installed(row.release)
-        if installed is not None and row.descriptor is not None:
+        is_accepted = bool(row.signed_by) or not self.verify_signature.is_required
+        if installed is not None and row.descriptor is not None and is_accepted:
             return RegisteredRelease(installed, row.descriptor, self.releases.read(row.descriptor, installed))
         if row.state == "draining":  # its archive may be gone; what it has described does not change
-            raise ReleaseBroken(f"the files of {row.package} {row.version} are gone, so its open runs do not move")
+            why = "are gone" if installed is None else "have no signature, which is required now"
+            raise ReleaseBroken(f"the files of {row.package} {row.version} {why}, so its open runs do not move")
         stored = self.registry.get(row.package, row.version, release=row.release)
         signed_by = self.verify_signature(stored)
         installed = self.releases.install(stored.archive)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -80,8 +79,8 @@ def parse_json(source: SourceFile) -> Table:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"the key {twice[:100]!r} comes twice")
     return found
 
@@ -140,14 +139,14 @@ class Table:
         """Return a whole number from `least` to `most`."""
         value: int = self._typed(key, default, int, "a whole number")
         if not least <= value <= most:
-            raise self.error(key, f"{value} is not from {least:,} to {most:,}")
+            raise self.error(key, f"{str(value)[:100]} is not from {least:,} to {most:,}")
         return value
 
     def number(self, key: str, default: float | None = None, *, least: float, most: float) -> float:
         """Return a number from `least` to `most`."""
         value: float = self._typed(key, default, (int, float), "a number")
-        if not math.isfinite(value) or not least <= value <= most:
-            raise self.error(key, f"{value} is not from {least:g} to {most:g}")
+        if not least <= value <= most:  # false for NaN, too; a whole number may be too large for a float
+            raise self.error(key, f"{str(value)[:100]} is not from {least:g} to {most:g}")
         return float(value)
 
     def boolean(self, key: str, default: bool | None = None) -> bool:

@@ -71,10 +71,13 @@ def check_list(data: Any, label: str, max_items: int) -> list[Any]:
 
 
 def check_name(data: Any, label: str, *, allow_empty: bool = False) -> str:
-    """Check that data is a name that every database can hold.  Raises PackageBuildError."""
-    return validation.check_text(
+    """Check that data is a name that every database can hold, and that looks like itself.  Raises PackageBuildError."""
+    name = validation.check_text(
         label, data, max_bytes=validation.MAX_NAME_BYTES, allow_empty=allow_empty, error_class=PackageBuildError
     )
+    if not name.isprintable():
+        raise PackageBuildError(f"{label} has control characters, or such that are not shown: {name!r:.80}")
+    return name
 
 
 def check_names(data: Any, label: str, max_items: int) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from holdwater.packages.settings import PackageSettings
 INSTALL_SECONDS: Final = 600.0
 MAX_SHOWN_CHARS: Final = 4_000
 _CHUNK_BYTES: Final = 1 << 20
+_INTERPRETER_FILE: Final = re.compile(r"python[0-9.]*t?(\._pth)?|pybuilddir\.txt", re.IGNORECASE)
 
 
 def make_environment(
@@ -39,6 +41,7 @@ def make_environment(
     uv = shutil.which("uv")
     make = [uv, "venv", "--python", python] if uv else [python, "-I", "-m", "venv"]
     _run([*make, str(target)], "its virtual environment cannot be made")
+    before = _what_starts(target)
     interpreter = target / "bin" / "python"
     installer = [uv, "pip", "install", "--compile-bytecode", "--python", str(interpreter)] if uv else [
         str(interpreter), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
@@ -51,7 +54,28 @@ def make_environment(
     else:
         what = ["--only-binary", ":all:", *manifest.dependencies]
     _run([*installer, *what], f"the requirements of package {manifest.name} {manifest.version} cannot be installed")
+    changed = sorted([name for name, _ in before ^ _what_starts(target)])
+    if changed:
+        raise PackageBuildError(
+            f"a requirement of package {manifest.name} {manifest.version} replaces {changed[0]} of its virtual "
+            "environment, which would be executed before a host is limited",
+            hint="look into the wheels for scripts and data with that name",
+        )
     return interpreter
+
+
+def _what_starts(environment: Path) -> frozenset[tuple[str, str]]:
+    """Collect what decides which code an interpreter begins with: its files and links by name, and its configuration.
+
+    Wheels can install files of any name there: as scripts, as data, as entry points.
+    """
+    found = {("pyvenv.cfg", (environment / "pyvenv.cfg").read_text(encoding="utf-8"))}
+    for entry in os.scandir(environment / "bin"):
+        if _INTERPRETER_FILE.fullmatch(entry.name):
+            facts = entry.stat(follow_symlinks=False)
+            link = os.readlink(entry) if entry.is_symlink() else ""
+            found.add((entry.name, f"{link} {facts.st_ino} {facts.st_size} {facts.st_mtime_ns}"))
+    return frozenset(found)
 
 
 def _requirement(wheel: Path) -> str:

@@ -71,6 +71,7 @@ def _check_member(wheel: str, member: zipfile.ZipInfo, platform: str, paths: Pat
         paths.add(name.removesuffix("/"), is_folder=name.endswith("/"))
         check_unasked(name, _KNOWN_PATH_FILES)
         check_module_name(name, _import_path(name))
+        _check_installer(name)
     except ArchiveError as error:
         raise refuse(wheel, f"in the wheel: {error.message.removeprefix('the archive is refused: ')}") from error
     if member.orig_filename != name:
@@ -79,6 +80,14 @@ def _check_member(wheel: str, member: zipfile.ZipInfo, platform: str, paths: Pat
         raise refuse(wheel, f"in the wheel: {name!r}: a link or a special file")
     if platform == "any" and _COMPILED.search(name):
         raise refuse(wheel, f"in the wheel: {name!r}: a compiled library, although its tag is for every platform")
+
+
+def _check_installer(name: str) -> None:
+    """Refuse what replaces modules of the program that installs it, which it may import after that."""
+    top, _, below = name.partition("/")
+    is_data = top.endswith(".data") and below.startswith("data/")
+    if _import_path(name).partition("/")[0].casefold() == "pip" or (is_data and "site-packages" in below.casefold()):
+        raise refuse(name, "it replaces modules of the virtual environment, those of pip among them")
 
 
 def _import_path(name: str) -> str:

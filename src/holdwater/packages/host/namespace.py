@@ -1,4 +1,4 @@
-"""The inside of the namespaces of a host, entered before it has any code of its package: mounts and capabilities."""
+"""The inside of the namespaces of a host, entered before it has any code of its package: mounts."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _MS_REMOUNT, _MS_BIND, _MS_REC = 32, 4096, 16384
 _KEPT_FLAGS: Final = {"nosuid": _MS_NOSUID, "nodev": _MS_NODEV, "noexec": _MS_NOEXEC, "noatime": 1024}
 _WRITABLE: Final = ("/tmp", "/var/tmp", "/dev/shm")
-_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 38, 47, 4
-_CAPABILITY_VERSION_3: Final = 0x20080522
-_MAX_CAPABILITIES: Final = 64
+_DEVICES: Final = ("null", "zero", "full", "random", "urandom")
+"""of /dev: root owns the others, disks too, and what is mounted read-only may still be written to if it is a device"""
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def enter(mounts: dict[str, Any]) -> None:
-    """Mount what this host sees: own processes, empty folders in the place of hidden ones, all else read-only.
+    """Mount what this host sees: own processes, few devices, empty folders for hidden ones, all else read-only.
 
     Raises OSError.
     """
     hidden = [path for path in mounts["hidden"] if os.path.isdir(path)]
     kept = {path: os.open(path, os.O_PATH | os.O_DIRECTORY) for path in mounts["kept"] if os.path.isdir(path)}
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    _mount_devices()
     options = f"size={mounts['size_mb']}m,mode="
     for path in hidden:
         if os.path.isdir(path):  # it may be inside of one that is hidden by now
@@ -40,15 +40,18 @@ def enter(mounts: dict[str, Any]) -> None:
             _mount(None, path, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | flags)
 
 
-def drop_capabilities() -> None:
-    """Give up all rights of root, for good, also for programs that are started.  Raises OSError."""
-    for capability in range(_MAX_CAPABILITIES):
-        if _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0):
-            break  # the kernel has no more
-    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-    _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    _check(_libc.capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())), "capset")
+def _mount_devices() -> None:
+    """Mount a /dev that has harmless devices alone."""
+    fds = {name: os.open(f"/dev/{name}", os.O_PATH) for name in _DEVICES if os.path.exists(f"/dev/{name}")}
+    _mount("tmpfs", "/dev", "tmpfs", _MS_NOSUID | _MS_NOEXEC, "size=1m,mode=755")
+    for name, fd in fds.items():
+        os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
+        _mount(f"/proc/self/fd/{fd}", f"/dev/{name}", None, _MS_BIND)
+        os.close(fd)
+    os.mkdir("/dev/shm")
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.symlink(f"/proc/self/fd/{number}", f"/dev/{name}")
+    os.symlink("/proc/self/fd", "/dev/fd")
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:

@@ -18,9 +18,9 @@ RELEASE_MODULE: Final = "release"
 
 
 def main() -> None:
-    """Start a host by the arguments of the command line: its configuration as JSON, and the numbers of its pipes."""
-    config = json.loads(sys.argv[1])
-    read_fd, write_fd, liveness_fd = map(int, sys.argv[2:])
+    """Start a host by the command line: its configuration as JSON in pieces, and the numbers of its pipes."""
+    config = json.loads("".join(sys.argv[1:-3]))
+    read_fd, write_fd, liveness_fd = map(int, sys.argv[-3:])
     for fd in (read_fd, write_fd, liveness_fd):
         os.set_inheritable(fd, False)
     namespace = config.get("namespace")
@@ -32,10 +32,10 @@ def main() -> None:
 def _become_host(config: dict[str, Any], read_fd: int, write_fd: int) -> None:
     os.umask(0o077)
     os.chdir(os.environ["HOME"])
-    if config.get("namespace") is not None:
-        import_module("holdwater.packages.host.namespace").drop_capabilities()
     if config.get("user") is not None:
         become_user(*config["user"])
+    if config.get("namespace") is not None or config.get("user") is not None:
+        import_module("holdwater.packages.host.capabilities").drop_capabilities()
     apply_limits(config["limits"])
     sys.path += config["paths"]
     sys.argv[:] = [RELEASE_MODULE]
