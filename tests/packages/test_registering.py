@@ -85,7 +85,5 @@ def test_a_package_has_what_its_archive_says(make_registrar: MakeRegistrar, tmp_
     assert registrar.register(row).descriptor == descriptor
 
     other = with_descriptor(one_task_package("orders", "1.0", workflow="payments"), descriptor)
-    with pytest.raises(
-        PackageBuildError, match="workflow 'orders' is not registered"
-    ):
+    with pytest.raises(PackageBuildError, match="workflow 'orders' is not registered"):
         registrar.register(put(tmp_path, other, registrar))
