@@ -192,3 +192,15 @@ def test_a_runner_polls_a_trigger_of_a_package_and_starts_its_runs(scene: Scene)
     assert (result.status, result.final_context["trigger_name"]) == ("Completed", "flows/poll")
     assert str(result.final_context["day_after"]) == "2026-01-02"
     assert run.release == scene.release.definitions[0].release
+
+
+def test_a_schedule_starts_runs_of_a_package_with_what_a_manifest_says(scene: Scene) -> None:
+    """A manifest is data: what it gives is converted to the declared types where the code is."""
+    context = {"order": ORDER, "day": "2026-05-06"}
+    schedule = scene.hosted.register_cron_workflow("typed", "0 0 1 1 *", context=context)
+    scene.hosted.run_schedule_now(schedule)
+    while not (found := scene.hosted._engine.store.list_runs(RunFilter(workflow="typed", origins=("cron",)))):
+        poll_pause()  # bounded by the test's time-out
+    scene.hosted.delete_cron_schedule(schedule)
+    result = scene.hosted.handle(found[0].id).result(SIGNAL_TIMEOUT_SECONDS)
+    assert (result.status, result.final_context["seen"]) == ("Completed", "Order 7 2026 date")

@@ -62,6 +62,9 @@ class FiringWriter:
         try:
             context = dict(inputs if inputs is not None else _decode_context(row.inputs) if row.inputs else {})
             cells = definition.encode_inputs({**context, **extra_values})
+            is_unvalidated = row.kind == "cron" and not definition.has_code  # a manifest has it as data
+            if is_unvalidated:
+                cells = definition.validate_inputs(cells)
             head = self._make_run_row(row.workflow, definition, now)
             _fire_provenance(row).write_to(head)
             run = ActiveRun(
@@ -71,7 +74,7 @@ class FiringWriter:
                 definition,
                 is_new=True,
             )
-            run.apply_entry(JournalEntry(ev.Started(cells)), self._clock)
+            run.apply_entry(JournalEntry(ev.Started(cells, unvalidated=is_unvalidated)), self._clock)
         except BaseException as error:  # noqa: BLE001 - as above
             fire.state, fire.reason = "failed", self.describe_error(row, error)
             firing.fires.append(fire)
