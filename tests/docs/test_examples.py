@@ -104,9 +104,10 @@ def test_links_lead_somewhere() -> None:
 
 def test_files_of_examples_are_those_on_the_pages() -> None:
     """A page that shows a file of examples/ shows all of it."""
-    shown = {(block.value, block.code) for page in PAGES for block in blocks(page) if block.marker == "file"}
-    for path in sorted((ROOT / "examples").rglob("*.py")):
-        assert (path.name, path.read_text(encoding="utf-8")) in shown, f"{path} is on no page"
+    shown = {(Path(block.value).name, block.code) for page in PAGES for block in blocks(page) if block.marker == "file"}
+    for path in sorted([*(ROOT / "examples").rglob("*.py"), *(ROOT / "examples").rglob("*.toml")]):
+        text = path.read_text(encoding="utf-8")
+        assert not text or (path.name, text) in shown, f"{path} is on no page"
 
 
 def test_every_page_is_in_the_tree_of_contents() -> None:

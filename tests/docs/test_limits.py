@@ -11,13 +11,18 @@ from holdwater.model import bulk_jobs, descriptor, error_report, logs, validatio
 from holdwater.model.ports import drawings
 from holdwater.model.value_types import tag
 from holdwater.operations import catalog, runners, starting
-from holdwater.packages import statements, survey
-from holdwater.packages.settings import ArchiveLimits
+from holdwater.packages import descriptor as packaged
+from holdwater.packages import reconciler, release_choice, release_rows, statements, survey
+from holdwater.packages.manifest import ExecutionLimits
+from holdwater.packages.settings import ArchiveLimits, PackageSettings
 from holdwater.runners.tasks import health
 from holdwater.runtime import heartbeat
 from holdwater.schedules import calendar
 from holdwater.server import paging, parsing, protocol, request_guard, sessions
+from holdwater.server.pages import packages as packages_page
 from holdwater.server.streams import hub
+from holdwater.service import health as service_health
+from holdwater.service import settings as service_settings
 from holdwater.tasks import context
 from tests.docs.pages import DOCS
 
@@ -42,6 +47,25 @@ def test_limits_of_packages() -> None:
         assert part in found
     assert survey.MAX_TEXT_BYTES["holdwater.toml"] == statements.MAX_SIGNATURE_FILE_BYTES
     assert f"{statements.MAX_SIGNATURE_FILE_BYTES} bytes" in row("manifest, signature of a package")
+
+
+def test_limits_of_the_daemon() -> None:
+    settings, execution = PackageSettings(), ExecutionLimits()
+    of_descriptor = (packaged.MAX_WORKFLOWS, packaged.MAX_TRIGGERS, packaged.MAX_SCHEDULES)
+    assert "{}; {}; {}".format(*of_descriptor) in row("workflows; triggers")
+    registering = row("time a package has to be registered")
+    assert f"{reconciler.PACKAGE_TIMEOUT_SECONDS:g} s; {reconciler.MAX_CONCURRENT_PACKAGES} " in registering
+    assert [release_choice.retry_delay_seconds(n) / 60 for n in (1, 2, 3, 99)] == [1, 2, 4, 60]
+    assert f"| {execution.max_concurrent}; {execution.bodies_per_host} |" in row("processes of one package")
+    assert f"| {settings.max_calls_per_host}; {settings.idle_seconds:g} s |" in row("calls of one process")
+    assert f"| {settings.default_memory_mb} MiB; {settings.default_timeout_seconds:g} s |" in row("memory; time")
+    of_process = f"{settings.max_open_files}; {settings.max_processes}; {settings.max_file_write_mb} MiB"
+    assert of_process in row("files; processes")
+    assert f"{settings.start_timeout_seconds:g} s" in row("time to import a package")
+    assert f"| {release_rows.MAX_GONE_RELEASES} |" in row("releases of a package that are listed")
+    assert f"| {service_health.MAX_RELEASES} |" in row("releases in a health report")
+    assert f"{service_settings.MAX_CONFIG_BYTES >> 20} MiB" in row("configuration of a daemon")
+    assert f"| {packages_page.PAGE_RELEASES} |" in row("releases on a page")
 
 
 def test_fixed_limits() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowRunner, WorkflowRunnerConfig
 from holdwater.cli.main import cli
+from holdwater.service.settings import OPTIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -43,6 +44,11 @@ def test_every_command_and_option(name: str, command: click.Command) -> None:
 def test_every_option_of_runners() -> None:
     assert not [name for name in DefaultRunnerConfig().to_dict() if f"`{name}`" not in read_page("reference/runner.md")]
     assert not [name for name in vars(WorkflowRunnerConfig()) if f"`{name}`" not in read_page("reference/steps.md")]
+
+
+def test_every_setting_of_the_daemon() -> None:
+    text = read_page("guides/daemon.md")
+    assert not [one.path for one in OPTIONS if f"`{one.path}`{'*' if one.needs_restart else ''}" not in text]
 
 
 @pytest.mark.parametrize("runner", [DefaultRunner, WorkflowRunner])
