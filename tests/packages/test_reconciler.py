@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from holdwater.engine import Engine
+from holdwater.errors import TrustError
 from holdwater.model.registry import Registry
 from holdwater.model.releases import ReleaseRow
 from holdwater.operations.databases import Database
@@ -22,7 +23,8 @@ from holdwater.packages.folder_scans import ScannedFolder
 from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.reconciler import RegistryReconciler
-from holdwater.packages.registry import WorkflowRegistry
+from holdwater.packages.reconciling import MAX_PACKAGES_PER_PASS
+from holdwater.packages.registry import StoredArchive, WorkflowRegistry
 from holdwater.packages.settings import PackageSettings
 from holdwater.runtime.config import DriverConfig, ScheduleConfig
 from tests.daemon.daemon_process import share_host_library
@@ -316,3 +318,33 @@ def kill_at_write(patched: pytest.MonkeyPatch, scene: Scene, number: int, after:
 
     for method in WRITES:
         patched.setattr(scene.engine.store, method, wrap(getattr(scene.engine.store, method)))
+
+
+def test_what_is_removed_while_many_packages_come_is_seen_before_they_are_done(scene: Scene) -> None:
+    def refuse(stored: StoredArchive) -> str:
+        if stored.archive.manifest.name == "good":
+            return ""
+        raise TrustError("no key is trusted for this")
+
+    scene.close()
+    scene.options["verify_signature"] = refuse
+    scene.open()
+    path = scene.put("good.cloacina", one_task_package("good", "1.0", more=schedule("good", "0 0 1 1 *", "yearly")))
+    scene.reconcile()
+    count = 3 * MAX_PACKAGES_PER_PASS
+    for number in range(count):
+        scene.put(f"{number}.cloacina", one_task_package(f"p{number}", "1.0"))
+    seen: list[tuple[str, str]] = []
+
+    def note(row: ReleaseRow) -> None:
+        path.unlink(missing_ok=True)
+        seen.append((row.package, row.state))
+
+    scene.reconciler.add_listener(note)
+    result = scene.reconciler.reconcile()  # all of them are looked at, in whichever number of passes
+    assert len(result.failed) == count
+    assert result.unloaded == ("good 1.0",)
+    assert scene.schedules() == {}
+    attempts = [place for place, (_, state) in enumerate(seen) if state == "broken"]
+    assert len(attempts) == count  # each was tried once
+    assert seen.index(("good", "draining")) < attempts[-1]

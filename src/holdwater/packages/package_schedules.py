@@ -7,6 +7,7 @@ Names that begin with `PACKAGE/` are the package's.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from holdwater.errors import HoldwaterError, StoreError
@@ -26,12 +27,25 @@ class PackageSchedules:
     def __init__(self, database: Database, config: ScheduleConfig) -> None:
         self._database, self._config = database, config
 
-    def put(self, package: str, release: LoadedRelease) -> None:
-        """Write the schedules of a release, and delete those of the package that it does not have.
+    def write(self, active: Mapping[str, LoadedRelease | None]) -> None:
+        """Write the schedules of packages, and delete those that they do not have.
 
-        One that is there already keeps its state and history; what it has missed meanwhile is still due.  One that
-        cannot be written, because it does not fire any more, is logged.
+        `active`: their active releases; None for a package that has none any more.  A schedule that is there already
+        keeps its state and history; what it has missed meanwhile is still due.  One that cannot be written, because it
+        does not fire any more, is logged.
         """
+        kept: set[str] = set()
+        for package, release in active.items():
+            if release is not None:
+                self._put(package, release)
+                kept |= {f"{package}/{one.name}" for one in release.schedules} | {one.name for one in release.triggers}
+        for row in self._database.store.list_schedules(limit=_ALL):
+            package, _, rest = (row.name or "").partition("/")
+            if rest and package in active and row.name not in kept:
+                self._database.store.delete_schedule(row.id)
+                logger.info("schedule %s is removed: the package has none of that name now", row.name)
+
+    def _put(self, package: str, release: LoadedRelease) -> None:
         for schedule in release.schedules:
             try:
                 register_cron(
@@ -44,15 +58,3 @@ class PackageSchedules:
                 raise
             except HoldwaterError as error:
                 logger.error("schedule %s/%s is not in force: %s", package, schedule.name, error)
-        kept = {f"{package}/{one.name}" for one in release.schedules} | {one.name for one in release.triggers}
-        self._delete_others(package, kept)
-
-    def remove(self, package: str) -> None:
-        """Delete all schedules and triggers of a package, with their history."""
-        self._delete_others(package, set())
-
-    def _delete_others(self, package: str, kept: set[str]) -> None:
-        for row in self._database.store.list_schedules(limit=_ALL):
-            if row.name is not None and row.name.startswith(f"{package}/") and row.name not in kept:
-                self._database.store.delete_schedule(row.id)
-                logger.info("schedule %s is removed: the package has none of that name now", row.name)

@@ -22,7 +22,8 @@ from holdwater.packages.engine_releases import EngineReleases
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.ownership import read_home_id
 from holdwater.packages.package_schedules import PackageSchedules
-from holdwater.packages.reconciling import ReconcileParts, ReconcilePass, ReconcileResult
+from holdwater.packages.reconcile_result import ReconcileResult
+from holdwater.packages.reconciling import ReconcileParts, ReconcilePass
 from holdwater.packages.registering import ACCEPT_UNSIGNED, Registrar, VerifySignature
 from holdwater.packages.registry import RejectedArchive, WorkflowRegistry
 from holdwater.packages.release_rows import ReleaseRows
@@ -130,23 +131,30 @@ class RegistryReconciler:
         self._wake.set()
 
     def reconcile(self) -> ReconcileResult:
-        """Make one pass in this thread.  Raises StoreUnavailable, RunnerClosed."""
+        """Make passes in this thread until all has been tried once.  Raises StoreUnavailable, RunnerClosed."""
         with self._pass_lock:
-            listing = self.registry.list()
-            rows = ReleaseRows.read(self._engine.store, self._engine.clock, self._tell)
-            one = ReconcilePass(self._parts, rows, listing)
-            result = one.run()
-            if one.is_unfinished:
-                self.wake()
-            shown = sorted(rows.rows.values(), key=lambda row: (row.package, row.registered_at))
-            self._draining = tuple([row.release for row in shown if row.state == "draining"])
-            self._status = ReconcilerStatus(
-                self._engine.clock.now(),
-                result,
-                tuple([row for row in shown if row.state != "gone"]),
-                tuple(one.rejected),
-            )
+            result, tried, has_more = NO_RESULT, set[str](), True
+            while has_more and not self._is_closed:
+                one = self._make_pass(result, tried)
+                result, has_more = self._status.result, one.has_more
             return result
+
+    def _make_pass(self, before: ReconcileResult, tried: set[str]) -> ReconcilePass:
+        listing = self.registry.list()
+        rows = ReleaseRows.read(self._engine.store, self._engine.clock, self._tell)
+        one = ReconcilePass(self._parts, rows, listing, tried)
+        result = before.followed_by(one.run())
+        if one.is_unfinished:
+            self.wake()
+        shown = sorted(rows.rows.values(), key=lambda row: (row.package, row.registered_at))
+        self._draining = tuple([row.release for row in shown if row.state == "draining"])
+        self._status = ReconcilerStatus(
+            self._engine.clock.now(),
+            result,
+            tuple([row for row in shown if row.state != "gone"]),
+            tuple(one.rejected),
+        )
+        return one
 
     def close(self) -> None:
         """Load nothing more, and wait for the thread; what is loaded stays.  Idempotent."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from holdwater.errors import PackageError, ReleaseNotFound, WorkflowTaken
@@ -19,8 +20,10 @@ from holdwater.model.releases import ReleaseRow
 from holdwater.model.time import add_seconds
 from holdwater.packages.bounded_calls import BoundedCalls
 from holdwater.packages.engine_releases import EngineReleases
+from holdwater.packages.loading import LoadedRelease
 from holdwater.packages.ownership import Ownership
 from holdwater.packages.package_schedules import PackageSchedules
+from holdwater.packages.reconcile_result import ReconcileResult
 from holdwater.packages.registering import RegisteredRelease, Registrar
 from holdwater.packages.registry import RegistryEntry, RegistryListing, RejectedArchive
 from holdwater.packages.release_choice import choose_active, find_conflicts, retry_delay_seconds
@@ -30,23 +33,11 @@ from holdwater.packages.successors import Successors
 
 logger = logging.getLogger("holdwater.packages")
 
+MAX_PACKAGES_PER_PASS: Final = 8
+"""packages that a pass registers: what changes meanwhile is seen by the next one, which is not to wait for long"""
 _MAX_ERROR_CHARS: Final = 20_000
 _LATE_RUNS_US: Final = 60_000_000
 """time after the end of a release in which runs are looked for that were started meanwhile"""
-
-
-@dataclass(frozen=True, slots=True)
-class ReconcileResult:
-    """The outcome of a pass.  `loaded`, `unloaded`: as `PACKAGE VERSION`.  `failed`: (package or file, error).
-
-    `total`: versions in the registry.  `duration_seconds`: of the pass.
-    """
-
-    loaded: tuple[str, ...] = ()
-    unloaded: tuple[str, ...] = ()
-    failed: tuple[tuple[str, str], ...] = ()
-    total: int = 0
-    duration_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -54,7 +45,8 @@ class ReconcileParts:
     """The parts of a reconciler that its passes share.
 
     `author`: of the rows it writes.  `dirty`: packages whose schedules are to be written; None: all of them.
-    `reported`: releases whose trouble was logged, and is not logged again.
+    `reported`: releases whose trouble was logged, and is not logged again.  `attempted`: those that this process has
+    tried to register.
     """
 
     registrar: Registrar
@@ -65,22 +57,29 @@ class ReconcileParts:
     author: str
     dirty: set[str] | None = None
     reported: set[str] = field(default_factory=set)
+    attempted: set[str] = field(default_factory=set)
     ownership: Ownership = field(default_factory=Ownership)
     successors: Successors = field(default_factory=Successors)
 
 
 @dataclass(slots=True)
 class ReconcilePass:
-    """A pass.  `rejected`: archives that have no row, with the reason.  Raises StoreUnavailable."""
+    """A pass.  `tried`: releases that passes just before have tried to register, and which are not tried again.
+
+    `rejected`: archives that have no row, with the reason.  Raises StoreUnavailable.
+    """
 
     parts: ReconcileParts
     rows: ReleaseRows
     listing: RegistryListing
+    tried: set[str] = field(default_factory=set)
     rejected: list[RejectedArchive] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
     unloaded: list[str] = field(default_factory=list)
     is_unfinished: bool = False
     """releases that were registered make more to do: another pass is to follow at once"""
+    has_more: bool = False
+    """there are more to register: another pass is to follow before what there is counts as looked at"""
 
     def run(self) -> ReconcileResult:
         """Make what is held what is wanted."""
@@ -224,20 +223,25 @@ class ReconcilePass:
         """Register what is due, and activate it as soon as it is ready, whatever the others do."""
         due = {row.release: row for row in self._due_rows(entries, conflicts)}
         trials = {row.release: row for row in self._due_trials(entries, conflicts)}
-        calls = {release: partial(self.parts.registrar.register, row) for release, row in (due | trials).items()}
+        calls = {
+            release: partial(self.parts.registrar.register, row)
+            for release, row in (due | trials).items()
+            if release not in self.tried
+        }
+        self.has_more = len(calls) > MAX_PACKAGES_PER_PASS
+        calls = dict(islice(calls.items(), MAX_PACKAGES_PER_PASS))
+        self.tried |= set(calls)
+        self.parts.attempted |= set(calls)
         for release, result in self.parts.calls.run(calls):
             if release in trials:
                 self._finish_trial(trials[release], entries[release], result)
                 continue
             row = self.rows.rows.get(release, due[release])
             self._finish_registering(row, result)
-            self._activate(row.package)
+            self._activate(row.package, self.rows.packages().get(row.package, []))
 
     def _due_rows(self, entries: dict[str, RegistryEntry], conflicts: dict[str, str]) -> Iterator[ReleaseRow]:
         now, loaded = self.rows.clock.now(), self.parts.releases.loaded()
-        is_first = (
-            self.parts.dirty is None
-        )  # what a restart has changed, as the configuration, may have been the reason
         for row in list(self.rows.rows.values()):
             conflict = conflicts.get(row.release)
             if conflict is not None and row.state != "draining":
@@ -245,7 +249,9 @@ class ReconcilePass:
             elif row.state == "broken":
                 entry = entries.get(row.release)
                 is_touched = entry is not None and entry.changed_at > row.changed_at
-                if is_first or row.next_attempt_at is None or row.next_attempt_at <= now or is_touched:
+                # what a restart has changed, as the configuration, may have been the reason
+                is_due = row.next_attempt_at is None or row.next_attempt_at <= now
+                if is_due or is_touched or row.release not in self.parts.attempted:
                     yield row
             elif row.state == "registering" or (row.release not in loaded and row.state != "gone"):
                 yield row
@@ -280,7 +286,7 @@ class ReconcilePass:
             return
         names = [definition.plan.name for definition in result.release.definitions]
         try:
-            self._check_names(row, names)
+            self.rows.check_workflows(row, names)
             self.parts.releases.load(result.installed, result.release)
         except WorkflowTaken as error:  # every pass looks whether the other package still has it
             self._break(row, describe_error(error), retry=False, workflows=names, descriptor=result.descriptor)
@@ -300,15 +306,6 @@ class ReconcilePass:
         self.loaded.append(_name(row))
         logger.info("%s is loaded: %s", _name(row), ", ".join(names) or "no workflow")
 
-    def _check_names(self, row: ReleaseRow, names: list[str]) -> None:
-        for name in names:
-            owner = self.rows.workflow_owner(name, row.package)
-            if owner is not None:
-                raise WorkflowTaken(
-                    f"package {owner.package!r} has a workflow named {name!r} already",
-                    hint="rename the workflow, or remove that package",
-                )
-
     def _break(self, row: ReleaseRow, error: str, *, retry: bool = True, **changes: Any) -> None:
         """Note that a release cannot be registered, and when it is tried again: without `retry` in every pass."""
         error = error[-_MAX_ERROR_CHARS:]
@@ -326,12 +323,12 @@ class ReconcilePass:
     # -- which one new runs take
 
     def _activate_all(self) -> None:
-        for package in self.rows.packages():
-            self._activate(package)
+        for package, rows in self.rows.packages().items():
+            self._activate(package, rows)
 
-    def _activate(self, package: str) -> None:
+    def _activate(self, package: str, rows: list[ReleaseRow]) -> None:
         """Activate the release of a package that is to be active; the new one is written before the old one."""
-        rows, loaded = self.rows.packages().get(package, []), self.parts.releases.loaded()
+        loaded = self.parts.releases.loaded()
         good = [row for row in rows if row.state in ("active", "inactive") and row.release in loaded]
         chosen = choose_active(good)
         others = [row.release for row in rows if chosen is None or row.release != chosen.release]
@@ -350,14 +347,17 @@ class ReconcilePass:
 
     def _write_schedules(self) -> None:
         loaded, dirty = self.parts.releases.loaded(), self.parts.dirty
+        wanted: dict[str, LoadedRelease | None] = {}
         for package, rows in self.rows.packages().items():
             if dirty is not None and package not in dirty:
                 continue
             active = next((row for row in rows if row.state == "active" and row.release in loaded), None)
             if active is not None:
-                self.parts.schedules.put(package, loaded[active.release])
+                wanted[package] = loaded[active.release]
             elif all([row.state in ("draining", "gone") for row in rows]):
-                self.parts.schedules.remove(package)
+                wanted[package] = None
+        if wanted:
+            self.parts.schedules.write(wanted)
         self.parts.dirty = set()
 
     def _mark_dirty(self, package: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from holdwater.errors import WorkflowTaken
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.releases import ReleaseStore
 from holdwater.model.releases import ReleaseRow
@@ -77,12 +78,15 @@ class ReleaseRows:
                 return row.package
         return None
 
-    def workflow_owner(self, workflow: str, package: str) -> ReleaseRow | None:
-        """Find a release of another package that has a workflow."""
-        for row in self.rows.values():
-            if row.package != package and row.state not in ("gone", "broken") and workflow in row.workflows:
-                return row
-        return None
+    def check_workflows(self, row: ReleaseRow, names: list[str]) -> None:
+        """Raise WorkflowTaken if a release of another package has a workflow of one of these names."""
+        for other in self.rows.values():
+            if other.package != row.package and other.state not in ("gone", "broken"):
+                for name in set(names).intersection(other.workflows):
+                    raise WorkflowTaken(
+                        f"package {other.package!r} has a workflow named {name!r} already",
+                        hint="rename the workflow, or remove that package",
+                    )
 
     def packages(self) -> dict[str, list[ReleaseRow]]:
         """Group the rows by package."""
