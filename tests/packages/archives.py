@@ -148,13 +148,15 @@ def package_of_05(
     return bz2.compress(tar(entries))
 
 
-def package_of_04(manifest: Mapping[str, object] | str = MANIFEST_JSON, top: str = "") -> bytes:
+def package_of_04(
+    manifest: Mapping[str, object] | str = MANIFEST_JSON, top: str = "", files: Mapping[str, str] | None = None
+) -> bytes:
     """A package of the generation before: gzip, manifest.json, extended headers with times."""
     text = manifest if isinstance(manifest, str) else json.dumps(manifest, indent=2)
-    files = {"manifest.json": text, "workflow/orders/__init__.py": "", "workflow/orders/tasks.py": ""}
+    contents = {"manifest.json": text, "workflow/orders/__init__.py": "", "workflow/orders/tasks.py": ""}
     prefix = f"{top}/" if top else ""
     entries = []
-    for path, content in files.items():
+    for path, content in {**contents, **(files or {})}.items():
         entries += [pax(mtime="1767225600.25"), Entry(f"{prefix}{path}".encode(), content.encode())]
     return gzip.compress(tar(entries), mtime=0)
 

@@ -141,4 +141,4 @@ def test_written_archives_are_reproducible_and_read_back(tmp_path: Path) -> None
 def test_a_wheel_with_harmless_names_is_read() -> None:
     path = "vendor/wheels/lib-1.0-py3-none-any.whl"
     data = wheel({"lib/__init__.py": "", "lib/json.py": "", "lib-1.0.dist-info/METADATA": ""})
-    assert path in read_archive(package({path: data, "vendor/wheels/requirements.txt": "lib==1.0\n"})).files
+    assert path in read_archive(package({path: data, "requirements.lock": "lib==1.0\n"})).files

@@ -14,6 +14,7 @@ from holdwater.packages.archive import read_archive
 from holdwater.packages.installing import install, installed_releases
 from holdwater.packages.settings import PackageSettings
 from tests.packages.archives import package
+from tests.suite.effort import sample_cases
 
 ROOT = Path(__file__).parents[2]
 FILES = 6
@@ -54,7 +55,7 @@ def kill_at(point: int, archive: Path, home: Path) -> subprocess.CompletedProces
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("point", [1, 3, 6, 10, 14])
+@pytest.mark.parametrize("point", sample_cases(5, range(1, 16), always=[4]))
 def test_a_process_that_is_killed_while_it_installs(point: int, home: Path, tmp_path: Path) -> None:
     data = package({f"workflow/orders/m{i}.py": f"x = {point}\n" * 100 for i in range(FILES)})
     (tmp_path / "orders.cloacina").write_bytes(data)
