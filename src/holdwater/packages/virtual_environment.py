@@ -43,7 +43,7 @@ def make_environment(
     _run([*make, str(target)], "its virtual environment cannot be made")
     before = _what_starts(target)
     interpreter = target / "bin" / "python"
-    installer = [uv, "pip", "install", "--compile-bytecode", "--python", str(interpreter)] if uv else [
+    installer = [uv, "pip", "install", "--python", str(interpreter), "--compile-bytecode"] if uv else [
         str(interpreter), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
     ]  # fmt: skip
     if wheels:
