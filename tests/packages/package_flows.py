@@ -136,7 +136,7 @@ def define_tasks() -> None:
 
 
 def define_trigger() -> None:
-    @trigger("triggered", name="poll", poll_interval="10ms")
+    @trigger("triggered", name="poll", poll_interval="100ms")
     def poll() -> TriggerResult:
         return TriggerResult.fire({"day": dt.date(2026, 1, 1)}) if append_effect("poll") == 2 else TriggerResult.skip()
 

@@ -101,6 +101,12 @@ def replaced(path: tuple[Any, ...], value: Any) -> Callable[[Data], None]:
 
 
 HOSTILE_WORKFLOWS: dict[str, tuple[str, Callable[[Data], None]]] = {
+    "a name that writes to the terminal": ("linear", replaced(("name",), "a\x1b[2J")),
+    "a name of two lines": ("linear", replaced(("name",), "a\nb")),
+    "a name that turns around": ("linear", replaced(("name",), "a\u202eb")),
+    "a docstring that writes to the terminal": ("linear", replaced(("nodes", 0, "doc"), "\x1b]0;x\x07")),
+    "a description that turns around": ("linear", replaced(("descriptor", "description"), "\u2066x")),
+    "a tag with a control character": ("linear", replaced(("descriptor", "tags"), ["\x9b"])),
     "a name with NUL": ("linear", replaced(("name",), "a\0b")),
     "a name with line breaks": ("linear", replaced(("name",), "a\n2026-11-30 12:00:00 INFO forged")),
     "a node that writes backwards": ("linear", replaced(("plan", "nodes", 0, "name"), "t\u202e0")),
@@ -185,6 +191,15 @@ def test_one_changed_value_is_refused_or_makes_another_descriptor_that_can_be_re
     assert isinstance(found, ReleaseDescriptor)
     for one in found.workflows.values():
         assert one.plan.structure == one.row.structure
+
+
+def test_texts_of_several_lines_are_read(data: Data) -> None:
+    kept = copy.deepcopy(data)
+    one = workflow(kept, "linear")
+    one["nodes"][0]["doc"] = "Größe.\n\n\tx\f ü 🎈"
+    one["descriptor"]["description"] = "a\r\nb"
+    found = read_descriptor(kept, MANIFEST).workflows["linear"].row
+    assert found.nodes[0]["doc"] == one["nodes"][0]["doc"]
 
 
 def test_triggers_of_an_old_manifest_have_functions(data: Data) -> None:

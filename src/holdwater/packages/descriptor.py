@@ -34,11 +34,11 @@ MAX_WORKFLOWS: Final = 2_000
 """of one package, those inside of others included"""
 MAX_VARIANTS: Final = 64
 """plans of one workflow"""
-MAX_TRIGGERS: Final = 1_000
+MAX_TRIGGERS: Final = 100
 MAX_SCHEDULES: Final = 1_000
 MAX_CODE_CHARS: Final = 64
 MAX_CRON_CHARS: Final = 1_000
-MIN_POLL_INTERVAL_US: Final = 1_000
+MIN_POLL_INTERVAL_US: Final = 100_000
 MAX_POLL_INTERVAL_US: Final = 100 * 366 * 86_400_000_000
 _WORKFLOW_FIELDS: Final = (
     "name", "style", "structure", "code", "is_child", "plan", "variants", "descriptor", "nodes", "variant_nodes",
@@ -255,7 +255,10 @@ def _read_triggers(data: Any, manifest: PackageManifest, workflows: set[str]) ->
                 f"trigger {trigger.name!r} starts {trigger.workflow!r:.80}, which the package does not have"
             )
         if not MIN_POLL_INTERVAL_US <= trigger.poll_interval_seconds * 1e6 <= MAX_POLL_INTERVAL_US:
-            raise PackageBuildError(f"trigger {trigger.name!r} is polled every {trigger.poll_interval_seconds:g} s")
+            raise PackageBuildError(
+                f"trigger {trigger.name!r} is polled every {trigger.poll_interval_seconds:g} s",
+                hint=f"a trigger of a package is polled every {MIN_POLL_INTERVAL_US / 1e6:g} s at most",
+            )
     return tuple([found[name] for name in sorted(found)])
 
 

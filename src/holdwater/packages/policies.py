@@ -13,7 +13,7 @@ from typing import Any, Final
 from holdwater import errors
 from holdwater.errors import ConfigError, PackageBuildError
 from holdwater.model.policies import RetryPolicy
-from holdwater.packages.untrusted_data import check_names
+from holdwater.packages.untrusted_data import check_texts
 
 MAX_CONDITIONS: Final = 1_000
 
@@ -35,7 +35,7 @@ def read_retry_policy(data: Mapping[str, Any], label: str) -> RetryPolicy:
     fields = dict(data)
     for name in ("retry_on", "retryable_errors", "patterns"):
         if name in fields:
-            fields[name] = check_names(fields[name], f"{name} of {label}", MAX_CONDITIONS)
+            fields[name] = check_texts(fields[name], f"{name} of {label}", MAX_CONDITIONS)
     if "retry_on" in fields:
         fields["retry_on"] = tuple([_KNOWN.get(name, UnknownException) for name in fields["retry_on"]])
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
@@ -10,6 +11,8 @@ from holdwater.errors import PackageBuildError
 from holdwater.model import validation
 
 T = TypeVar("T")
+_COMMANDS: Final = re.compile("[\\x00-\\x08\\x0b\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+"""control characters but those of layout, and those that turn the direction of a text"""
 Fields = Mapping[str, Any]
 
 MAX_DEPTH: Final = 100
@@ -70,11 +73,9 @@ def check_list(data: Any, label: str, max_items: int) -> list[Any]:
     return data
 
 
-def check_name(data: Any, label: str, *, allow_empty: bool = False) -> str:
+def check_name(data: Any, label: str) -> str:
     """Check that data is a name that every database can hold, and that looks like itself.  Raises PackageBuildError."""
-    name = validation.check_text(
-        label, data, max_bytes=validation.MAX_NAME_BYTES, allow_empty=allow_empty, error_class=PackageBuildError
-    )
+    name = validation.check_text(label, data, max_bytes=validation.MAX_NAME_BYTES, error_class=PackageBuildError)
     if not name.isprintable():
         raise PackageBuildError(f"{label} has control characters, or such that are not shown: {name!r:.80}")
     return name
@@ -86,5 +87,14 @@ def check_names(data: Any, label: str, max_items: int) -> tuple[str, ...]:
 
 
 def check_text(data: Any, label: str, max_chars: int) -> str:
-    """Check that data is a text that every database can hold.  Raises PackageBuildError."""
-    return validation.check_text(label, data, max_bytes=4 * max_chars, allow_empty=True, error_class=PackageBuildError)
+    """Check that data is a text that every database can hold and no terminal obeys.  Raises PackageBuildError."""
+    text = validation.check_text(label, data, max_bytes=4 * max_chars, allow_empty=True, error_class=PackageBuildError)
+    if found := _COMMANDS.search(text):
+        raise PackageBuildError(f"{label} has the character {found[0]!r}, which a terminal may obey")
+    return text
+
+
+def check_texts(data: Any, label: str, max_items: int) -> tuple[str, ...]:
+    """Check that data is a list of texts.  Raises PackageBuildError."""
+    items = check_list(data, label, max_items)
+    return tuple([check_text(one, f"a text in {label}", validation.MAX_NAME_BYTES) for one in items])

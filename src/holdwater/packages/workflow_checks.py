@@ -21,6 +21,7 @@ from holdwater.packages.untrusted_data import (
     check_name,
     check_names,
     check_text,
+    check_texts,
     check_type,
 )
 
@@ -47,7 +48,7 @@ def check_descriptor(data: Any, workflow: str, variant_structures: Sequence[str]
     if fields["format"] != FORMAT:
         raise PackageBuildError(f"{label} has the format {fields['format']!r:.80}; this version reads {FORMAT}")
     check_text(fields["description"], f"the description of workflow {workflow!r}", MAX_DESCRIPTION_CHARS)
-    check_names(fields["tags"], f"tags of workflow {workflow!r}", MAX_TAGS)
+    check_texts(fields["tags"], f"tags of workflow {workflow!r}", MAX_TAGS)
     schema = check_schema(fields["inputs_schema"], f"the schema of inputs of workflow {workflow!r}")
     for name in (*schema.get("properties", {}), *check_type(fields.get("defaults", {}), f"defaults of {label}", dict)):
         check_name(name, f"an input of workflow {workflow!r}")
@@ -97,8 +98,8 @@ def _check_node(data: Any, workflow: str, planned: PlanNode) -> Mapping[str, Any
         if planned.kind != "fan_out":
             raise PackageBuildError(f"{label} has a child workflow, which its kind does not run")
     for target, decision in check_type(fields.get("branches", {}), f"branches of {label}", dict).items():
-        check_name(target, f"a branch of {label}", allow_empty=True)
-        check_name(decision, f"a branch of {label}", allow_empty=True)
+        check_text(target, f"a branch of {label}", validation.MAX_NAME_BYTES)
+        check_text(decision, f"a branch of {label}", MAX_DOC_CHARS)
     try:
         check_resources(f"resources of {label}", fields.get("resources", {}))
     except ConfigError as error:
