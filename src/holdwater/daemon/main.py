@@ -105,7 +105,7 @@ class Daemon:
         self._socket.start()
         if self.ui is not None:
             self.ui.start()
-            logger.info("the web UI is at %s; the link signs one browser in", self.ui.link)
+            logger.info("the web UI is at %s", self.ui.link.partition("?")[0])  # what signs in is in no log
 
     def _on_files_changed(self) -> None:
         self.reconciler.wake()
