@@ -50,12 +50,13 @@ class Scene:
         self.folder = self.home / "packages"
         self.folder.mkdir(parents=True, exist_ok=True)
         share_host_library(self.home)
+        self.url = f"sqlite:///{self.home}/runs.db"
         self.open()
 
     def open(self) -> None:
         self.pool = HostPool(PackageSettings(), self.home)
         self.engine = Engine(
-            f"sqlite:///{self.home}/runs.db",
+            self.url,
             DriverConfig(executors={EXECUTOR_NAME: HostExecutor(self.pool)}, scheduling=ScheduleConfig(cron=True)),
             registry=Registry(),
         )
@@ -201,6 +202,28 @@ def test_names_that_are_taken(scene: Scene) -> None:
     (rejected,) = scene.reconciler.status.rejected
     assert "case alone" in rejected.error
     assert scene.started_by_name() == {"orders": scene.row("orders", "1.0").release}
+
+
+def test_what_another_process_has_registered_is_left_alone(tmp_path: Path) -> None:
+    one = Scene(tmp_path / "one", {"author": "daemon:one"})
+    one.put("orders.cloacina", one_task_package("orders", "1.0", more=schedule("orders", "0 0 1 1 *", "yearly")))
+    one.reconcile()
+    two = Scene(tmp_path / "two", {"author": "daemon:two"})
+    two.close()
+    two.url = one.url
+    two.open()
+    two.put("other.cloacina", one_task_package("other", "1.0"))
+    two.put("taken.cloacina", one_task_package("thief", "1.0", workflow="orders"))
+    two.put("again.cloacina", one_task_package("orders", "1.0", note="other content"))
+    two.reconcile()
+    assert two.states() == {"orders 1.0": "active", "other 1.0": "active", "thief 1.0": "broken"}
+    assert list(two.started_by_name()) == ["other"]
+    one.reconcile()
+    assert one.states() == two.states()
+    assert list(one.started_by_name()) == ["orders"]
+    assert one.schedules() == {"orders/yearly": True}
+    two.close()
+    one.close()
 
 
 def test_a_registry_in_the_database(tmp_path: Path) -> None:

@@ -107,6 +107,14 @@ class ReconcilePass:
             tuple(self.loaded), tuple(self.unloaded), tuple(failed), len(entries), time.monotonic() - began
         )
 
+    def _own_rows(self) -> list[ReleaseRow]:
+        """List the rows this reconciler answers for: what another one has registered is left to that."""
+        rows = list(self.rows.rows.values())
+        if self.parts.registrar.registry.has_all_releases:
+            return rows
+        wanted = {entry.release for entry in self.listing.entries}
+        return [row for row in rows if row.registered_by == self.parts.author or row.release in wanted]
+
     # -- what is wanted no more
 
     def _drain_unwanted(self, entries: dict[str, RegistryEntry]) -> None:
@@ -116,7 +124,7 @@ class ReconcilePass:
         taken up again.
         """
         registry = self.parts.registrar.registry
-        for row in list(self.rows.rows.values()):
+        for row in self._own_rows():
             if row.state == "gone" or not registry.is_available(row.source):
                 continue
             if row.release not in entries:
@@ -138,7 +146,7 @@ class ReconcilePass:
                     self._report(row, f"it is to be removed, and its file cannot be: {error}")
 
     def _end_drained(self, entries: dict[str, RegistryEntry]) -> None:
-        for row in list(self.rows.rows.values()):
+        for row in self._own_rows():
             if row.state == "draining" and not row.source and row.release not in entries:
                 if row.error is not None:  # removed by force
                     is_over = self.parts.removed_runs.park(row, row.error)
@@ -242,7 +250,7 @@ class ReconcilePass:
 
     def _due_rows(self, entries: dict[str, RegistryEntry], conflicts: dict[str, str]) -> Iterator[ReleaseRow]:
         now, loaded = self.rows.clock.now(), self.parts.releases.loaded()
-        for row in list(self.rows.rows.values()):
+        for row in self._own_rows():
             conflict = conflicts.get(row.release)
             if conflict is not None and row.state != "draining":
                 self._break(row, conflict, retry=False)
