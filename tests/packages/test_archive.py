@@ -142,3 +142,12 @@ def test_a_wheel_with_harmless_names_is_read() -> None:
     path = "vendor/wheels/lib-1.0-py3-none-any.whl"
     data = wheel({"lib/__init__.py": "", "lib/json.py": "", "lib-1.0.dist-info/METADATA": ""})
     assert path in read_archive(package({path: data, "requirements.lock": "lib==1.0\n"})).files
+
+
+def test_what_is_no_file_is_not_left_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    for _ in range(5):
+        with pytest.raises(ArchiveError, match="no regular file"):
+            read_archive(tmp_path)
+    if before:
+        assert len(os.listdir("/proc/self/fd")) == before

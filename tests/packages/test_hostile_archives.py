@@ -169,6 +169,7 @@ def test_entries(entries: list[Entry], rule: str, tmp_path: Path) -> None:
 CONTENTS: Final = {
     "pth": ("workflow/orders.pth", r"\.pth"),
     "pth of another case": ("vendor/x.PTH", r"\.pth"),
+    "folder of another case": ("Vendor/json.py", "small letters"),
     "sitecustomize": ("workflow/sitecustomize.py", "imports by itself"),
     "usercustomize": ("vendor/usercustomize/__init__.py", "imports by itself"),
     "module of Python": ("workflow/json.py", "'json' has the name"),
@@ -217,6 +218,18 @@ def _zip_with(flag: str) -> bytes:
         case "link":
             data[directory + 5] = 3
             data[directory + 38 : directory + 42] = struct.pack("<I", 0o120777 << 16)
+        case "other name":
+            data[30:33] = b"os/"
+        case "encrypted":
+            data[directory + 8] |= 1
+        case "header outside":
+            data[directory + 42 : directory + 46] = struct.pack("<I", 1 << 20)
+        case "overlap":
+            row = data[directory:end]
+            data[end:end] = row
+            end += len(row)
+            data[end + 8 : end + 12] = struct.pack("<HH", 2, 2)
+            data[end + 12 : end + 16] = struct.pack("<I", 2 * len(row))
         case "cut":
             del data[directory : directory + 30]
     return bytes(data)
@@ -232,6 +245,10 @@ WHEELS: Final = {
     "lies about its size": (WHEEL, _zip_with("size"), "bytes unpacked"),
     "link": (WHEEL, _zip_with("link"), "link"),
     "cut": (WHEEL, _zip_with("cut"), "damaged"),
+    "header of another name": (WHEEL, _zip_with("other name"), "another name"),
+    "header outside": (WHEEL, _zip_with("header outside"), "another name|damaged"),
+    "encrypted": (WHEEL, _zip_with("encrypted"), "encrypted"),
+    "data of another file": (WHEEL, _zip_with("overlap"), "data is that of another"),
     "parent": (WHEEL, wheel({"../evil.py": ""}), r"`\.\.`"),
     "absolute": (WHEEL, wheel({"/etc/cron.d/x": ""}), "absolute"),
     "case": (WHEEL, wheel({"lib/a.py": "", "lib/A.py": ""}), "one name"),

@@ -109,10 +109,13 @@ def read_regular_file(path: Path, most_bytes: int) -> bytes:
     Raises ArchiveError, OSError.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ArchiveError(f"{path} is no regular file")
-        return file.read(most_bytes + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(most_bytes + 1)
+    finally:  # also for a folder, which `open` refuses and leaves open
+        os.close(descriptor)
 
 
 def _too_large(most_bytes: int) -> ArchiveError:

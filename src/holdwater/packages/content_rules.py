@@ -38,6 +38,8 @@ def _check_file(path: str) -> None:
         raise refuse(path, "compiled Python, which need not be what its source says", hint="build without __pycache__")
     check_unasked(path)
     top, _, below = path.partition("/")
+    if top not in SOURCE_FOLDERS and top.casefold() in SOURCE_FOLDERS:
+        raise refuse(path, f"the folder {top.casefold()!r} is written in small letters")
     if top in SOURCE_FOLDERS:
         check_module_name(path, below)
 

@@ -23,6 +23,10 @@ _LOCATOR_BYTES: Final = 20
 _END_MAGIC: Final = b"PK\x05\x06"
 _ZIP64_LOCATOR_MAGIC: Final = b"PK\x06\x07"
 _MAX_DIRECTORY_BYTES: Final = 8 * 1024 * 1024
+_LOCAL_HEADER_BYTES: Final = 30
+_LOCAL_MAGIC: Final = b"PK\x03\x04"
+_ENCRYPTED_FLAG: Final = 0x1
+_UTF8_FLAG: Final = 0x800
 _UNIX: Final = 3
 _TYPE_BITS: Final = 0o170000
 _REGULAR_OR_FOLDER: Final = (0, 0o100000, 0o040000)
@@ -46,6 +50,7 @@ def check_wheel(path: str, file: IO[bytes], size: int, limits: ArchiveLimits) ->
         raise refuse(path, f"the wheel has more than {limits.max_entries:,} entries")
     if sum([member.file_size for member in members]) > limits.max_unpacked_bytes:
         raise refuse(path, f"the wheel has more than {limits.max_unpacked_bytes:,} bytes unpacked")
+    _check_local_headers(path, file, members)
     paths = PathSet()
     for member in members:
         _check_member(path, member, found["platform"], paths, limits)
@@ -62,6 +67,23 @@ def _check_directory_size(path: str, file: IO[bytes], size: int) -> None:
         raise refuse(path, "the wheel is a zip64 file")
     if int.from_bytes(end[12:16], "little") > _MAX_DIRECTORY_BYTES:
         raise refuse(path, f"the wheel has a table of contents of more than {_MAX_DIRECTORY_BYTES:,} bytes")
+
+
+def _check_local_headers(path: str, file: IO[bytes], members: list[zipfile.ZipInfo]) -> None:
+    """Check that the table of contents and the headers before the data say the same, and that no data is used twice."""
+    end = 0
+    for member in sorted(members, key=lambda one: one.header_offset):
+        file.seek(member.header_offset)
+        header = file.read(_LOCAL_HEADER_BYTES)
+        name_bytes, extra_bytes = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+        encoding = "utf-8" if member.flag_bits & _UTF8_FLAG else "cp437"
+        if not header.startswith(_LOCAL_MAGIC) or file.read(name_bytes) != member.orig_filename.encode(encoding):
+            raise refuse(path, f"in the wheel: {member.filename!r}: its header has another name")
+        if member.flag_bits & _ENCRYPTED_FLAG:
+            raise refuse(path, f"in the wheel: {member.filename!r}: it is encrypted")
+        if member.header_offset < end:
+            raise refuse(path, f"in the wheel: {member.filename!r}: its data is that of another file")
+        end = member.header_offset + _LOCAL_HEADER_BYTES + name_bytes + extra_bytes + member.compress_size
 
 
 def _check_member(wheel: str, member: zipfile.ZipInfo, platform: str, paths: PathSet, limits: ArchiveLimits) -> None:
