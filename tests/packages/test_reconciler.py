@@ -20,12 +20,12 @@ from holdwater.operations.releases import activate_release, remove_release, retr
 from holdwater.packages.database import DatabaseWorkflowRegistry
 from holdwater.packages.filesystem import FilesystemWorkflowRegistry
 from holdwater.packages.folder_scans import ScannedFolder
-from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
+from holdwater.packages.host_executor import HostExecutor
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.reconciler import RegistryReconciler
 from holdwater.packages.reconciling import MAX_PACKAGES_PER_PASS
 from holdwater.packages.registry import StoredArchive, WorkflowRegistry
-from holdwater.packages.settings import PackageSettings
+from holdwater.packages.settings import EXECUTOR_NAME, PackageSettings
 from holdwater.runtime.config import DriverConfig, ScheduleConfig
 from tests.daemon.daemon_process import share_host_library
 from tests.daemon.packages import archive, one_task_package, schedule

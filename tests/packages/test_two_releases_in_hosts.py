@@ -11,10 +11,11 @@ import pytest
 from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.model.registry import Registry
 from holdwater.operations import start_by_name
-from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
+from holdwater.packages.host_executor import HostExecutor
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.installed import InstalledRelease
 from holdwater.packages.loading import load_release
+from holdwater.packages.settings import EXECUTOR_NAME
 from holdwater.runs.verify.checker import StoreChecker
 from tests.packages.hosted import OpenPool, WritePackage, wait_until
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS

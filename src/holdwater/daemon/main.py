@@ -15,9 +15,10 @@ from holdwater.daemon.web_ui import WebUI
 from holdwater.errors import RunnerClosed
 from holdwater.model.registry import Registry
 from holdwater.packages.filesystem import FilesystemWorkflowRegistry
-from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
+from holdwater.packages.host_executor import HostExecutor
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.reconciler import RegistryReconciler
+from holdwater.packages.settings import EXECUTOR_NAME
 from holdwater.packages.signature_policy import SignaturePolicy
 from holdwater.packages.watching import PackageWatcher
 from holdwater.runners.tasks.components import ComponentInfo, PackageParts, inspect_components

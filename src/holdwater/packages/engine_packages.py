@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from holdwater.engine import Engine
-from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
+from holdwater.packages.host_executor import HostExecutor
 from holdwater.packages.host_status import HostStatus
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.reconciler import RegistryReconciler
 from holdwater.packages.registry import WorkflowRegistry
-from holdwater.packages.settings import PackageSettings
+from holdwater.packages.settings import EXECUTOR_NAME, PackageSettings
 from holdwater.packages.signature_policy import SignaturePolicy
 from holdwater.runtime.executors.base import ExecutorConfig
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
 
 from holdwater.errors import BadAnswer, WorkerCrashed
 from holdwater.model.ports.definition import CodeReference
@@ -14,9 +13,6 @@ from holdwater.packages.host_process import HostProcess, bad_answer_error, descr
 from holdwater.packages.host_queue import HostWaiter
 from holdwater.packages.hosts import HostPool
 from holdwater.runtime.executors.base import TaskInvocation
-
-EXECUTOR_NAME: Final = "packages"
-"""the executor that the nodes of packages ask for"""
 
 
 @dataclass(frozen=True)

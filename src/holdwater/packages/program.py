@@ -32,14 +32,12 @@ from holdwater.packages.accepting import accept_result
 from holdwater.packages.descriptor import PackagedWorkflow
 from holdwater.packages.performing import answer_source, input_source
 from holdwater.packages.policies import read_retry_policy
-from holdwater.packages.workflow_checks import EXECUTOR
+from holdwater.packages.settings import EXECUTOR_NAME
 from holdwater.runs.authoring_styles import STYLES
 from holdwater.tasks.context import Context
 
 _SHOWN_FACTS: Final = ("doc", "source_file", "source_line", "retry", "full_name", "resources")
 """data of a node that its definition does not know, or not as they were written"""
-
-
 ObserveFailure = Callable[[CodeReference, bytes, ErrorText], tuple[str, ...]]
 """node, its packed inputs and its failure -> failures of the observer that was told of it"""
 
@@ -240,7 +238,7 @@ class PackagedProgram(BaseDefinition):
 
     def executor_name(self, node: int) -> str:
         """Return the name of the executor of packages."""
-        return EXECUTOR
+        return EXECUTOR_NAME
 
     def resources(self, node: int) -> Resources:
         """Return the resources the node requests."""
@@ -288,7 +286,7 @@ class PackagedProgram(BaseDefinition):
         """Refuse: the code is in the processes of the package.  Raises TaskNotPortable."""
         raise TaskNotPortable(
             f"{self.plan.nodes[node].name!r} of {self.plan.name!r} is code of a package, which is not in this process",
-            hint=f"run it on an executor named {EXECUTOR!r} with hosts",
+            hint=f"run it on an executor named {EXECUTOR_NAME!r} with hosts",
         )
 
     async def execute_async(self, node: int, view: Any, control: Any) -> NodeResult:

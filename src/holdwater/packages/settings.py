@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
+EXECUTOR_NAME: Final = "packages"
+"""the executor that the nodes of packages ask for"""
 Isolation = Literal["process", "user", "namespace"]
 """the separation of the code of a package from this machine; docs/guides/packages.md says what each of them stops"""
 

@@ -15,6 +15,7 @@ from holdwater.model.policies import RetryPolicy
 from holdwater.model.resources import check_resources
 from holdwater.packages.policies import read_retry_policy
 from holdwater.packages.schema_checks import check_schema
+from holdwater.packages.settings import EXECUTOR_NAME
 from holdwater.packages.untrusted_data import (
     check_fields,
     check_list,
@@ -25,8 +26,6 @@ from holdwater.packages.untrusted_data import (
     check_type,
 )
 
-EXECUTOR: Final = "packages"
-"""the executor of all nodes of packages"""
 TENANT: Final = "public"
 MAX_TAGS: Final = 100
 MAX_FILE_CHARS: Final = 500
@@ -74,7 +73,7 @@ def check_nodes(data: Any, planned: Sequence[PlanNode], workflow: str, package: 
         raise PackageBuildError(f"the descriptor of workflow {workflow!r} has fewer nodes than its plans")
     for row, node in zip(data, planned, strict=True):
         full_name = f"{TENANT}::{package}::{workflow}::{node.name}"
-        rows[node.name] = {**_check_node(row, workflow, node), "full_name": full_name, "executor": EXECUTOR}
+        rows[node.name] = {**_check_node(row, workflow, node), "full_name": full_name, "executor": EXECUTOR_NAME}
     return rows
 
 
