@@ -12,8 +12,9 @@ import pytest
 
 from holdwater.errors import IsolationUnavailable
 from holdwater.packages.hosts import HostPool
+from holdwater.packages.interpreters import default_interpreter
 from holdwater.packages.settings import Isolation, PackageSettings
-from tests.packages.hosted import wait_until, write_release
+from tests.packages.hosted import same_version_elsewhere, wait_until, write_release
 
 MARK = "86398.1974"
 
@@ -43,13 +44,18 @@ ENGINE = """
 import sys
 from pathlib import Path
 from holdwater.packages.hosts import HostPool
-from holdwater.packages.settings import PackageSettings
-from tests.packages.hosted import write_release
+from tests.packages.hosted import with_python, write_release
+from tests.packages.test_host_orphans import settings_of
 
-home, folder, isolation = sys.argv[1:]
-pool = HostPool(PackageSettings(isolation=isolation), Path(home))
-pool.poll_trigger(write_release(Path(folder), Path(folder, "source").read_text()), "hang")
+home, folder, isolation, python = sys.argv[1:]
+pool = HostPool(settings_of(isolation, python), Path(home))
+pool.poll_trigger(with_python(write_release(Path(folder), Path(folder, "source").read_text()), python), "hang")
 """
+
+
+def settings_of(isolation: Isolation, python: str) -> PackageSettings:
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return PackageSettings(isolation=isolation, user="nobody" if isolation == "user" else "", pythons={own: python})
 
 
 def marked(mark: str) -> list[str]:
@@ -63,16 +69,21 @@ def marked(mark: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("isolation", ["process", "namespace"])
-def test_kill_9_of_the_engine_leaves_nothing(isolation: Isolation, tmp_path: Path, host_home: Path) -> None:
+@pytest.mark.parametrize("isolation", ["process", "user", "namespace"])
+def test_kill_9_of_the_engine_leaves_nothing(isolation: Isolation, open_folder: Path, host_home: Path) -> None:
+    python = default_interpreter(PackageSettings())
+    if isolation == "user":
+        python = same_version_elsewhere() or python
     try:
-        HostPool(PackageSettings(isolation=isolation), host_home).close()
+        HostPool(settings_of(isolation, python), host_home).close()
     except IsolationUnavailable as error:
         pytest.skip(error.message)
-    (tmp_path / "source").write_text(PACKAGE)
-    release = write_release(tmp_path, PACKAGE).release
+    folder = open_folder / f"orphans-{isolation}"
+    folder.mkdir()
+    (folder / "source").write_text(PACKAGE)
+    release = write_release(folder, PACKAGE).release
     engine = subprocess.Popen(
-        [sys.executable, "-c", ENGINE, str(host_home), str(tmp_path), isolation], cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", ENGINE, str(host_home), str(folder), isolation, python], cwd=Path(__file__).parents[2]
     )
     wait_until(lambda: len(marked(MARK)) >= 2)  # both sleeps: the host hangs
     hosts = marked(f"/{release}/")

@@ -143,6 +143,43 @@ def test_an_exception_is_reported_with_its_traceback(hosted: DefaultRunner) -> N
     assert 'raise LookupError("no such parcel")' in str(result.traceback)
 
 
+def test_hosts_that_end_before_they_are_given_a_function_fail_the_attempt(
+    write_package: WritePackage,
+    open_pool: OpenPool,
+    loaded: Load,
+    open_hosted: Callable[..., DefaultRunner],
+    tmp_path: Path,
+) -> None:
+    source = f"""
+with WorkflowBuilder("brief"):
+
+    @task()
+    def nothing(context):
+        pass
+
+from holdwater.packages.host.serving import PackageWorker
+
+def end(worker, original=PackageWorker._send):
+    def send(self, message, *blobs):
+        original(self, message, *blobs)
+        if message[0] == "done" and Path({str(tmp_path / "armed")!r}).exists():
+            with open({str(tmp_path / "ended")!r}, "a") as log:
+                log.write("x")
+            os._exit(0)
+    worker._send = send
+
+end(PackageWorker)
+"""
+    pool = open_pool()
+    loaded(pool, write_package(source))
+    pool._end_longest_idle()
+    (tmp_path / "armed").touch()
+    result = open_hosted(pool).execute("brief")
+    assert result.error_message is not None
+    assert "WorkerCrashed" in result.error_message
+    assert 1 <= len((tmp_path / "ended").read_text()) <= 5
+
+
 HANGS = """
 with WorkflowBuilder("hangs"):
 

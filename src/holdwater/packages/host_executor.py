@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from holdwater.errors import BadAnswer, WorkerCrashed
-from holdwater.model.ports.definition import CodeReference
 from holdwater.packages.host_caller import HostCaller
 from holdwater.packages.host_process import HostProcess, bad_answer_error, describe_exit
 from holdwater.packages.host_queue import HostWaiter
 from holdwater.packages.hosts import HostPool
 from holdwater.runtime.executors.base import TaskInvocation
+
+MAX_IDLE_DEATHS: Final = 5
+"""hosts that end one after the other before they have been given a call"""
 
 
 @dataclass(frozen=True)
@@ -90,40 +93,58 @@ class HostCall:
 
     def run(self) -> bytes:
         """Perform the node.  Raises WorkerCrashed, BadAnswer, ReleaseBroken, ReleaseNotFound."""
-        invocation = self.invocation
-        reference = invocation.reference
-        assert reference is not None
-        entry = self.pool.find_release(invocation.release)
-        while True:
-            invocation.hold_timeout()
+        entry = self.pool.find_release(self.invocation.release)
+        for _ in range(MAX_IDLE_DEATHS):
+            self.invocation.hold_timeout()
             self._waiter = HostWaiter(entry)
             if self._is_killed:
                 raise self._given_up()
             host = self.pool.take(self._waiter, self._begin_host)
-            invocation.start_timeout()
-            try:
-                answer = self._perform(host, reference)
-                invocation.check_answer(answer)
-            except (EOFError, OSError, BadAnswer) as error:
-                if isinstance(error, BadAnswer):
-                    host.kill()
-                code = self.pool.bury(host)
-                if _died_idle(host) and not self._is_killed:
-                    continue
-                if isinstance(error, BadAnswer):
-                    raise bad_answer_error(host, f"task {invocation.name!r}", error) from error
-                raise WorkerCrashed(
-                    f"the host process {host.pid} of task {invocation.name!r} {describe_exit(code)} while it ran",
-                    hint="see its log; SIGKILL may mean that it was out of memory, or was killed",
-                ) from error
-            except BaseException:
-                host.kill()
-                self.pool.bury(host)
-                raise
-            self.pool.give_back(host)
-            return answer
+            self.invocation.start_timeout()
+            answer = self._perform_in(host)
+            if answer is not None:
+                return answer
+        raise WorkerCrashed(
+            f"{MAX_IDLE_DEATHS} hosts of task {self.invocation.name!r} ended before they had it",
+            hint="see what the modules of the package start when they are imported",
+        )
 
-    def _perform(self, host: HostProcess, reference: CodeReference) -> bytes:
+    def _perform_in(self, host: HostProcess) -> bytes | None:
+        """Perform the node in a host, and give that back; None if the host had ended before."""
+        invocation = self.invocation
+        try:
+            answer = self._perform(host)
+            invocation.check_answer(answer)
+            self._leave(host)
+        except (EOFError, OSError, BadAnswer) as error:
+            if isinstance(error, BadAnswer):
+                host.kill()
+            code = self.pool.bury(host)
+            if _died_idle(host) and not self._is_killed:
+                return None
+            if isinstance(error, BadAnswer):
+                raise bad_answer_error(host, f"task {invocation.name!r}", error) from error
+            raise WorkerCrashed(
+                f"the host process {host.pid} of task {invocation.name!r} {describe_exit(code)} while it ran",
+                hint="see its log; SIGKILL may mean that it was out of memory, or was killed",
+            ) from error
+        except BaseException:
+            host.kill()
+            self.pool.bury(host)
+            raise
+        self.pool.give_back(host)
+        return answer
+
+    def _leave(self, host: HostProcess) -> None:
+        """Have the host killed no more for this call.  Raises EOFError if it has been."""
+        with self._lock:
+            self._host = None
+            if self._is_killed:
+                raise EOFError
+
+    def _perform(self, host: HostProcess) -> bytes:
+        reference = self.invocation.reference
+        assert reference is not None
         caller = HostCaller(self.invocation, partial(self.pool.count_waiting_call, host))
         try:
             return host.perform(caller, reference.to_data(), self.invocation.payload)
@@ -134,18 +155,17 @@ class HostCall:
         """End it soon.  Does not block."""
         with self._lock:
             self._is_killed = True
-            waiter, host = self._waiter, self._host
+            waiter = self._waiter
+            if self._host is not None:
+                self._host.kill()  # under the lock: when the call has left the host, that has others
         if waiter is not None:
             self.pool.give_up(waiter, self._given_up())
-        if host is not None:
-            host.kill()
 
     def _begin_host(self, host: HostProcess) -> None:
         with self._lock:
             self._host = host
-            is_killed = self._is_killed
-        if is_killed:
-            host.kill()
+            if self._is_killed:
+                host.kill()
 
     def _given_up(self) -> WorkerCrashed:
         return WorkerCrashed(f"task {self.invocation.name!r} was given up before a host was free")

@@ -57,23 +57,18 @@ class HostProcess(WorkerProcess):
         Raises EOFError, OSError if the host ends, BadAnswer, RemoteTaskError for what code of the package raises,
         TimeoutError.
         """
-        is_late = threading.Event()
-
-        def kill_late_host() -> None:
-            is_late.set()
-            self.kill()
-
-        timer = threading.Timer(timeout_seconds, kill_late_host)
-        timer.daemon = True
-        timer.start()
+        limit = _TimeLimit(self, timeout_seconds)
         try:
-            return request.read_reply(self.call(request, row, *parts))
+            answer = self.call(request, row, *parts)
+            if limit.end():
+                raise EOFError  # killed at the last moment
         except (EOFError, OSError) as error:
-            if is_late.is_set():
+            if limit.end():
                 raise TimeoutError(f"{request.label} took more than {timeout_seconds:g} s") from error
             raise
         finally:
-            timer.cancel()
+            limit.end()
+        return request.read_reply(answer)
 
     def perform(self, caller: WorkerCaller, reference: Sequence[Any], payload: bytes) -> bytes:
         """Have a node performed.  Raises EOFError, OSError if the host ends, BadAnswer."""
@@ -144,6 +139,30 @@ class HostProcess(WorkerProcess):
                 pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
             self.host_pid = pid
             self._host_pidfd = os.pidfd_open(pid)
+
+
+class _TimeLimit:
+    """Kills a host after so many seconds, unless it is ended before."""
+
+    def __init__(self, host: HostProcess, seconds: float) -> None:
+        self._host, self._lock = host, threading.Lock()
+        self._is_over = self._has_killed = False
+        self._timer = threading.Timer(seconds, self._kill)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> bool:
+        """Kill it no more; returns True if it has been killed."""
+        self._timer.cancel()
+        with self._lock:
+            self._is_over = True
+            return self._has_killed
+
+    def _kill(self) -> None:
+        with self._lock:
+            if not self._is_over:
+                self._has_killed = True
+                self._host.kill()
 
 
 def describe_exit(code: int) -> str:
