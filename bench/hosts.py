@@ -26,11 +26,11 @@ from holdwater.executors import ProcessExecutor, Router
 from holdwater.model.registry import registry
 from holdwater.packages.archive import PackageArchive, read_archive
 from holdwater.packages.building import build_package, describe_in_fresh_host
-from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
+from holdwater.packages.host_executor import HostExecutor
 from holdwater.packages.hosts import HostPool
 from holdwater.packages.installing import install
 from holdwater.packages.loading import load_release
-from holdwater.packages.settings import PackageSettings
+from holdwater.packages.settings import EXECUTOR_NAME, PackageSettings
 
 MODULE = """
 from holdwater import WorkflowBuilder, task
