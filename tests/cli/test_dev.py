@@ -138,3 +138,17 @@ def test_what_cannot_be_served(start_dev: StartDev, tmp_path: Path, place: str, 
     dev.wait_for(f"error: .*{says}")
     assert dev.process.wait(SIGNAL_TIMEOUT_SECONDS) == 1
     assert not (tmp_path / ".holdwater").exists()
+
+
+def test_graphs_that_are_variables(start_dev: StartDev, tmp_path: Path) -> None:
+    save(
+        tmp_path / "articles.py",
+        "from holdwater import Graph, node\n\n\n@node(output_name='length')\ndef measure(text: str) -> int:\n"
+        "    return len(text)\n\n\narticles = Graph([measure], name='articles')\n",
+    )
+    dev = start_dev("articles.py")
+    dev.wait_for(r"✓ articles 0\.dev0\+1 is active: articles")
+    with Client(f"sqlite:///{tmp_path}/.holdwater/holdwater.db") as client:
+        run = client.submit("articles", {"text": "four"})
+        assert run.result(SIGNAL_TIMEOUT_SECONDS).to_plain_context()["length"] == 4
+    assert dev.stop() == 0

@@ -74,13 +74,16 @@ def load_modules(places: Sequence[str]) -> list[str]:
 
     Raises CommandError for a module that cannot be imported, and if there is none at all, or two of one name.
     """
+    from holdwater.errors import WorkflowError
+    from holdwater.model.module_workflows import register_module
     from holdwater.model.registry import registry
 
     for place in places:
         module = _import_module(place)
-        for attribute, value in list(vars(module).items()):
-            if isinstance(value, DrawableWorkflow) and not isinstance(value, type) and value.name:
-                _register_variable(place, attribute, value)
+        try:
+            register_module(module, registry)
+        except WorkflowError as error:
+            raise CommandError(error.message, hint=error.hint) from error
     if not registry.names():
         raise CommandError(
             f"{', '.join(map(repr, places))}: no workflow is defined there",
@@ -99,20 +102,6 @@ def load_attribute(target: str) -> Any:
     if not hasattr(module, name):
         raise CommandError(f"module {place!r} has no {name!r}", code=exit_codes.NOT_FOUND)
     return getattr(module, name)
-
-
-def _register_variable(place: str, attribute: str, workflow: DrawableWorkflow) -> None:
-    """Register a workflow or a graph of a module, unless it is.  Raises CommandError if its name is another's."""
-    from holdwater.model.registry import registry
-
-    program = workflow.program()
-    known: Any = registry.find(program.plan.name)
-    if known is None:
-        registry.register(program)
-    elif known.plan.structure != program.plan.structure or known.style.name != program.style.name:
-        raise CommandError(
-            f"{place}: {attribute} is another workflow of the name {program.plan.name!r}", hint="rename one of them"
-        )
 
 
 def registered_workflow(name: str) -> DrawableWorkflow:

@@ -18,6 +18,7 @@ from holdwater.model.context_isolation import run_in_fresh_context
 from holdwater.model.coroutines import run_awaitable
 from holdwater.model.error_report import ErrorText
 from holdwater.model.message_framing import pack_frame
+from holdwater.model.module_workflows import register_module
 from holdwater.model.node_messages import unpack_inputs
 from holdwater.model.ports.definition import CodeReference
 from holdwater.model.registry import registry
@@ -69,14 +70,19 @@ class PackageWorker(Worker):
         return b""
 
     def import_modules(self) -> None:
-        """Import the modules of the package.  Raises PackageBuildError for one that is found elsewhere."""
+        """Import the modules of the package, and register workflows and named graphs that are variables of them.
+
+        Raises PackageBuildError for a module that is found elsewhere, WorkflowError.
+        """
         for name in self.manifest.modules:
-            found = getattr(import_module(name), "__file__", None)
+            module = import_module(name)
+            found = getattr(module, "__file__", None)
             if found is None or not Path(found).is_relative_to(self._root):
                 raise PackageBuildError(
                     f"module {name!r} was imported from {found or 'no file'}, and not from the package",
                     hint="give the module a name of its own",
                 )
+            register_module(module, registry)
 
     def code_schedules(self) -> Sequence[PackageSchedule]:
         """List the schedules that the code of the package has, beside those of its manifest: none."""
