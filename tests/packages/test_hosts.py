@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from holdwater import DefaultRunner
+from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.errors import ReleaseBroken, ReleaseNotFound
 from holdwater.model.registry import registry
 from holdwater.packages import hosts
+from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
 from holdwater.runtime.attempt import RemoteTaskError
 from tests.packages.hosted import MODULE, Load, OpenPool, WritePackage, is_alive, wait_until
 from tests.suite.runners import assert_no_new_threads
@@ -332,6 +333,43 @@ while not Path({str(tmp_path / "go")!r}).exists():
     describing.join()
     assert {first, *pids, runner.execute("works").final_context["pid"]} == {first}
     assert [host.package for host in pool.hosts()] == ["works"]
+
+
+KEEPS = """
+with WorkflowBuilder("keeps"):
+
+    @task()
+    def run_on(context, handle: TaskHandle):
+        Path(context["path"]).touch()
+        while not handle.cancelled:
+            time.sleep(0.005)
+"""
+BEGINS = """
+with WorkflowBuilder("begins"):
+
+    @task()
+    def begin(context):
+        Path(context["path"]).touch()
+"""
+
+
+def test_what_waits_for_a_host_does_not_begin_when_its_runner_stops(
+    write_package: WritePackage, open_pool: OpenPool, loaded: Load, open_hosted: Callable[..., DefaultRunner],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    pool = open_pool(max_hosts=1)
+    loaded(pool, write_package(KEEPS, name="works"))
+    loaded(pool, write_package(BEGINS, name="waits"))
+    runner = open_hosted(pool)
+    runner.submit("keeps", {"path": str(tmp_path / "kept")})
+    wait_until((tmp_path / "kept").exists)
+    ids = [runner.submit("begins", {"path": str(tmp_path / f"begun-{n}")}).run_id for n in range(3)]
+    wait_until(lambda: len(pool._queue._waiting) == 3)
+    runner.shutdown()
+    assert list(tmp_path.glob("begun-*")) == []
+    config = DefaultRunnerConfig(executors={EXECUTOR_NAME: HostExecutor(pool)})
+    with DefaultRunner(runner.database_url, config=config) as after:
+        assert [after.handle(run_id).result().status for run_id in ids] == ["Completed"] * 3
 
 
 def test_a_host_is_replaced_after_so_many_calls_and_when_it_is_idle_it_ends(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from holdwater.errors import BadAnswer, WorkerCrashed
+from holdwater.errors import BadAnswer, TaskCancelled, WorkerCrashed
 from holdwater.packages.host_caller import HostCaller
 from holdwater.packages.host_process import HostProcess, bad_answer_error, describe_exit
 from holdwater.packages.host_queue import HostWaiter
@@ -52,7 +52,7 @@ class HostBackend:
         self._is_closed = False
 
     def run_invocation(self, invocation: TaskInvocation) -> bytes:
-        """Perform a node.  Raises WorkerCrashed, BadAnswer, ReleaseBroken, ReleaseNotFound, OSError."""
+        """Perform a node.  Raises WorkerCrashed, BadAnswer, ReleaseBroken, ReleaseNotFound, TaskCancelled, OSError."""
         call = HostCall(self._pool, invocation)
         with self._lock:
             self._calls[invocation] = call
@@ -92,11 +92,12 @@ class HostCall:
     _is_killed: bool = False
 
     def run(self) -> bytes:
-        """Perform the node.  Raises WorkerCrashed, BadAnswer, ReleaseBroken, ReleaseNotFound."""
+        """Perform the node.  Raises WorkerCrashed, BadAnswer, ReleaseBroken, ReleaseNotFound, TaskCancelled."""
         entry = self.pool.find_release(self.invocation.release)
         for _ in range(MAX_IDLE_DEATHS):
             self.invocation.hold_timeout()
             self._waiter = HostWaiter(entry)
+            self.invocation.on_cancel(self._stop_waiting)
             if self._is_killed:
                 raise self._given_up()
             host = self.pool.take(self._waiter, self._begin_host)
@@ -160,6 +161,11 @@ class HostCall:
                 self._host.kill()  # under the lock: when the call has left the host, that has others
         if waiter is not None:
             self.pool.give_up(waiter, self._given_up())
+
+    def _stop_waiting(self, reason: str) -> None:
+        """Have it wait no more for a host: what is to stop does not begin first.  Does not block."""
+        if self._waiter is not None:
+            self.pool.give_up(self._waiter, TaskCancelled(reason))
 
     def _begin_host(self, host: HostProcess) -> None:
         with self._lock:
