@@ -16,7 +16,8 @@ from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.errors import ReleaseBroken, ReleaseNotFound
 from holdwater.model.registry import registry
 from holdwater.packages import hosts
-from holdwater.packages.host_executor import EXECUTOR_NAME, HostExecutor
+from holdwater.packages.host_executor import HostExecutor
+from holdwater.packages.settings import EXECUTOR_NAME
 from holdwater.runtime.attempt import RemoteTaskError
 from tests.packages.hosted import MODULE, Load, OpenPool, WritePackage, is_alive, wait_until
 from tests.suite.runners import assert_no_new_threads
