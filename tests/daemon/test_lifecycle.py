@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -120,14 +119,12 @@ def test_reload(daemon: DaemonProcess, tmp_path: Path) -> None:
     assert (said.returncode, said.stderr) == (0, "")
     assert said.stdout == "reloaded\nneeds a restart: packages.max_hosts\n"
     daemon.wait_until(lambda: daemon.states() == {"two 1.0": "active"})
-    daemon.wait_until(lambda: any(line["level"] == "debug" for line in daemon.log_lines()) or True)
     assert daemon.stop() == 0
     assert nothing_is_left(daemon)
 
 
-@pytest.mark.parametrize("text", ["[daemon]\nlog_level = 'loud'\n", "["])
-def test_a_wrong_configuration_ends_the_start(daemon: DaemonProcess, text: str) -> None:
-    daemon.config.write_text(text)
+def test_a_wrong_configuration_ends_the_start(daemon: DaemonProcess) -> None:
+    daemon.config.write_text("[daemon]\nlog_level = 'loud'\n")
     said = holdwater("daemon", home=daemon.home)
     assert said.returncode == 1
     assert "config.toml, line" in said.stderr
@@ -179,9 +176,10 @@ def test_the_web_ui(daemon: DaemonProcess) -> None:
     daemon.start("--ui", f"127.0.0.1:{port}")
     daemon.put("orders.cloacina", one_task_package("orders", "1.0"))
     daemon.wait_for(orders="1.0 active")
-    link = next(word for line in daemon.log().splitlines() for word in line.split() if word.startswith("http://"))
+    link = next(word for word in daemon.log().split() if word.startswith("http://") and "token=" in word)
+    assert "token=" not in (daemon.home / "logs" / "holdwater.log").read_text()
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    page = opener.open(link.rstrip(";"), timeout=30)
+    page = opener.open(link, timeout=60)
     assert page.status == 200
     assert b"Holdwater" in page.read()
     assert daemon.stop() == 0
@@ -205,7 +203,7 @@ def test_the_command_of_the_original(daemon: DaemonProcess, tmp_path: Path) -> N
     assert daemon.stop() == 0
 
 
-@pytest.mark.parametrize("restarts", [3, pytest.param(50, marks=LONG)])
+@pytest.mark.parametrize("restarts", [2, pytest.param(50, marks=LONG)])
 def test_restarts_leave_one_schedule(daemon: DaemonProcess, restarts: int) -> None:
     daemon.put("orders.cloacina", one_task_package("orders", "1.0", more=schedule("orders", "0 0 1 1 *", "yearly")))
     ids = set()
@@ -265,25 +263,3 @@ def test_removal_by_force_pauses_open_runs(daemon: DaemonProcess) -> None:
     (daemon.home / "go").touch()
     daemon.wait_until(lambda: daemon.states() == {})
     assert daemon.stop() == 0
-
-
-def test_a_paused_run_is_no_obstacle_to_force(daemon: DaemonProcess) -> None:
-    waits = """
-from holdwater import WorkflowBuilder, task
-
-with WorkflowBuilder("waits"):
-
-    @task()
-    def first(context):
-        pass
-"""
-    daemon.start()
-    daemon.put("waits.cloacina", archive("waits", "1.0", waits, more=schedule("waits", "* * * * * *")))
-    daemon.wait_until(lambda: daemon.runs(status="completed"))
-    assert holdwater("package", "remove", "waits", "1.0", "--force", home=daemon.home).returncode == 0
-    daemon.wait_until(lambda: daemon.states() == {})
-    assert {run.status for run in daemon.runs()} <= {"completed", "paused"}
-    assert daemon.stop() == 0
-
-
-MakeDaemon = Callable[[str], DaemonProcess]

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from holdwater.operations.databases import open_for_reading
 from tests.daemon.daemon_process import DaemonProcess
-from tests.daemon.packages import ONE_TASK, archive, one_task_package, schedule
-from tests.suite.waiting import poll_pause
+from tests.daemon.packages import archive, one_task_package, schedule
 
 BROKEN = "raise RuntimeError('no luck at import')"
 
@@ -171,6 +170,3 @@ with WorkflowBuilder("slow"):
     daemon.wait_until(lambda: daemon.states() == {})
     assert {run.status for run in daemon.runs()} == {"completed"}
     assert daemon.stop() == 0
-
-
-__all__ = ["ONE_TASK", "poll_pause"]

@@ -291,7 +291,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
     return functools.cache(lambda name: run_scenario(tmp_path_factory.mktemp(name), SCENARIOS[name], None, False))
 
 
-@pytest.mark.parametrize("point", sample_cases(17, POINTS))
+@pytest.mark.parametrize("point", sample_cases(25, POINTS))
 def test_killed_at_a_write(point: tuple[str, int, bool], outcomes: Callable[[str], Any], tmp_path: Path) -> None:
     """Whatever write a process dies at, before it or after it, the next process makes what the first one would have."""
     name, number, after = point
