@@ -13,6 +13,7 @@ from holdwater import DefaultRunner
 from holdwater.operations.databases import Database
 from holdwater.operations.releases import get_release
 from holdwater.server.app import create_app
+from holdwater.server.executed_packages import ExecutedPackages
 from holdwater.server.serving import listen_on_loopback
 from holdwater.server.sessions import SessionAccess
 from holdwater.server.tenant_database import TenantDatabase
@@ -29,6 +30,12 @@ class Host:
     pid: int
     state: str
     calls: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    source: str
+    error: str
 
 
 @pytest.fixture
@@ -99,12 +106,16 @@ def test_many_releases_come_in_pages(browser: httpx.Client, database: Database) 
 
 def test_processes_of_a_daemon(url: str, database: Database) -> None:
     release = put_release(database, "orders", "1.1")
+    rejected = [Rejected("/srv/<b>.cloacina", "it is no archive")]
     hosts = [Host(release, "orders", "1.1", 4711, "busy", 1234)]
     listening = listen_on_loopback(0, may_choose=False)
     access = SessionAccess(listening.getsockname()[1], "write", "x" * 40)
-    app = create_app(TenantDatabase.open(url), access, list_hosts=lambda: hosts)
+    app = create_app(TenantDatabase.open(url), access, executed=ExecutedPackages(lambda: hosts, lambda: rejected))
     with serve_app(app, access, listening) as live, live.browser() as client:
-        assert 'data-host="4711"' in client.get("/ui/public/packages").text
+        page = client.get("/ui/public/packages").text
+        assert 'data-host="4711"' in page
+        assert "/srv/&lt;b&gt;.cloacina" in page
+        assert "it is no archive" in page
         page = client.get(f"/ui/public/packages/{release}").text
         assert "busy, 1234 calls" in page or "busy, 1,234 calls" in page
 

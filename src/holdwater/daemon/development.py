@@ -20,6 +20,7 @@ from holdwater.packages.engine_packages import EnginePackages
 from holdwater.packages.settings import PackageSettings
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.default_runner import DefaultRunner
+from holdwater.server.executed_packages import ExecutedPackages
 
 RECONCILE_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 600.0
@@ -73,7 +74,7 @@ class DevelopmentServer:
         releases = SourceReleases(source, registry, engine.store, self._reconcile, self._announce)
         self._watcher = SourceWatcher(releases.refresh)
         closing(self._watcher.close)
-        self.ui = WebUI(engine, ui_bind, packages.hosts)
+        self.ui = WebUI(engine, ui_bind, ExecutedPackages(packages.hosts))
         closing(self.ui.close)
 
     def start(self) -> None:

@@ -25,6 +25,7 @@ from holdwater.runners.tasks.components import ComponentInfo, PackageParts, insp
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.default_runner import DefaultRunner
 from holdwater.runtime.config import ScheduleConfig
+from holdwater.server.executed_packages import ExecutedPackages
 from holdwater.service.health import HealthReport
 from holdwater.service.settings import DaemonSettings
 
@@ -95,7 +96,8 @@ class Daemon:
         self.health = HealthReport(self.engine, self.reconciler, self.pool)
         self._socket = HealthSocket(self.home.socket, self.health.read)
         closing(self._socket.close)
-        self.ui = None if settings.ui_bind is None else WebUI(self.engine, settings.ui_bind, self.pool.hosts)
+        executed = ExecutedPackages(self.pool.hosts, lambda: self.reconciler.status.rejected)
+        self.ui = None if settings.ui_bind is None else WebUI(self.engine, settings.ui_bind, executed)
         if self.ui is not None:
             closing(self.ui.close)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from holdwater.engine import Engine
 from holdwater.errors import ConfigError
-from holdwater.server.hosts import ListHosts
+from holdwater.server.executed_packages import ExecutedPackages
 
 DEFAULT_PORT: Final = 8765
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "")
@@ -35,8 +35,8 @@ def parse_bind(text: str) -> tuple[int, bool]:
 class WebUI:
     """The pages and the API of an engine's database.  `link`: signs one browser in, once."""
 
-    def __init__(self, engine: Engine, bind: str, list_hosts: ListHosts) -> None:
-        """Listen.  `list_hosts`: lists the processes of packages.
+    def __init__(self, engine: Engine, bind: str, executed: ExecutedPackages) -> None:
+        """Listen.  `executed`: the packages of this process.
 
         Raises ConfigError for a port that is taken, and where the extra `[ui]` is not installed.
         """
@@ -56,7 +56,7 @@ class WebUI:
         self._socket: socket.socket = listen_on_loopback(port, may_choose=may_choose)
         actual_port: int = self._socket.getsockname()[1]
         access = SessionAccess(actual_port, "write", None)
-        app = create_app(TenantDatabase.of(engine), access, list_hosts=list_hosts)
+        app = create_app(TenantDatabase.of(engine), access, executed=executed)
         self.link = f"http://{LOOPBACK}:{actual_port}/ui?token={access.new_link_token()}"
         self._server = LocalServer(app, on_exit=app.state.streams.close_soon)
         self._thread = threading.Thread(

@@ -20,8 +20,8 @@ from holdwater.server import openapi, static_files
 from holdwater.server.access import AccessFunction, AccessPolicy, MountedAccess
 from holdwater.server.bulk_worker import BulkWorker
 from holdwater.server.errors import holdwater_error_response, http_error_response, validation_error_response
+from holdwater.server.executed_packages import NO_PACKAGES, ExecutedPackages
 from holdwater.server.form_posts import check_csrf
-from holdwater.server.hosts import ListHosts, no_hosts
 from holdwater.server.pages import PAGE_ROUTERS
 from holdwater.server.rendering import root_of
 from holdwater.server.request_guard import RequestGuard
@@ -57,10 +57,12 @@ def _engine_of(runner: Any) -> Engine:
     return engine
 
 
-def create_app(tenant_database: TenantDatabase, policy: AccessPolicy, *, list_hosts: ListHosts = no_hosts) -> FastAPI:
+def create_app(
+    tenant_database: TenantDatabase, policy: AccessPolicy, *, executed: ExecutedPackages = NO_PACKAGES
+) -> FastAPI:
     """Create an application, which closes the database at its end.
 
-    `list_hosts`: lists the processes of packages that this process has started.
+    `executed`: the packages that this process executes.
     """
 
     @asynccontextmanager
@@ -85,7 +87,7 @@ def create_app(tenant_database: TenantDatabase, policy: AccessPolicy, *, list_ho
         },
     )
     app.state.tenant_database = tenant_database
-    app.state.list_hosts = list_hosts
+    app.state.executed_packages = executed
     app.state.bulk_worker = BulkWorker(None if tenant_database.is_read_only else tenant_database.engine)
     app.state.streams = StreamHub(tenant_database.database.runs, tenant_database.open_changes)
     app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)

@@ -17,7 +17,7 @@ from holdwater.operations.schedule_queries import list_schedules
 from holdwater.operations.schedule_views import ScheduleInfo
 from holdwater.server.acts import act_and_redirect, page_url, writable_database
 from holdwater.server.command_lines import command_line
-from holdwater.server.hosts import HostFacts, ListHosts
+from holdwater.server.executed_packages import ExecutedPackages, HostFacts
 from holdwater.server.notices import Notice
 from holdwater.server.pages.schedules import show_schedule
 from holdwater.server.rendering import render, render_fragment
@@ -79,8 +79,12 @@ def _show(info: ReleaseInfo, hosts: tuple[HostFacts, ...]) -> ShownRelease:
 
 
 def _hosts_of(request: Request) -> tuple[HostFacts, ...]:
-    list_hosts: ListHosts = request.app.state.list_hosts
-    return tuple(list_hosts())
+    return tuple(_executed(request).hosts())
+
+
+def _executed(request: Request) -> ExecutedPackages:
+    found: ExecutedPackages = request.app.state.executed_packages
+    return found
 
 
 @router.get("/packages")
@@ -94,6 +98,7 @@ def packages_page(request: Request, tenant: Tenant, after: str = "", fragment: s
         "section": "packages",
         "releases": shown,
         "errors": [one for one in shown if one.info.error],
+        "rejected": tuple(_executed(request).rejected()),
         "hosts": hosts,
         "is_moving": any(one.info.state in MOVING for one in shown),
         "after": after,

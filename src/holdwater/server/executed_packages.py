@@ -1,0 +1,57 @@
+"""Packages that this process executes: its hosts, and the files it could not take, for the pages of a daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+
+class HostFacts(Protocol):
+    """A process of a release.  `calls`: that it was given since it was started."""
+
+    @property
+    def release(self) -> str: ...
+
+    @property
+    def package(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def calls(self) -> int: ...
+
+
+class RejectedFacts(Protocol):
+    """A file that is no package, with the reason."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def error(self) -> str: ...
+
+
+def _none() -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedPackages:
+    """Lists of what this process has; empty ones where it executes no packages.
+
+    `hosts`: processes of packages that it has started; `rejected`: files that it could not take.
+    """
+
+    hosts: Callable[[], Sequence[HostFacts]] = _none
+    rejected: Callable[[], Sequence[RejectedFacts]] = _none
+
+
+NO_PACKAGES: Final = ExecutedPackages()
