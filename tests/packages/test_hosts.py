@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
@@ -371,6 +372,39 @@ def test_what_waits_for_a_host_does_not_begin_when_its_runner_stops(
     config = DefaultRunnerConfig(executors={EXECUTOR_NAME: HostExecutor(pool)})
     with DefaultRunner(runner.database_url, config=config) as after:
         assert [after.handle(run_id).result().status for run_id in ids] == ["Completed"] * 3
+
+
+HELD = """
+with WorkflowBuilder("{0}"):
+
+    @task()
+    def tell(context):
+        context["pid"] = os.getpid()
+        Path(context["here"]).touch()
+        while not Path(context["go"]).exists():
+            time.sleep(0.005)
+"""
+
+
+@pytest.mark.parametrize(("seconds_per_look", "fewest", "most"), [(0.0, 2, 2), (100.0, 3, 7)])
+def test_a_host_takes_what_waits_for_its_release_before_others_for_some_time(
+    write_package: WritePackage, open_pool: OpenPool, loaded: Load, open_hosted: Callable[..., DefaultRunner],
+    tmp_path: Path, seconds_per_look: float, fewest: int, most: int,
+) -> None:  # fmt: skip
+    """A backlog of several packages costs no start of a host for each call, and none of them waits for ever."""
+    now = itertools.count(0.0, seconds_per_look)
+    pool = open_pool(max_hosts=1, idle_seconds=1e6, monotonic=lambda: next(now))
+    for name in ("a", "b"):
+        loaded(pool, write_package(HELD.format(name), name=name))
+    runner = open_hosted(pool)
+    go = {"go": str(tmp_path / "go"), "here": str(tmp_path / "here")}
+    handles = [runner.submit("a", go)]
+    wait_until((tmp_path / "here").exists)
+    handles += [runner.submit(name, go) for name in ("b", "a", "b", "a", "b", "a")]
+    wait_until(lambda: len(pool._queue._waiting) == 6)
+    (tmp_path / "go").touch()
+    pids = {handle.result().final_context["pid"] for handle in handles}
+    assert fewest <= len(pids) <= most
 
 
 def test_a_host_is_replaced_after_so_many_calls_and_when_it_is_idle_it_ends(

@@ -27,8 +27,8 @@ class HostProcess(WorkerProcess):
     """A host and its supervisor.  `pid`: of the supervisor; `host_pid`: of the host, when it is known.
 
     `running_calls`, `waiting_calls` (those of them that wait for something, as a child run), `is_retired` (it is given
-    no more calls), `is_extra` (it was started beyond the limits for the call it has): its pool's, under the lock of
-    that.
+    no more calls), `is_extra` (it was started beyond the limits for the call it has), `started_at` (monotonic seconds):
+    its pool's, under the lock of that.
 
     Raises OSError if it cannot be started.
     """
@@ -37,6 +37,7 @@ class HostProcess(WorkerProcess):
         self.installed = installed
         self.running_calls = self.waiting_calls = 0
         self.is_retired = self.is_extra = False
+        self.started_at = 0.0
         self.host_pid: int | None = None
         self._place, self._supervisor_depth = place, supervisor_depth
         self._is_told_to_end = False

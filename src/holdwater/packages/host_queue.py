@@ -37,11 +37,20 @@ class HostQueue:
     """The waiting calls; the lock of their pool is held whenever it is used.
 
     `count_hosts`: hosts that count towards the limit.  `make_room`: ends an idle host of another release; returns False
-    if there is none.
+    if there is none.  `may_stay`: returns True if a host may take calls of its release before those of others that came
+    first: a start costs more than most calls.
     """
 
-    def __init__(self, max_hosts: int, count_hosts: Callable[[], int], make_room: Callable[[], bool]) -> None:
-        self._max_hosts, self._count_hosts, self._make_room = max_hosts, count_hosts, make_room
+    def __init__(
+        self,
+        max_hosts: int,
+        count_hosts: Callable[[], int],
+        make_room: Callable[[], bool],
+        may_stay: Callable[[HostProcess], bool],
+    ) -> None:
+        self._max_hosts, self._count_hosts, self._make_room, self._may_stay = (
+            max_hosts, count_hosts, make_room, may_stay,
+        )  # fmt: skip
         self._waiting: deque[HostWaiter] = deque()
 
     def add(self, waiter: HostWaiter) -> None:
@@ -56,6 +65,7 @@ class HostQueue:
 
     def serve_all(self, refuse: Refuse) -> None:
         """Serve those that can be served now.  `refuse`: returns the error of a release that has no more hosts."""
+        self._serve_by_free_hosts()
         left: deque[HostWaiter] = deque()
         for waiter in self._waiting:
             error = refuse(waiter.release)
@@ -64,6 +74,14 @@ class HostQueue:
             elif not waiter.decided.is_set() and not self._serve(waiter):
                 left.append(waiter)
         self._waiting = left
+
+    def _serve_by_free_hosts(self) -> None:
+        for waiter in self._waiting:
+            host = None if waiter.decided.is_set() else waiter.release.find_free()
+            if host is not None and self._may_stay(host):
+                host.running_calls += 1
+                waiter.host = host
+                waiter.decided.set()
 
     def _serve(self, waiter: HostWaiter) -> bool:
         release = waiter.release

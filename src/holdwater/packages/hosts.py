@@ -31,6 +31,8 @@ from holdwater.packages.settings import PackageSettings
 from holdwater.packages.trigger_replies import read_trigger_reply
 from holdwater.runtime.attempt import RemoteTaskError
 
+MIN_STAY_SECONDS: Final = 5.0
+"""time that a host has for the calls of its release, before it makes room for others that wait for longer"""
 _MIB: Final = 1024 * 1024
 MAX_POLL_SECONDS: Final = 30.0
 """longest time a trigger function takes: its host is beyond the limits, and is killed then"""
@@ -49,7 +51,7 @@ class HostPool:
         self._environment = HostEnvironment(settings, home)
         self._lock = threading.Lock()
         self._releases: dict[str, ReleaseHosts] = {}
-        self._queue = HostQueue(settings.max_hosts, self._count_hosts, self._end_longest_idle)
+        self._queue = HostQueue(settings.max_hosts, self._count_hosts, self._end_longest_idle, self._may_stay)
         self._reaper = HostReaper()
         self._idle_timer: threading.Timer | None = None
         self._is_closed = False
@@ -282,6 +284,7 @@ class HostPool:
                 if host is not None:
                     entry.note_start()
                     host.running_calls, host.is_extra = 1, waiter.beyond_limits
+                    host.started_at = self._monotonic()
                     entry.hosts.append(host)
                 elif reason:
                     entry.note_failed_start(began_at, self._monotonic(), reason)
@@ -314,6 +317,9 @@ class HostPool:
         """Have an idle host end; the lock is held."""
         entry.hosts.remove(host)
         self._reaper.end(host)
+
+    def _may_stay(self, host: HostProcess) -> bool:
+        return self._monotonic() - host.started_at < MIN_STAY_SECONDS
 
     def _end_longest_idle(self) -> bool:
         """End the host that is idle for longest; the lock is held."""
