@@ -205,10 +205,10 @@ def test_names_that_are_taken(scene: Scene) -> None:
 
 
 def test_what_another_process_has_registered_is_left_alone(tmp_path: Path) -> None:
-    one = Scene(tmp_path / "one", {"author": "daemon:one"})
+    one = Scene(tmp_path / "one")
     one.put("orders.cloacina", one_task_package("orders", "1.0", more=schedule("orders", "0 0 1 1 *", "yearly")))
     one.reconcile()
-    two = Scene(tmp_path / "two", {"author": "daemon:two"})
+    two = Scene(tmp_path / "two")
     two.close()
     two.url = one.url
     two.open()

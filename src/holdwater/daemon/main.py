@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -87,7 +86,6 @@ class Daemon:
             self.home.folder,
             interval_seconds=settings.reconcile_interval_seconds,
             schedule_config=schedule_config(settings),
-            author=_author(self.home, settings),
             verify_signature=SignaturePolicy(
                 self.engine.store, self.engine.clock, is_required=settings.packages.require_signatures
             ),
@@ -184,13 +182,6 @@ def _schedule_options(settings: DaemonSettings) -> DefaultRunnerConfig:
     if settings.cron_max_catchup is not None:
         config.cron_max_catchup_executions = settings.cron_max_catchup
     return config
-
-
-def _author(home: Home, settings: DaemonSettings) -> str:
-    """Return the author of the releases of a daemon: on a database that is not of its home, there may be others."""
-    if not settings.database_url:
-        return RUNNER_NAME
-    return f"{RUNNER_NAME}:{socket.gethostname()}:{home.folder}"
 
 
 def _runner_config(settings: DaemonSettings, pool: HostPool) -> DefaultRunnerConfig:

@@ -18,8 +18,6 @@ DEFAULT_LIMITS: Final = ArchiveLimits()
 class SourceRegistry:
     """Archives by release.  Thread-safe.  `source`: the place they were built from, for people."""
 
-    has_all_releases: Final = False
-
     def __init__(self, source: str, clock: Clock, limits: ArchiveLimits = DEFAULT_LIMITS) -> None:
         self._source, self._clock, self._limits = source, clock, limits
         self._lock = threading.Lock()

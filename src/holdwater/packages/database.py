@@ -20,8 +20,6 @@ _MAX_WRITE_ATTEMPTS: Final = 50
 class DatabaseWorkflowRegistry:
     """The archives in a database.  Thread-safe.  A signature is verified before `register`, and not kept."""
 
-    has_all_releases: Final = True
-
     def __init__(self, store: ReleaseStore, clock: Clock, limits: ArchiveLimits = DEFAULT_LIMITS) -> None:
         self._store, self._clock, self.limits = store, clock, limits
 

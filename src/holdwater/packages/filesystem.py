@@ -50,8 +50,6 @@ class FilesystemWorkflowRegistry:
     `home`: the folder that `register` writes to.  An archive is read once, when its file is complete.
     """
 
-    has_all_releases: Final = False
-
     def __init__(self, home: Path, watcher: FolderFiles, limits: ArchiveLimits = DEFAULT_LIMITS) -> None:
         self._home, self._watcher, self.limits = home, watcher, limits
         self._known: Mapping[tuple[Path, FileStamp], RegistryEntry | RejectedArchive] = {}

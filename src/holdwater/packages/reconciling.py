@@ -109,11 +109,9 @@ class ReconcilePass:
 
     def _own_rows(self) -> list[ReleaseRow]:
         """List the rows this reconciler answers for: what another one has registered is left to that."""
-        rows = list(self.rows.rows.values())
-        if self.parts.registrar.registry.has_all_releases:
-            return rows
         wanted = {entry.release for entry in self.listing.entries}
-        return [row for row in rows if row.registered_by == self.parts.author or row.release in wanted]
+        ownership, author = self.parts.ownership, self.parts.author
+        return [row for row in self.rows.rows.values() if row.release in wanted or ownership.may_remove(row, author)]
 
     # -- what is wanted no more
 
@@ -128,8 +126,6 @@ class ReconcilePass:
             if row.state == "gone" or not registry.is_available(row.source):
                 continue
             if row.release not in entries:
-                if not self.parts.ownership.may_remove(row, self.parts.author):
-                    continue
                 if self.parts.successors.is_held_over(row, self.listing, self.rows.rows):
                     continue
                 changes: dict[str, Any] = {"state": "draining", "pinned": False, "source": ""}

@@ -52,11 +52,6 @@ class StoredArchive:
 class WorkflowRegistry(Protocol):
     """Versions of packages.  Thread-safe."""
 
-    @property
-    def has_all_releases(self) -> bool:
-        """True if it has every release of its database; False: others, which have their own registry, add releases."""
-        ...
-
     def register(self, data: bytes, signature: bytes | None = None, *, by: str = "") -> str:
         """Keep an archive; returns its release.  The same content again changes nothing.
 
