@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from holdwater.errors import BadAnswer, ReleaseBroken
+from holdwater.model.strict_json import parse_untrusted_json
 from holdwater.packages.host_process import HostProcess, bad_answer_error, describe_exit
 from holdwater.packages.host_requests import HostRequest, describe_failure
 from holdwater.packages.installed import InstalledRelease
@@ -57,6 +59,32 @@ def status_of(entry: ReleaseHosts, host: HostProcess) -> HostStatus:
         host.running_calls,
         host.memory_bytes,
     )
+
+
+def list_hosts(hosts: Iterable[tuple[ReleaseHosts, HostProcess]]) -> list[HostStatus]:
+    """List hosts by release and process."""
+    return sorted([status_of(entry, host) for entry, host in hosts], key=lambda one: (one.release, one.pid))
+
+
+def list_broken(releases: Iterable[ReleaseHosts], now: float) -> list[BrokenRelease]:
+    """List those whose hosts do not start; `now` in seconds of the monotonic clock."""
+    found = [
+        BrokenRelease(entry.installed.release, entry.last_error, entry.seconds_to_next_start(now))
+        for entry in releases
+        if entry.last_error
+    ]
+    return sorted(found, key=lambda one: one.release)
+
+
+def read_description(data: bytes, installed: InstalledRelease) -> dict[str, Any]:
+    """Read the description a package has given of itself; its content is not trusted.  Raises ReleaseBroken."""
+    try:
+        found = parse_untrusted_json(data, "the description of the package")
+    except BadAnswer as error:
+        raise broken(installed, error.message) from error
+    if type(found) is not dict:
+        raise broken(installed, "its description is no object")
+    return found
 
 
 def broken(installed: InstalledRelease, reason: str) -> ReleaseBroken:
