@@ -76,9 +76,11 @@ class HostQueue:
         self._waiting = left
 
     def _serve_by_free_hosts(self) -> None:
+        """Have free hosts stay with their release, unless their time is over and one with fewer hosts waits."""
+        fewest = min([waiter.release.count for waiter in self._waiting], default=0)
         for waiter in self._waiting:
             host = None if waiter.decided.is_set() else waiter.release.find_free()
-            if host is not None and self._may_stay(host):
+            if host is not None and (self._may_stay(host) or waiter.release.count <= fewest):
                 host.running_calls += 1
                 waiter.host = host
                 waiter.decided.set()
