@@ -94,6 +94,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         with DefaultRunner(f"sqlite:///{folder}/runs.db", config=hosted) as hosted_runner:
             registry.register_release(installed.release, release.definitions)
             registry.activate(installed.release)
+            hosted_runner.announce()
             yield Scene(own, hosted_runner, release, folder)
             registry.remove_release(installed.release)
         pool.close()
