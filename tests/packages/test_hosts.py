@@ -504,7 +504,9 @@ def test_a_module_that_cannot_be_imported_breaks_its_release(write_package: Writ
     installed = write_package("print('so far')\nimport nothing_of_that_name\n")
     with pytest.raises(ReleaseBroken, match="No module named 'nothing_of_that_name'") as caught:
         pool.describe(installed)
-    assert f"{MODULE}.py" in str(caught.value)
+    assert f'File "workflow/{MODULE}.py", line' in str(caught.value)
+    assert "importlib" not in str(caught.value)
+    assert "[requires]" in caught.value.hint
     assert not pool.hosts()
 
 

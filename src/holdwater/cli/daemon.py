@@ -15,6 +15,7 @@ from holdwater.cli import exit_codes, service_manager
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, format_duration, pluralize
 from holdwater.errors import ConfigError
+from holdwater.model.error_report import error_headline
 
 if TYPE_CHECKING:
     from holdwater.daemon.main import Daemon
@@ -261,7 +262,7 @@ def _describe(found: dict[str, Any]) -> str:
     )
     for one in found["releases"]:
         name = f"{one['package']} {one['version']}" if one["package"] else one["source"]
-        said = f": {one['error'].strip().splitlines()[0]}" if one["error"] else ""
+        said = f": {error_headline(one['error'])}" if one["error"] else ""
         lines.append(f"  {name}  {one['state']}{said}")
     return "\n".join(map(escape_unsafe, lines))
 

@@ -10,8 +10,9 @@ import click
 
 from holdwater.cli import options
 from holdwater.cli.author import cli_author
-from holdwater.cli.formatting import align_columns, escape_unsafe, first_line, format_instant, truncate
+from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, truncate
 from holdwater.cli.package_home import open_home, place_options
+from holdwater.model.error_report import error_headline
 from holdwater.model.time import to_rfc3339
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def remove(package: str, version: str | None, home: str | None, database: str | 
         click.echo(f"{_name(found)} is gone")
         return
     runs = f"{found.open_runs:,} open run{'' if found.open_runs == 1 else 's'}"
-    then = "they are paused" if force else "they end first"
-    click.echo(f"{_name(found)} starts nothing more; {runs}{': ' + then if found.open_runs else ''}")
+    then = "is paused" if force else "ends first"
+    click.echo(f"{_name(found)} starts nothing more{f'; what is open {then}: {runs}' if found.open_runs else ''}")
 
 
 def _reference(package: str, version: str | None) -> str:
@@ -100,7 +101,7 @@ def _name(found: ReleaseInfo) -> str:
 
 def _row(one: ReleaseInfo) -> tuple[str, ...]:
     state = f"{one.state}{' (pinned)' if one.is_pinned else ''}"
-    detail = first_line(one.error) if one.error else ", ".join(one.workflows)
+    detail = error_headline(one.error) if one.error else ", ".join(one.workflows)
     return (
         escape_unsafe(one.package),
         escape_unsafe(one.version),

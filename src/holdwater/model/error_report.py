@@ -196,6 +196,14 @@ def restore_source_lines(traceback: str, file: str) -> str:
     return _FILELESS_FRAME.sub(found, traceback) if file else traceback
 
 
+def error_headline(text: str) -> str:
+    """Return the line of a text of `describe_error`, or with a traceback in it, that says what was raised."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("hint: ")] or [""]
+    frames = [i for i, line in enumerate(lines) if line.startswith('  File "')]
+    raised = [line for line in lines[frames[-1] + 1 :] if not line.startswith("  ")] if frames else lines
+    return (raised or lines)[0].strip()
+
+
 def sanitize_text(text: str, limit_chars: int | None = None) -> str:
     """The text, cut, with escapes in the place of what no database takes."""
     return _UNSTORABLE.sub(_escape, text[:limit_chars])

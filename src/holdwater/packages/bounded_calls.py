@@ -16,11 +16,12 @@ _CLOSED: Final = ""
 class BoundedCalls(Generic[T]):
     """Calls functions in at most `max_threads` threads; one caller at a time.
 
-    A call that takes longer than `seconds` is given up: its thread goes on, and its result is dropped.
+    A call that takes longer than `seconds` is given up: its thread goes on, and its result is dropped.  `label`: names
+    a call in that error.
     """
 
-    def __init__(self, seconds: float, max_threads: int) -> None:
-        self.seconds, self._max_threads = seconds, max_threads
+    def __init__(self, seconds: float, max_threads: int, label: str = "it") -> None:
+        self.seconds, self._max_threads, self.label = seconds, max_threads, label
         self._closed = threading.Event()
         self._results: queue.SimpleQueue[tuple[str, T | BaseException | None]] = queue.SimpleQueue()
 
@@ -47,7 +48,7 @@ class BoundedCalls(Generic[T]):
                 late = [key for key, deadline in deadlines.items() if deadline <= time.monotonic()]
                 for key in late:
                     del deadlines[key]
-                    yield key, TimeoutError(f"it took longer than {self.seconds:g} s")
+                    yield key, TimeoutError(f"{self.label} took longer than {self.seconds:g} s, and goes on meanwhile")
                 continue
             if result is not None and deadlines.pop(key, None) is not None:
                 yield key, result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,7 +25,6 @@ from holdwater.packages.source_folder import collect_sources
 from holdwater.packages.writing import FileContent, write_archive
 
 SUFFIX: Final = ".cloacina"
-_IMPORT_FRAMES: Final = re.compile(r'  File "(<frozen importlib|[^"]*/importlib/)[^\n]*\n(    [^\n]*\n)*')
 
 Describe = Callable[[PackageArchive], dict[str, Any]]
 """makes the descriptor of an archive that has none yet, by executing its code"""
@@ -67,7 +65,7 @@ def describe_in_fresh_host(archive: PackageArchive, settings: PackageSettings) -
         try:
             return pool.describe(installed)
         except ReleaseBroken as error:
-            raise PackageBuildError(_shorten(error.message, installed.folder), hint=error.hint) from error
+            raise PackageBuildError(error.message, hint=error.hint) from error
         finally:
             pool.close()
 
@@ -75,11 +73,6 @@ def describe_in_fresh_host(archive: PackageArchive, settings: PackageSettings) -
 def archive_name(manifest: PackageManifest) -> str:
     """Return the name of the file of a package: `NAME-VERSION.cloacina`."""
     return f"{manifest.name}-{manifest.version}{SUFFIX}"
-
-
-def _shorten(message: str, folder: Path) -> str:
-    """Name files of the package from its folder on, and leave out the frames of Python's import system."""
-    return _IMPORT_FRAMES.sub("", message.replace(f"{folder}/", ""))
 
 
 def _read_manifest(files: Mapping[str, FileContent]) -> PackageManifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -19,6 +20,7 @@ from holdwater.runtime.handle_protocols import ChildRunResult
 MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 MAX_OUTPUT_CHARS: Final = 16_384
 """of what is printed during a request: its end is kept"""
+_IMPORT_FRAMES: Final = re.compile(r'  File "(<frozen importlib|[^"]*/importlib/)[^\n]*\n(    [^\n]*\n)*')
 _LIMITS: Final = FrameLimits(max_header_bytes=16 * MAX_TEXT_CHARS, max_blobs=1, max_blob_bytes=MAX_REPLY_BYTES)
 
 
@@ -80,6 +82,6 @@ class HostRequest:
 
 
 def describe_failure(error: RemoteTaskError) -> str:
-    """Describe an exception of a package with its traceback, for messages."""
+    """Describe an exception of a package with its traceback, without frames of Python's import system."""
     report = error.report
-    return report.traceback.rstrip() or f"{report.kind}: {report.text}"
+    return _IMPORT_FRAMES.sub("", report.traceback.rstrip()) or f"{report.kind}: {report.text}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from holdwater.errors import BadAnswer, ReleaseBroken
 from holdwater.model.strict_json import parse_untrusted_json
@@ -13,6 +13,11 @@ from holdwater.packages.host_requests import HostRequest, describe_failure
 from holdwater.packages.installed import InstalledRelease
 from holdwater.packages.release_hosts import ReleaseHosts
 from holdwater.runtime.attempt import RemoteTaskError
+
+MISSING_MODULE_HINT: Final = (
+    "a package imports what is in its workflow/ and vendor/, and the projects that [requires] dependencies of its "
+    "holdwater.toml names"
+)
 
 HostState = Literal["idle", "busy", "waiting", "ending"]
 """`waiting`: all its calls wait, as for a child run; `ending`: it takes no more calls"""
@@ -90,7 +95,9 @@ def read_description(data: bytes, installed: InstalledRelease) -> dict[str, Any]
 def broken(installed: InstalledRelease, reason: str) -> ReleaseBroken:
     """Build the error of a release that cannot be used."""
     manifest = installed.manifest
-    return ReleaseBroken(f"package {manifest.name} {manifest.version} ({installed.release}): {reason}")
+    reason = reason.replace(f"{installed.folder}/", "")  # files of the package are named from its folder on
+    hint = MISSING_MODULE_HINT if "\nModuleNotFoundError: " in reason else ""
+    return ReleaseBroken(f"package {manifest.name} {manifest.version} ({installed.release}): {reason}", hint=hint)
 
 
 def describe_loss(host: HostProcess, request: HostRequest, error: BaseException, exit_code: int) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,8 @@ logger = logging.getLogger("holdwater.packages")
 
 PACKAGE_TIMEOUT_SECONDS: Final = 30.0
 """longest time one package may take to be registered"""
+REGISTRATION: Final = "installing its wheels, or importing its modules,"
+"""what takes so long, as its error says"""
 MAX_CONCURRENT_PACKAGES: Final = 4
 """packages that are registered at once"""
 MIN_PAUSE_SECONDS: Final = 0.2
@@ -88,7 +90,7 @@ class RegistryReconciler:
             releases,
             PackageSchedules(Database.of(engine), schedule_config),
             RemovedRuns(engine),
-            BoundedCalls(package_timeout_seconds, MAX_CONCURRENT_PACKAGES),
+            BoundedCalls(package_timeout_seconds, MAX_CONCURRENT_PACKAGES, REGISTRATION),
             f"{author}:{read_home_id(home)}",
         )
         self._status = ReconcilerStatus()
@@ -142,16 +144,16 @@ class RegistryReconciler:
     def _make_pass(self, before: ReconcileResult, tried: set[str]) -> ReconcilePass:
         listing = self.registry.list()
         rows = ReleaseRows.read(self._engine.store, self._engine.clock, self._tell)
+        self._status = replace(self._status, releases=_shown(rows.rows.values()))
         one = ReconcilePass(self._parts, rows, listing, tried)
         result = before.followed_by(one.run())
         if one.is_unfinished:
             self.wake()
-        shown = sorted(rows.rows.values(), key=lambda row: (row.package, row.registered_at))
-        self._draining = tuple([row.release for row in shown if row.state == "draining"])
+        self._draining = tuple([row.release for row in rows.rows.values() if row.state == "draining"])
         self._status = ReconcilerStatus(
             self._engine.clock.now(),
             result,
-            tuple([row for row in shown if row.state != "gone"]),
+            _shown(rows.rows.values()),
             tuple(one.rejected),
         )
         return one
@@ -166,6 +168,9 @@ class RegistryReconciler:
             self._thread.join()
 
     def _tell(self, row: ReleaseRow) -> None:
+        """Take in a row that was written, also while the pass goes on: that of another package may take long."""
+        found = {one.release: one for one in self._status.releases} | {row.release: row}
+        self._status = replace(self._status, releases=_shown(found.values()))
         for listener in list(self._listeners):
             listener(row)
 
@@ -207,3 +212,8 @@ class RegistryReconciler:
             self._status = ReconcilerStatus(
                 self._status.last_run_at, self._status.result, self._status.releases, self._status.rejected, text
             )
+
+
+def _shown(rows: Iterable[ReleaseRow]) -> tuple[ReleaseRow, ...]:
+    """Return the rows that are not gone, by package."""
+    return tuple(sorted([row for row in rows if row.state != "gone"], key=lambda row: (row.package, row.registered_at)))

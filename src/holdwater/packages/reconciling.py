@@ -35,6 +35,8 @@ logger = logging.getLogger("holdwater.packages")
 
 MAX_PACKAGES_PER_PASS: Final = 8
 """packages that a pass registers: what changes meanwhile is seen by the next one, which is not to wait for long"""
+MAX_SHOWN_NAMES: Final = 20
+"""workflows that a line of the log names"""
 _MAX_ERROR_CHARS: Final = 20_000
 _LATE_RUNS_US: Final = 60_000_000
 """time after the end of a release in which runs are looked for that were started meanwhile"""
@@ -308,7 +310,8 @@ class ReconcilePass:
         self._mark_dirty(row.package)
         self.is_unfinished = True  # it may replace what is held over
         self.loaded.append(_name(row))
-        logger.info("%s is loaded: %s", _name(row), ", ".join(names) or "no workflow")
+        more = f" and {len(names) - MAX_SHOWN_NAMES:,} more" if len(names) > MAX_SHOWN_NAMES else ""
+        logger.info("%s is loaded: %s%s", _name(row), ", ".join(names[:MAX_SHOWN_NAMES]) or "no workflow", more)
 
     def _break(self, row: ReleaseRow, error: str, *, retry: bool = True, **changes: Any) -> None:
         """Note that a release cannot be registered, and when it is tried again: without `retry` in every pass."""

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 import holdwater.engine.engine
-from holdwater import Context, DefaultRunner, TriggerResult, WorkflowBuilder, trigger
+from holdwater import Context, DefaultRunner, Graph, TriggerResult, WorkflowBuilder, node, register_graph, trigger
 from holdwater.errors import ScheduleError, ScheduleNotFound
 from holdwater.model.triggers import triggers
+from holdwater.runtime.services.triggers import MAX_CONCURRENT_CALLS, MAX_CONCURRENT_CALLS_OF_PACKAGE
 from tests.engine.fake_clock import ContextRecorder, FakeClock, wait_until_idle
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
@@ -178,6 +179,47 @@ def test_no_answer_in_time(open_runner: Open, ran: ContextRecorder, clock: FakeC
     gate.open.set()
     ran.wait_for_runs(1)
     assert ran.contexts[0]["late"] is False
+
+
+def test_triggers_of_a_package_that_do_not_answer_hold_up_no_others(
+    open_runner: Open, ran: ContextRecorder, clock: FakeClock, gate: Gate
+) -> None:
+    def wait() -> TriggerResult:
+        gate()
+        return TriggerResult.skip()
+
+    silent = [ScriptedTrigger() for _ in range(2 * MAX_CONCURRENT_CALLS)]
+    for number, one in enumerate(silent):
+        one.answer = wait
+        trigger(workflow="w", name=f"silent/{number}", poll_interval="1s")(one)
+    prompt = ScriptedTrigger()
+    trigger(workflow="w", name="zz/prompt", poll_interval="1s")(prompt)  # registered last, so due last
+    open_runner()
+    prompt.wait_for_calls()
+    for _ in range(3):
+        clock.advance(1)
+        prompt.wait_for_calls()
+    assert sum([one.call_count for one in silent]) == MAX_CONCURRENT_CALLS_OF_PACKAGE
+    gate.open.set()
+    for one in silent:
+        one.wait_for_calls()
+
+
+def test_a_graph_is_given_of_a_fire_what_it_takes(
+    open_runner: Open, clock: FakeClock, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Values of the fire itself that are no inputs of the graph are no mistake of its author."""
+
+    @node(output_name="seen")
+    def see(pieces: int, trigger_name: str) -> str:
+        return f"{pieces} {trigger_name}"
+
+    register_graph(Graph([see], name="sees"))
+    trigger("sees", name="asks", poll_interval=1)(lambda: TriggerResult.fire({"pieces": 3}))
+    runner = open_runner()
+    wait_until(lambda: [run for run in runner.list_runs(workflow_name="sees") if run.status == "Completed"])
+    assert runner.get_trigger_execution_history("asks")
+    assert [str(one.message) for one in recwarn] == []
 
 
 def test_disabled(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:

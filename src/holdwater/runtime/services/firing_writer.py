@@ -61,7 +61,7 @@ class FiringWriter:
         row = firing.schedule
         try:
             context = dict(inputs if inputs is not None else _decode_context(row.inputs) if row.inputs else {})
-            cells = definition.encode_inputs({**context, **extra_values})
+            cells = definition.encode_inputs({**context, **definition.select_inputs(extra_values)})
             is_unvalidated = row.kind == "cron" and not definition.has_code  # a manifest has it as data
             if is_unvalidated:
                 cells = definition.validate_inputs(cells)

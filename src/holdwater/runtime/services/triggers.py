@@ -7,7 +7,7 @@ import inspect
 import json
 import threading
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -34,6 +34,8 @@ from holdwater.runtime.workflows import ExecutableWorkflows
 
 MAX_CONCURRENT_CALLS: Final = 16
 """threads of triggers; a slow trigger takes none away from tasks"""
+MAX_CONCURRENT_CALLS_OF_PACKAGE: Final = 4
+"""of triggers named `PACKAGE/NAME`: those of a package that do not answer hold up no others"""
 MAX_WRITE_ATTEMPTS: Final = 5
 _CLOCK_SLACK_US: Final = 1_000_000
 NO_CONTEXT: Final = "fire_no_context"
@@ -137,28 +139,46 @@ class TriggerPoller:
 
     def _idle_triggers(self, workflows: Collection[str]) -> list[str]:
         """Triggers that can be called now: those that have answered their last call."""
-        if len([poll for poll in self._in_flight.values() if not poll.timed_out]) >= MAX_CONCURRENT_CALLS:
+        if not self._count_free_calls():
             return []
         known = self._triggers.list_triggers()
-        return [t.name for t in known if t.workflow in workflows and t.name not in self._in_flight]
+        idle = [t.name for t in known if t.workflow in workflows and t.name not in self._in_flight]
+        calls = self._calls_by_package()
+        return [name for name in idle if calls[_package(name)] < MAX_CONCURRENT_CALLS_OF_PACKAGE]
+
+    def _count_free_calls(self) -> int:
+        return max(0, MAX_CONCURRENT_CALLS - len([poll for poll in self._in_flight.values() if not poll.timed_out]))
+
+    def _calls_by_package(self) -> Counter[str]:
+        """Count the calls of packages that have not been answered; triggers of no package count towards no limit."""
+        return Counter([_package(name) for name in self._in_flight if _package(name)])
 
     def _call_due(self, workflows: Collection[str], now: Micros) -> None:
         """Act on answers, and call the triggers that are due."""
         while self._answers:
             self._write_answer_or_drop(*self._answers[0], now)
             self._answers.popleft()
-        idle = self._idle_triggers(workflows)
-        if not idle:
-            return
-        room = MAX_CONCURRENT_CALLS - len([poll for poll in self._in_flight.values() if not poll.timed_out])
-        due = []
-        for row in self._store.due_schedules("trigger", now, room, idle):
+        for _ in range(MAX_CONCURRENT_CALLS):  # again as long as a package had more than its share in what was found
+            idle = self._idle_triggers(workflows)
+            if not idle or self._call_some(idle, now):
+                return
+
+    def _call_some(self, idle: Collection[str], now: Micros) -> bool:
+        """Call triggers that are due; returns True if none of those that were found is left out."""
+        due, left_out, calls = [], False, self._calls_by_package()
+        for row in self._store.due_schedules("trigger", now, self._count_free_calls(), idle):
+            package = _package(row.name or "")
+            if package and calls[package] >= MAX_CONCURRENT_CALLS_OF_PACKAGE:
+                left_out = True
+                continue
+            calls[package] += 1
             at = max(now, Micros(row.settled_at + 1))  # an instant of its own, wherever the clock stands
             due.append(Firing(replace(row, settled_at=at, last_at=now, next_at=Micros(now + row.poll_us))))
         for firing, mine in zip(due, self._writer.write([(firing, []) for firing in due], now), strict=True):
             trigger = self._triggers.find(firing.schedule.name or "")
             if mine and trigger is not None:
                 self._start_call(TriggerCall(trigger, firing.schedule.id, firing.schedule.settled_at), now)
+        return not left_out
 
     def _start_call(self, call: TriggerCall, now: Micros) -> None:
         self._in_flight[call.trigger.name] = call
@@ -232,6 +252,11 @@ class TriggerPoller:
         if fire.state == "failed":
             fire.state, row.last_error = "skipped", fire.reason
         return runs
+
+
+def _package(name: str) -> str:
+    """Return the package of a trigger, "" for one of no package."""
+    return name.rpartition("/")[0]
 
 
 def call_trigger(trigger: Trigger) -> TriggerResult | str:

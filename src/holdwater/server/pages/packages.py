@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from holdwater.drawing.marks import MarkName
+from holdwater.model.error_report import error_headline
 from holdwater.operations import releases
 from holdwater.operations.databases import Database
 from holdwater.operations.releases import MAX_OPEN_RUNS, ReleaseInfo
@@ -59,9 +60,8 @@ class ShownRelease:
 
     @property
     def error_line(self) -> str:
-        """The last line of its error: what was raised.  The lines before are the traceback."""
-        lines = [line for line in (self.info.error or "").splitlines() if line.strip()]
-        return lines[-1].strip() if lines else ""
+        """The line of its error that says what was raised, without the traceback and the hint."""
+        return error_headline(self.info.error or "")
 
     @property
     def has_traceback(self) -> bool:
