@@ -35,7 +35,7 @@ logger = logging.getLogger("holdwater.packages")
 PACKAGE_TIMEOUT_SECONDS: Final = 30.0
 """longest time one package may take to be registered"""
 REGISTRATION: Final = "installing its wheels, or importing its modules,"
-"""what takes so long, as its error says"""
+"""the subject of the error of one that takes longer"""
 MAX_CONCURRENT_PACKAGES: Final = 4
 """packages that are registered at once"""
 MIN_PAUSE_SECONDS: Final = 0.2
