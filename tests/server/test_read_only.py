@@ -11,6 +11,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from holdwater import DefaultRunner
+from holdwater.model.releases import ReleaseRow
 from holdwater.model.time import add_seconds
 from holdwater.operations.bulk_jobs import SelectedRuns, create_bulk_job
 from holdwater.operations.databases import Database
@@ -45,6 +46,9 @@ def runner(tmp_path: Path) -> Iterator[DefaultRunner]:
         yield opened
 
 
+RELEASE = "0123456789abcdef"
+
+
 @pytest.fixture
 def names(runner: DefaultRunner, define: Define) -> dict[str, str]:
     """Values of the parameters of paths, of things that are there."""
@@ -55,8 +59,10 @@ def names(runner: DefaultRunner, define: Define) -> dict[str, str]:
     bulk_id = create_bulk_job(Database.of(runner._engine), "retry", SelectedRuns((handle.run_id,))).id
     now = runner._engine.clock.now()  # another process has it: the server of this database would execute it
     assert runner._engine.store.claim_bulk_job(bulk_id, "another process", now, add_seconds(now, 3600))
+    assert runner._engine.store.put_release(ReleaseRow(RELEASE, RELEASE * 4, "orders", "1.0", state="active"))
     return {
         "tenant": "public",
+        "release": RELEASE,
         "task": "one",
         "run_id": handle.run_id,
         "schedule_id": schedule_id,
