@@ -24,12 +24,12 @@ from typing import Any
 from holdwater import Context, DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
 from holdwater.executors import ProcessExecutor, Router
 from holdwater.model.registry import registry
-from holdwater.packages.archive import PackageArchive, read_archive
-from holdwater.packages.building import build_package, describe_in_fresh_host
-from holdwater.packages.host_executor import HostExecutor
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.installing import install
-from holdwater.packages.loading import load_release
+from holdwater.packages.archives.archive import PackageArchive, read_archive
+from holdwater.packages.building.build import build_package, describe_in_fresh_host
+from holdwater.packages.hosts.host_executor import HostExecutor
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.installing.installation import install
+from holdwater.packages.programs.loading import load_release
 from holdwater.packages.settings import EXECUTOR_NAME, PackageSettings
 
 MODULE = """

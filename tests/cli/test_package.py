@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from holdwater.packages.archive import read_archive
-from holdwater.packages.statements import read_signature
+from holdwater.packages.archives.archive import read_archive
+from holdwater.packages.signatures.statements import read_signature
 from tests.cli.conftest import Shell
 from tests.packages.archives import PACKAGE_TOML, Entry, package, package_of_04, package_of_05
 

@@ -11,10 +11,10 @@ import pytest
 from holdwater import DefaultRunner, DefaultRunnerConfig, TriggerResult
 from holdwater.errors import InputError, MissingInputError, PackageBuildError, ReleaseBroken
 from holdwater.model.registry import registry
-from holdwater.packages.host_executor import HostExecutor
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.loading import LoadedRelease, load_release
-from holdwater.packages.manifest import PackageManifest
+from holdwater.packages.hosts.host_executor import HostExecutor
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.manifests.manifest import PackageManifest
+from holdwater.packages.programs.loading import LoadedRelease, load_release
 from holdwater.packages.settings import PackageSettings
 from tests.packages.host_packages import install_files
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS

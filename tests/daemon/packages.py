@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from holdwater.packages.writing import FileContent, write_archive
+from holdwater.packages.archives.writing import FileContent, write_archive
 
 ONE_TASK = """
 from holdwater import WorkflowBuilder, task

@@ -83,7 +83,7 @@ def test_a_new_file_and_one_that_went(watched: Watched) -> None:
 
 
 def test_without_events_files_are_looked_at(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("holdwater.packages.folder_events.Observer.schedule", _refuse)
+    monkeypatch.setattr("holdwater.packages.registries.folder_events.Observer.schedule", _refuse)
     (watched.folder / "sub").mkdir()
     (watched.folder / "sub" / "deep.py").write_text("1")
     (watched.folder / "flows.py").write_text("2")

@@ -10,10 +10,10 @@ import pytest
 from holdwater.daemon.source_files import collect_modules
 from holdwater.daemon.sources import ModuleSource, PackageSource, find_source, package_name
 from holdwater.errors import ManifestError, PackageBuildError
-from holdwater.packages.archive import read_archive
-from holdwater.packages.manifest import ExecutionLimits, PackageManifest, PackageSchedule
-from holdwater.packages.manifest_text import write_manifest
-from holdwater.packages.own_manifest import read_own_manifest
+from holdwater.packages.archives.archive import read_archive
+from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest, PackageSchedule
+from holdwater.packages.manifests.manifest_text import write_manifest
+from holdwater.packages.manifests.own_manifest import read_own_manifest
 from holdwater.packages.settings import ArchiveLimits
 
 

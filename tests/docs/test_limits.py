@@ -11,10 +11,12 @@ from holdwater.model import bulk_jobs, descriptor, error_report, logs, validatio
 from holdwater.model.ports import drawings
 from holdwater.model.value_types import tag
 from holdwater.operations import catalog, runners, starting
-from holdwater.packages import descriptor as packaged
-from holdwater.packages import reconciler, release_choice, release_rows, statements, survey
-from holdwater.packages.manifest import ExecutionLimits
+from holdwater.packages.archives import survey
+from holdwater.packages.descriptors import descriptor as packaged
+from holdwater.packages.manifests.manifest import ExecutionLimits
+from holdwater.packages.reconciling import reconciler, release_choice, release_rows
 from holdwater.packages.settings import ArchiveLimits, PackageSettings
+from holdwater.packages.signatures import statements
 from holdwater.runners.tasks import health
 from holdwater.runtime import heartbeat
 from holdwater.schedules import calendar

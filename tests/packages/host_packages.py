@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from holdwater.packages.host_executor import HostBackend
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.installed import InstalledRelease
-from holdwater.packages.manifest import PackageManifest
+from holdwater.packages.hosts.host_executor import HostBackend
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.installing.installed import InstalledRelease
+from holdwater.packages.manifests.manifest import PackageManifest
 
 TESTS: Final = Path(__file__).parents[1]
 REFERENCE_MODULES: Final = ("tests.crash.shapes", "tests.crash.step_shapes", "tests.crash.graph_shapes")

@@ -15,12 +15,12 @@ import pytest
 
 from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.model.registry import Registry, registry
-from holdwater.packages.host_executor import HostExecutor
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.installed import InstalledRelease
-from holdwater.packages.interpreters import default_interpreter
-from holdwater.packages.loading import load_release
-from holdwater.packages.manifest import ExecutionLimits, PackageManifest
+from holdwater.packages.hosts.host_executor import HostExecutor
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.installing.installed import InstalledRelease
+from holdwater.packages.installing.interpreters import default_interpreter
+from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest
+from holdwater.packages.programs.loading import load_release
 from holdwater.packages.settings import EXECUTOR_NAME, PackageSettings
 from tests.suite.waiting import poll_pause
 

@@ -16,11 +16,11 @@ from holdwater.model.input_requests import RawValue
 from holdwater.model.ports.definition import CodeReference
 from holdwater.model.registry import Registry
 from holdwater.model.triggers import TriggerRegistry, TriggerResult
-from holdwater.packages.descriptor import describe_package
-from holdwater.packages.installed import InstalledRelease
-from holdwater.packages.loading import LoadedRelease, load_release
-from holdwater.packages.manifest import PackageManifest
-from holdwater.packages.performing import NamedNode
+from holdwater.packages.descriptors.descriptor import describe_package
+from holdwater.packages.installing.installed import InstalledRelease
+from holdwater.packages.manifests.manifest import PackageManifest
+from holdwater.packages.programs.loading import LoadedRelease, load_release
+from holdwater.packages.programs.performing import NamedNode
 from holdwater.runtime.executors.base import TaskInvocation
 from holdwater.runtime.executors.child_calls import unpack_request
 from holdwater.runtime.executors.processes.channel import run_call

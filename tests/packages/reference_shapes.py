@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from holdwater.model.registry import Registry, registry
-from holdwater.packages.manifest import PackageManifest
+from holdwater.packages.manifests.manifest import PackageManifest
 from tests.crash import graph_shapes, shapes, step_shapes
 from tests.crash.forkserver import define_shape
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from holdwater.errors import ArchiveError, PackageBuildError
-from holdwater.packages.archive import read_archive
-from holdwater.packages.file_list import ArchivedFile, write_file_list
-from holdwater.packages.writing import FileContent, write_archive
+from holdwater.packages.archives.archive import read_archive
+from holdwater.packages.archives.file_list import ArchivedFile, write_file_list
+from holdwater.packages.archives.writing import FileContent, write_archive
 from tests.packages.archives import FLOWS, TOP, Entry, package, package_entries, package_of_05, tar, wheel
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from holdwater.packages.bounded_calls import BoundedCalls
+from holdwater.packages.reconciling.bounded_calls import BoundedCalls
 
 
 def test_results_errors_and_what_hangs() -> None:

@@ -15,11 +15,11 @@ import pytest
 from holdwater import __version__
 from holdwater.errors import ArchiveError, ManifestError, PackageBuildError, PackageUnsupported
 from holdwater.model.time import wall_now
-from holdwater.packages.archive import PackageArchive, read_archive
-from holdwater.packages.building import archive_name, build_package, describe_in_fresh_host
-from holdwater.packages.inspection import inspect_archive
-from holdwater.packages.legacy import read_package_toml
-from holdwater.packages.scaffold import STYLES, PackageStyle, make_package
+from holdwater.packages.archives.archive import PackageArchive, read_archive
+from holdwater.packages.archives.inspection import inspect_archive
+from holdwater.packages.building.build import archive_name, build_package, describe_in_fresh_host
+from holdwater.packages.building.scaffold import STYLES, PackageStyle, make_package
+from holdwater.packages.manifests.legacy import read_package_toml
 from holdwater.packages.settings import ArchiveLimits, PackageSettings
 from tests.packages.archives import wheel
 from tests.suite.effort import sample_cases

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from holdwater.errors import PackageBuildError
 from holdwater.model.triggers import Trigger, TriggerRegistry, TriggerResult
-from holdwater.packages.descriptor import ReleaseDescriptor, describe_package, read_descriptor
-from holdwater.packages.manifest import PackageManifest, PackageSchedule, PackageTrigger
+from holdwater.packages.descriptors.descriptor import ReleaseDescriptor, describe_package, read_descriptor
+from holdwater.packages.manifests.manifest import PackageManifest, PackageSchedule, PackageTrigger
 from tests.packages.reference_shapes import MANIFEST, SHAPES, registered_shapes
 
 Data = dict[str, Any]

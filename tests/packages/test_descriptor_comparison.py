@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from holdwater.errors import PackageError
-from holdwater.packages.archive import PackageArchive, read_archive
-from holdwater.packages.building import build_package, describe_in_fresh_host
-from holdwater.packages.descriptor_comparison import check_built_descriptor
-from holdwater.packages.scaffold import make_package
+from holdwater.packages.archives.archive import PackageArchive, read_archive
+from holdwater.packages.building.build import build_package, describe_in_fresh_host
+from holdwater.packages.building.scaffold import make_package
+from holdwater.packages.descriptors.descriptor_comparison import check_built_descriptor
 from holdwater.packages.settings import PackageSettings
 from tests.packages.archives import package
 

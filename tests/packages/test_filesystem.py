@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from holdwater.errors import PackageError, ReleaseNotFound, VersionExists
-from holdwater.packages import filesystem
-from holdwater.packages.archive import read_archive
-from holdwater.packages.filesystem import FilesystemWorkflowRegistry, write_file
-from holdwater.packages.folder_scans import ScannedFolder
-from holdwater.packages.registry import RegistryListing
+from holdwater.packages.archives.archive import read_archive
+from holdwater.packages.registries import filesystem
+from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry, write_file
+from holdwater.packages.registries.folder_scans import ScannedFolder
+from holdwater.packages.registries.registry import RegistryListing
 from tests.daemon.packages import one_task_package
 
 

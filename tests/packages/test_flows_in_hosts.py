@@ -16,9 +16,9 @@ from holdwater.executors import Router, ThreadExecutor
 from holdwater.model.records import RunFilter
 from holdwater.model.registry import registry
 from holdwater.operations import start_by_name
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.loading import LoadedRelease, load_release
-from holdwater.packages.manifest import ExecutionLimits, PackageManifest
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest
+from holdwater.packages.programs.loading import LoadedRelease, load_release
 from holdwater.packages.settings import PackageSettings
 from tests.crash import shapes
 from tests.packages import package_flows

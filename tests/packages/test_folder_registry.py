@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from holdwater.errors import ArchiveError
-from holdwater.packages import filesystem
-from holdwater.packages.archive import PackageArchive, read_archive
-from holdwater.packages.filesystem import FilesystemWorkflowRegistry
-from holdwater.packages.folder_scans import ScannedFolder
+from holdwater.packages.archives.archive import PackageArchive, read_archive
+from holdwater.packages.registries import filesystem
+from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry
+from holdwater.packages.registries.folder_scans import ScannedFolder
 from holdwater.packages.settings import ArchiveLimits
 from tests.daemon.packages import one_task_package
 

@@ -14,8 +14,8 @@ import pytest
 from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.errors import IsolationUnavailable
 from holdwater.model.registry import registry
-from holdwater.packages.host_executor import HostExecutor
-from holdwater.packages.hosts import HostPool
+from holdwater.packages.hosts.host_executor import HostExecutor
+from holdwater.packages.hosts.host_pool import HostPool
 from holdwater.packages.settings import EXECUTOR_NAME, Isolation, PackageSettings
 from tests.packages import hostile_package
 from tests.packages.hosted import load, same_version_elsewhere, wait_until, with_python, write_release

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from holdwater.errors import IsolationUnavailable
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.interpreters import default_interpreter
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.installing.interpreters import default_interpreter
 from holdwater.packages.settings import Isolation, PackageSettings
 from tests.packages.hosted import same_version_elsewhere, wait_until, write_release
 
@@ -43,7 +43,7 @@ def hang():
 ENGINE = """
 import sys
 from pathlib import Path
-from holdwater.packages.hosts import HostPool
+from holdwater.packages.hosts.host_pool import HostPool
 from tests.packages.hosted import with_python, write_release
 from tests.packages.test_host_orphans import settings_of
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.model.message_framing import pack_frame
 from holdwater.model.registry import registry
-from holdwater.packages.manifest import PackageManifest
+from holdwater.packages.manifests.manifest import PackageManifest
 from holdwater.runtime.executors.base import TaskInvocation
 from tests.crash import shapes
 from tests.packages import package_flows

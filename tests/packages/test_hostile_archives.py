@@ -17,7 +17,7 @@ import pytest
 from hypothesis import strategies as st
 
 from holdwater.errors import ArchiveError, ManifestError, PackageError, PackageUnsupported
-from holdwater.packages.archive import read_archive
+from holdwater.packages.archives.archive import read_archive
 from holdwater.packages.settings import ArchiveLimits
 from tests.packages.archives import (
     END,
@@ -382,7 +382,7 @@ def test_a_manifest_that_is_not_utf_8() -> None:
 MEASURED: Final = """
 import bz2, gzip, resource, sys, time
 from holdwater.errors import ArchiveError
-from holdwater.packages.archive import read_archive
+from holdwater.packages.archives.archive import read_archive
 from tests.packages.archives import *
 
 def peak():

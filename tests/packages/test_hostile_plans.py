@@ -17,8 +17,8 @@ from holdwater.model.message_framing import pack_frame
 from holdwater.model.plan import Plan
 from holdwater.model.registry import registry
 from holdwater.model.triggers import TriggerRegistry
-from holdwater.packages.descriptor import describe_package
-from holdwater.packages.loading import LoadedRelease, load_release
+from holdwater.packages.descriptors.descriptor import describe_package
+from holdwater.packages.programs.loading import LoadedRelease, load_release
 from holdwater.runtime.executors.base import TaskInvocation
 from tests.packages.named_backend import RELEASE, NamedTriggers, installed_release
 from tests.packages.reference_shapes import MANIFEST, registered_shapes

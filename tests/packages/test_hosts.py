@@ -16,8 +16,8 @@ import pytest
 from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.errors import ReleaseBroken, ReleaseNotFound
 from holdwater.model.registry import registry
-from holdwater.packages import hosts
-from holdwater.packages.host_executor import HostExecutor
+from holdwater.packages.hosts import host_pool as hosts
+from holdwater.packages.hosts.host_executor import HostExecutor
 from holdwater.packages.settings import EXECUTOR_NAME
 from holdwater.runtime.attempt import RemoteTaskError
 from tests.packages.hosted import MODULE, Load, OpenPool, WritePackage, is_alive, wait_until

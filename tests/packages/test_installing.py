@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from holdwater.errors import PackageBuildError, PackageUnsupported, ReleaseNotFound
-from holdwater.packages.installing import find_installed, install, installed_releases, uninstall
-from holdwater.packages.manifest import ExecutionLimits, PackageManifest
+from holdwater.packages.installing.installation import find_installed, install, installed_releases, uninstall
+from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest
 from holdwater.packages.settings import PackageSettings
 from tests.packages.hosted import HEAD, MODULE, OpenPool
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from holdwater.packages.archive import read_archive
-from holdwater.packages.installing import install, installed_releases
+from holdwater.packages.archives.archive import read_archive
+from holdwater.packages.installing.installation import install, installed_releases
 from holdwater.packages.settings import PackageSettings
 from tests.packages.archives import package
 from tests.suite.effort import sample_cases
@@ -21,8 +21,9 @@ FILES = 6
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from holdwater.packages import extraction, installing
-from holdwater.packages.archive import read_archive
+from holdwater.packages.archives import extraction
+from holdwater.packages.installing import installation as installing
+from holdwater.packages.archives.archive import read_archive
 from holdwater.packages.settings import PackageSettings
 
 archive, home, point = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])

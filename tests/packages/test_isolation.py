@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from holdwater.errors import IsolationUnavailable
-from holdwater.packages.hosts import HostPool
+from holdwater.packages.hosts.host_pool import HostPool
 from tests.packages.hosted import OpenPool, WritePackage, same_version_elsewhere, with_python, write_release
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts processes of other users")

@@ -8,10 +8,10 @@ from typing import Any, Final
 import pytest
 
 from holdwater.errors import ConfigError, ManifestError, PackageUnsupported
-from holdwater.packages.archive import read_archive
-from holdwater.packages.legacy import read_manifest_json, read_package_toml
-from holdwater.packages.manifest import ExecutionLimits, PackageManifest, PackageSchedule, PackageTrigger
-from holdwater.packages.own_manifest import read_own_manifest
+from holdwater.packages.archives.archive import read_archive
+from holdwater.packages.manifests.legacy import read_manifest_json, read_package_toml
+from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest, PackageSchedule, PackageTrigger
+from holdwater.packages.manifests.own_manifest import read_own_manifest
 from tests.packages.archives import (
     MANIFEST_JSON,
     OWN_MANIFEST,

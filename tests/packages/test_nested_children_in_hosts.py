@@ -6,10 +6,10 @@ from pathlib import Path
 
 from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.model.registry import registry
-from holdwater.packages.host_executor import HostExecutor
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.loading import load_release
-from holdwater.packages.manifest import ExecutionLimits, PackageManifest
+from holdwater.packages.hosts.host_executor import HostExecutor
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest
+from holdwater.packages.programs.loading import load_release
 from holdwater.packages.settings import PackageSettings
 from tests.packages.host_packages import install_files
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS

@@ -15,10 +15,10 @@ from holdwater.model.registry import Registry
 from holdwater.operations.databases import Database
 from holdwater.operations.releases import list_releases
 from holdwater.operations.schedule_queries import list_schedules
-from holdwater.packages.engine_packages import EnginePackages
-from holdwater.packages.filesystem import FilesystemWorkflowRegistry
+from holdwater.packages.reconciling.engine_packages import EnginePackages
+from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry
+from holdwater.packages.registries.watching import PackageWatcher
 from holdwater.packages.settings import PackageSettings
-from holdwater.packages.watching import PackageWatcher
 from tests.packages.archives import MANIFEST_JSON, PACKAGE_TOML, package_of_04, package_of_05
 
 OLD_SECONDS: Final = 1_000_000_000

@@ -16,7 +16,7 @@ from holdwater.model.node_messages import pack_inputs, unpack_inputs
 from holdwater.model.ports.definition import CodeReference
 from holdwater.model.registry import Registry, registry
 from holdwater.model.values import StoredValue
-from holdwater.packages.performing import convert_raw_values, find_definition
+from holdwater.packages.programs.performing import convert_raw_values, find_definition
 from tests.packages import package_flows
 from tests.packages.reference_shapes import registered_shapes
 

@@ -15,8 +15,8 @@ from holdwater.model.descriptor import describe_workflow
 from holdwater.model.input_requests import RawValue
 from holdwater.model.registry import Registry, registry
 from holdwater.model.time import UNSET
-from holdwater.packages.manifest import ExecutionLimits, PackageManifest
-from holdwater.packages.program import PackagedProgram
+from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest
+from holdwater.packages.programs.program import PackagedProgram
 from holdwater.steps import Step, Workflow, register_workflow
 from holdwater.tasks.patch import Patch
 from tests.packages import package_flows

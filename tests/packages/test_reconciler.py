@@ -17,14 +17,14 @@ from holdwater.model.registry import Registry
 from holdwater.model.releases import ReleaseRow
 from holdwater.operations.databases import Database
 from holdwater.operations.releases import activate_release, remove_release, retry_release
-from holdwater.packages.database import DatabaseWorkflowRegistry
-from holdwater.packages.filesystem import FilesystemWorkflowRegistry
-from holdwater.packages.folder_scans import ScannedFolder
-from holdwater.packages.host_executor import HostExecutor
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.reconciler import RegistryReconciler
-from holdwater.packages.reconciling import MAX_PACKAGES_PER_PASS
-from holdwater.packages.registry import StoredArchive, WorkflowRegistry
+from holdwater.packages.hosts.host_executor import HostExecutor
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.reconciling.reconcile_pass import MAX_PACKAGES_PER_PASS
+from holdwater.packages.reconciling.reconciler import RegistryReconciler
+from holdwater.packages.registries.database import DatabaseWorkflowRegistry
+from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry
+from holdwater.packages.registries.folder_scans import ScannedFolder
+from holdwater.packages.registries.registry import StoredArchive, WorkflowRegistry
 from holdwater.packages.settings import EXECUTOR_NAME, PackageSettings
 from holdwater.runtime.config import DriverConfig, ScheduleConfig
 from tests.daemon.daemon_process import share_host_library

@@ -15,12 +15,12 @@ import pytest
 from holdwater import DefaultRunner
 from holdwater.errors import PackageBuildError, ReleaseBroken, TrustError
 from holdwater.model.releases import ReleaseRow
-from holdwater.packages.engine_releases import EngineReleases
-from holdwater.packages.filesystem import FilesystemWorkflowRegistry
-from holdwater.packages.folder_scans import ScannedFolder
-from holdwater.packages.registering import ACCEPT_UNSIGNED, Registrar, VerifySignature
-from holdwater.packages.signature_policy import SignaturePolicy
-from holdwater.packages.writing import FileContent, write_archive
+from holdwater.packages.archives.writing import FileContent, write_archive
+from holdwater.packages.reconciling.engine_releases import EngineReleases
+from holdwater.packages.reconciling.registering import ACCEPT_UNSIGNED, Registrar, VerifySignature
+from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry
+from holdwater.packages.registries.folder_scans import ScannedFolder
+from holdwater.packages.signatures.signature_policy import SignaturePolicy
 from tests.daemon.packages import one_task_package
 from tests.packages.hosted import OpenPool
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from holdwater.model.releases import ReleaseRow
-from holdwater.packages.registry import RegistryEntry
-from holdwater.packages.release_choice import choose_active, find_conflicts, retry_delay_seconds
+from holdwater.packages.reconciling.release_choice import choose_active, find_conflicts, retry_delay_seconds
+from holdwater.packages.registries.registry import RegistryEntry
 
 
 def row(version: str, pinned: bool = False) -> ReleaseRow:

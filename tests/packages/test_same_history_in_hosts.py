@@ -14,9 +14,9 @@ import pytest
 from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.executors import Router, ThreadExecutor
 from holdwater.model.registry import registry
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.loading import LoadedRelease, load_release
-from holdwater.packages.manifest import ExecutionLimits, PackageManifest
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest
+from holdwater.packages.programs.loading import LoadedRelease, load_release
 from holdwater.packages.settings import PackageSettings
 from tests.crash import shapes
 from tests.packages.host_packages import REFERENCE_ENTRY, REFERENCE_MODULES, TESTS, OneSlot, install_modules

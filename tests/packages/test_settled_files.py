@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from holdwater.packages.settled_files import FileStamp, SettledFiles
+from holdwater.packages.registries.settled_files import FileStamp, SettledFiles
 from tests.suite.effort import property_test
 
 A, B = Path("/w/a"), Path("/v/b")

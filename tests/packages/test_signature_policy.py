@@ -8,9 +8,9 @@ import pytest
 
 from holdwater.errors import TrustError
 from holdwater.model.time import Micros
-from holdwater.packages.registry import StoredArchive
-from holdwater.packages.signature_policy import SignaturePolicy
-from holdwater.packages.statements import sign_archive
+from holdwater.packages.registries.registry import StoredArchive
+from holdwater.packages.signatures.signature_policy import SignaturePolicy
+from holdwater.packages.signatures.statements import sign_archive
 from holdwater.storage.memory.store import MemoryStore
 from tests.engine.fake_clock import FakeClock
 from tests.packages.test_trust import ARCHIVE, KEY, NOW, OTHER, TRUSTED, new_key, trusted

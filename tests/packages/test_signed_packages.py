@@ -17,13 +17,13 @@ from holdwater.model.registry import Registry
 from holdwater.operations.databases import Database
 from holdwater.operations.releases import ReleaseInfo, list_releases
 from holdwater.operations.trusted_keys import find_trusted_key, list_trusted_keys, revoke_key, trust_key
-from holdwater.packages.archive import read_archive
-from holdwater.packages.engine_packages import EnginePackages
-from holdwater.packages.filesystem import FilesystemWorkflowRegistry
+from holdwater.packages.archives.archive import read_archive
+from holdwater.packages.reconciling.engine_packages import EnginePackages
+from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry
+from holdwater.packages.registries.watching import PackageWatcher
 from holdwater.packages.settings import PackageSettings
-from holdwater.packages.signing_keys import SigningKey
-from holdwater.packages.statements import sign_archive
-from holdwater.packages.watching import PackageWatcher
+from holdwater.packages.signatures.signing_keys import SigningKey
+from holdwater.packages.signatures.statements import sign_archive
 from tests.packages.archives import (
     OWN_MANIFEST,
     PACKAGE_TOML,

@@ -9,7 +9,7 @@ import pytest
 
 from holdwater.errors import BadAnswer
 from holdwater.model.message_framing import pack_frame
-from holdwater.packages.trigger_replies import MAX_CONTEXT_NAMES, read_trigger_reply
+from holdwater.packages.programs.trigger_replies import MAX_CONTEXT_NAMES, read_trigger_reply
 
 CLASS = json.dumps({"$t": "dataclass", "c": "tests.runtime.executors.imported_by_nobody:Thing", "v": {}}).encode()
 

@@ -15,8 +15,8 @@ import pytest
 from holdwater.errors import ConfigError, TrustError
 from holdwater.model.releases import TrustedKey
 from holdwater.model.time import Micros
-from holdwater.packages.archive import PackageArchive, read_archive
-from holdwater.packages.signing_keys import (
+from holdwater.packages.archives.archive import PackageArchive, read_archive
+from holdwater.packages.signatures.signing_keys import (
     SigningKey,
     fingerprint_of,
     is_encrypted,
@@ -26,8 +26,13 @@ from holdwater.packages.signing_keys import (
     read_public_key,
     trusted_key,
 )
-from holdwater.packages.statements import canonical_json, read_signature, sign_archive, sign_archive_as_cloacina
-from holdwater.packages.trust import verify_signature
+from holdwater.packages.signatures.statements import (
+    canonical_json,
+    read_signature,
+    sign_archive,
+    sign_archive_as_cloacina,
+)
+from holdwater.packages.signatures.trust import verify_signature
 from tests.packages.archives import FLOWS, OWN_MANIFEST, package
 
 NOW: Final = Micros(1_800_000_000_000_000)

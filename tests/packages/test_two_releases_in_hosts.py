@@ -11,10 +11,10 @@ import pytest
 from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.model.registry import Registry
 from holdwater.operations import start_by_name
-from holdwater.packages.host_executor import HostExecutor
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.installed import InstalledRelease
-from holdwater.packages.loading import load_release
+from holdwater.packages.hosts.host_executor import HostExecutor
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.installing.installed import InstalledRelease
+from holdwater.packages.programs.loading import load_release
 from holdwater.packages.settings import EXECUTOR_NAME
 from holdwater.runs.verify.checker import StoreChecker
 from tests.packages.hosted import OpenPool, WritePackage, wait_until

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from watchdog.observers.api import BaseObserver
 
-from holdwater.packages.watching import PackageWatcher, is_archive_name
+from holdwater.packages.registries.watching import PackageWatcher, is_archive_name
 from tests.suite.waiting import poll_pause
 
 MakeWatcher = Callable[..., PackageWatcher]

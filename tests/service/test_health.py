@@ -8,10 +8,10 @@ import pytest
 from holdwater.engine import Engine
 from holdwater.errors import StoreUnavailable
 from holdwater.model.registry import Registry
-from holdwater.packages.filesystem import FilesystemWorkflowRegistry
-from holdwater.packages.folder_scans import ScannedFolder
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.reconciler import RegistryReconciler
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.reconciling.reconciler import RegistryReconciler
+from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry
+from holdwater.packages.registries.folder_scans import ScannedFolder
 from holdwater.packages.settings import PackageSettings
 from holdwater.runtime.config import DriverConfig
 from holdwater.service.health import HealthReport

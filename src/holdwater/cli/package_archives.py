@@ -10,14 +10,14 @@ from holdwater.cli import exit_codes
 from holdwater.cli.exit_codes import CommandError
 
 if TYPE_CHECKING:
-    from holdwater.packages.archive import PackageArchive
+    from holdwater.packages.archives.archive import PackageArchive
 
 _UNITS: Final = ("bytes", "kB", "MB", "GB")
 
 
 def load_archive(path: str) -> PackageArchive:
     """Read and judge an archive.  Raises CommandError if there is no such file, PackageError."""
-    from holdwater.packages.archive import read_archive
+    from holdwater.packages.archives.archive import read_archive
 
     try:
         return read_archive(Path(path))
@@ -32,7 +32,7 @@ def load_signature(archive: str, given: str | None) -> bytes | None:
 
     Raises CommandError for a given file that is not there.
     """
-    from holdwater.packages.statements import MAX_SIGNATURE_FILE_BYTES
+    from holdwater.packages.signatures.statements import MAX_SIGNATURE_FILE_BYTES
 
     path = given or signature_path(archive)
     try:
@@ -48,7 +48,7 @@ def load_signature(archive: str, given: str | None) -> bytes | None:
 
 def signature_path(archive: str) -> str:
     """Return the name of the file beside an archive that has its signature."""
-    from holdwater.packages.statements import SUFFIX
+    from holdwater.packages.signatures.statements import SUFFIX
 
     return f"{archive}{SUFFIX}"
 

@@ -14,8 +14,8 @@ from holdwater.cli.formatting import escape_unsafe, pluralize
 from holdwater.cli.package_archives import format_size, write_whole
 
 if TYPE_CHECKING:
-    from holdwater.packages.archive import PackageArchive
-    from holdwater.packages.scaffold import PackageStyle
+    from holdwater.packages.archives.archive import PackageArchive
+    from holdwater.packages.building.scaffold import PackageStyle
 
 
 @click.command(short_help="Make a folder with a small package.")
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def new(name: str, style: PackageStyle, as_json: bool) -> None:
     """Make a package: a folder NAME with a small workflow, its manifest and a test."""
     from holdwater.errors import ArchiveError, ManifestError
-    from holdwater.packages.scaffold import make_package
+    from holdwater.packages.building.scaffold import make_package
 
     try:
         files = make_package(Path(), name, style)
@@ -55,8 +55,8 @@ def build(folder: Path, output: Path | None, upgrade: bool, as_json: bool) -> No
     The same folder makes the same bytes.  The code of the package is executed: its modules are imported.
     """
     from holdwater.errors import ConfigError, PackageError
-    from holdwater.packages.archive import read_archive
-    from holdwater.packages.building import archive_name, build_package, describe_in_fresh_host
+    from holdwater.packages.archives.archive import read_archive
+    from holdwater.packages.building.build import archive_name, build_package, describe_in_fresh_host
     from holdwater.packages.settings import PackageSettings
 
     settings = PackageSettings()

@@ -16,9 +16,9 @@ from holdwater.cli.package_archives import format_size, load_archive, load_signa
 from holdwater.model.time import to_rfc3339, wall_now
 
 if TYPE_CHECKING:
-    from holdwater.packages.descriptor import PackagedWorkflow
-    from holdwater.packages.inspection import ArchiveInspection, ScheduleForecast
-    from holdwater.packages.manifest import ExecutionLimits, PackageManifest
+    from holdwater.packages.archives.inspection import ArchiveInspection, ScheduleForecast
+    from holdwater.packages.descriptors.descriptor import PackagedWorkflow
+    from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest
 
 _SHOWN_FILES: Final = 20
 _FORMATS: Final = {
@@ -37,7 +37,7 @@ def inspect(archive: str, all_files: bool, as_json: bool) -> None:
 
     No code of the package is executed, and nothing is unpacked.
     """
-    from holdwater.packages.inspection import inspect_archive
+    from holdwater.packages.archives.inspection import inspect_archive
 
     found = inspect_archive(load_archive(archive), load_signature(archive, None), wall_now())
     if as_json:
@@ -93,7 +93,7 @@ def _describe_execution(limits: ExecutionLimits) -> str:
 
 def _workflow_lines(found: ArchiveInspection) -> Iterator[str]:
     from holdwater.drawing.text import render_tree
-    from holdwater.packages.inspection import picture_of_packaged
+    from holdwater.packages.archives.inspection import picture_of_packaged
 
     if found.content is None:
         yield "Workflows"

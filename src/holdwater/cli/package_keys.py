@@ -57,7 +57,7 @@ def list_(home: str | None, database: str | None, as_json: bool) -> None:
 def add(file: Path, name: str | None, expires: str | None, home: str | None, database: str | None) -> None:
     """Accept the signatures of the public key in FILE, NAME.pub."""
     from holdwater.operations.trusted_keys import trust_key
-    from holdwater.packages.signing_keys import trusted_key
+    from holdwater.packages.signatures.signing_keys import trusted_key
 
     shown = file.stem if name is None else name
     if not shown.isprintable() or not 0 < len(shown) <= MAX_NAME_CHARS:

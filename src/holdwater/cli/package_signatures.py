@@ -18,7 +18,7 @@ from holdwater.errors import TrustError
 from holdwater.model.time import Micros, to_rfc3339, wall_now
 
 if TYPE_CHECKING:
-    from holdwater.packages.signing_keys import SigningKey
+    from holdwater.packages.signatures.signing_keys import SigningKey
 
 PASSPHRASE_VARIABLE: Final = "HOLDWATER_KEY_PASSPHRASE"
 _passphrase_file_option = click.option(
@@ -35,7 +35,7 @@ _passphrase_file_option = click.option(
 @options.json_option("the files and the fingerprint")
 def keygen(name: Path, passphrase_file: str | None, no_passphrase: bool, as_json: bool) -> None:
     """Make a key of ed25519: NAME.key, which stays with you, and NAME.pub, which others trust."""
-    from holdwater.packages.signing_keys import make_key_pair
+    from holdwater.packages.signatures.signing_keys import make_key_pair
 
     if no_passphrase and passphrase_file is not None:
         raise click.UsageError("--no-passphrase and --passphrase-file contradict each other")
@@ -77,7 +77,7 @@ def sign(
     as_json: bool,
 ) -> None:
     """Sign ARCHIVE: write ARCHIVE.sig, by which others know that its package and version are yours."""
-    from holdwater.packages.statements import sign_archive, sign_archive_as_cloacina
+    from holdwater.packages.signatures.statements import sign_archive, sign_archive_as_cloacina
 
     if form == "1" and (expires is not None or tenants):
         raise click.UsageError("--expires and --tenant need --format 2")
@@ -111,8 +111,8 @@ def verify(
     archive: str, trusted: tuple[Path, ...], signature_file: str | None, tenant: str | None, as_json: bool
 ) -> None:
     """Check ARCHIVE by all rules of packages, and with --trust its signature.  No code of it is executed."""
-    from holdwater.packages.signing_keys import trusted_key
-    from holdwater.packages.trust import verify_signature
+    from holdwater.packages.signatures.signing_keys import trusted_key
+    from holdwater.packages.signatures.trust import verify_signature
 
     if tenant is not None and not trusted:
         raise click.UsageError("--tenant goes with --trust")
@@ -136,7 +136,7 @@ def verify(
 
 def load_public_key(file: Path) -> bytes:
     """Read the 32 bytes of a public key.  Raises CommandError, TrustError."""
-    from holdwater.packages.signing_keys import read_public_key
+    from holdwater.packages.signatures.signing_keys import read_public_key
 
     try:
         return read_public_key(file)
@@ -149,7 +149,7 @@ def load_public_key(file: Path) -> bytes:
 
 
 def _load_key(file: Path, passphrase_file: str | None) -> SigningKey:
-    from holdwater.packages.signing_keys import is_encrypted, read_private_key
+    from holdwater.packages.signatures.signing_keys import is_encrypted, read_private_key
 
     try:
         passphrase = _ask_passphrase(passphrase_file, is_new=False) if is_encrypted(file) else ""

@@ -9,7 +9,7 @@ from holdwater.compat import install
 from holdwater.compat.cloaca.package_modules import module_workflow, package_schedules
 from holdwater.packages.host import main as host
 from holdwater.packages.host.serving import PackageWorker
-from holdwater.packages.manifest import PackageSchedule
+from holdwater.packages.manifests.manifest import PackageSchedule
 
 
 class CloacinaWorker(PackageWorker):

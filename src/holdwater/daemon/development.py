@@ -16,7 +16,7 @@ from holdwater.daemon.sources import Source
 from holdwater.daemon.web_ui import WebUI
 from holdwater.events.processors import EventProcessor
 from holdwater.model.registry import Registry
-from holdwater.packages.engine_packages import EnginePackages
+from holdwater.packages.reconciling.engine_packages import EnginePackages
 from holdwater.packages.settings import PackageSettings
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.default_runner import DefaultRunner

@@ -13,13 +13,13 @@ from holdwater.daemon.socket import HealthSocket
 from holdwater.daemon.web_ui import WebUI
 from holdwater.errors import RunnerClosed
 from holdwater.model.registry import Registry
-from holdwater.packages.filesystem import FilesystemWorkflowRegistry
-from holdwater.packages.host_executor import HostExecutor
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.reconciler import RegistryReconciler
+from holdwater.packages.hosts.host_executor import HostExecutor
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.reconciling.reconciler import RegistryReconciler
+from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry
+from holdwater.packages.registries.watching import PackageWatcher
 from holdwater.packages.settings import EXECUTOR_NAME
-from holdwater.packages.signature_policy import SignaturePolicy
-from holdwater.packages.watching import PackageWatcher
+from holdwater.packages.signatures.signature_policy import SignaturePolicy
 from holdwater.runners.tasks.components import ComponentInfo, PackageParts, inspect_components
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.default_runner import DefaultRunner

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from holdwater.errors import PackageBuildError
+from holdwater.packages.archives.writing import FileContent
 from holdwater.packages.settings import ArchiveLimits
-from holdwater.packages.writing import FileContent
 
 _LEFT_OUT: Final = frozenset({"__pycache__", "node_modules"})
 """names of folders with nothing of a package, beside hidden ones and virtual environments"""

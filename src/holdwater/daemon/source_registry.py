@@ -8,8 +8,8 @@ from typing import Final
 from holdwater.errors import PackageUnsupported, ReleaseNotFound
 from holdwater.model.ports.clock import Clock
 from holdwater.model.time import Micros
-from holdwater.packages.archive import PackageArchive, read_archive
-from holdwater.packages.registry import RegistryEntry, RegistryListing, StoredArchive
+from holdwater.packages.archives.archive import PackageArchive, read_archive
+from holdwater.packages.registries.registry import RegistryEntry, RegistryListing, StoredArchive
 from holdwater.packages.settings import ArchiveLimits
 
 DEFAULT_LIMITS: Final = ArchiveLimits()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from holdwater.packages.folder_events import FolderEvents
+from holdwater.packages.registries.folder_events import FolderEvents
 
 DEBOUNCE_SECONDS: Final = 0.2
 """silence after which files count as saved: editors write a file in several steps"""

@@ -11,11 +11,11 @@ from typing import Final, Protocol
 
 from holdwater.daemon.source_files import collect_modules, iter_files
 from holdwater.errors import PackageBuildError
-from holdwater.packages.manifest import PackageManifest
-from holdwater.packages.manifest_text import write_manifest
-from holdwater.packages.own_manifest import FILE_NAME, read_own_manifest
+from holdwater.packages.archives.writing import FileContent, write_archive
+from holdwater.packages.manifests.manifest import PackageManifest
+from holdwater.packages.manifests.manifest_text import write_manifest
+from holdwater.packages.manifests.own_manifest import FILE_NAME, read_own_manifest
 from holdwater.packages.settings import ArchiveLimits
-from holdwater.packages.writing import FileContent, write_archive
 
 MODULE_FOLDER: Final = "workflow"
 """the folder of an archive with the modules"""

@@ -12,8 +12,8 @@ from holdwater.errors import HoldwaterError, RunnerClosed
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import ACTIVE_STATUSES, RunStatus
 from holdwater.model.time import seconds_between, to_rfc3339
-from holdwater.packages.hosts import HostPool
-from holdwater.packages.reconciler import RegistryReconciler
+from holdwater.packages.hosts.host_pool import HostPool
+from holdwater.packages.reconciling.reconciler import RegistryReconciler
 from holdwater.storage.urls import parse_url
 
 STUCK_AFTER_SECONDS: Final = 60.0

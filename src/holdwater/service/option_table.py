@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from holdwater.errors import ConfigError, HoldwaterError
-from holdwater.packages.strict_tables import SourceFile, Table, parse_toml
+from holdwater.packages.manifests.strict_tables import SourceFile, Table, parse_toml
 
 VARIABLE_PREFIX: Final = "HOLDWATER_"
 

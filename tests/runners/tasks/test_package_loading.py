@@ -15,7 +15,7 @@ from holdwater.daemon.sources import find_source
 from holdwater.errors import ConfigError, WorkflowNotFound
 from holdwater.operations.databases import Database
 from holdwater.operations.releases import activate_release, list_releases, remove_release
-from holdwater.packages.database import DatabaseWorkflowRegistry
+from holdwater.packages.registries.database import DatabaseWorkflowRegistry
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, assert_no_new_threads
 from tests.suite.waiting import poll_pause
 
@@ -105,13 +105,19 @@ def test_versions_come_and_go(open_runner: Callable[..., DefaultRunner], package
 
 def test_components_say_so(open_runner: Callable[..., DefaultRunner], packages: Path) -> None:
     found = {one.name: one for one in open_runner().components()}
-    assert found["WorkflowRegistry"].implementation == ("holdwater.packages.filesystem.FilesystemWorkflowRegistry",)
-    assert found["RegistryReconciler"].implementation == ("holdwater.packages.reconciler.RegistryReconciler",)
+    assert found["WorkflowRegistry"].implementation == (
+        "holdwater.packages.registries.filesystem.FilesystemWorkflowRegistry",
+    )
+    assert found["RegistryReconciler"].implementation == (
+        "holdwater.packages.reconciling.reconciler.RegistryReconciler",
+    )
     assert found["RegistryReconciler"].is_active
     assert str(packages) in found["RegistryReconciler"].reason
     assert not found["PackageWatcher"].is_active
     in_database = {one.name: one for one in open_runner(registry_storage_backend="sqlite").components()}
-    assert in_database["WorkflowRegistry"].implementation == ("holdwater.packages.database.DatabaseWorkflowRegistry",)
+    assert in_database["WorkflowRegistry"].implementation == (
+        "holdwater.packages.registries.database.DatabaseWorkflowRegistry",
+    )
 
 
 def test_packages_in_the_database(open_runner: Callable[..., DefaultRunner], packages: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from holdwater.compat.cloaca.triggers import cron_triggers, unbound_triggers
 from holdwater.errors import PackageBuildError
 from holdwater.model.registry import registry
-from holdwater.packages.manifest import PackageManifest, PackageSchedule
+from holdwater.packages.manifests.manifest import PackageManifest, PackageSchedule
 from holdwater.tasks import WorkflowBuilder
 
 

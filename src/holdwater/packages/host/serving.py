@@ -23,10 +23,10 @@ from holdwater.model.node_messages import unpack_inputs
 from holdwater.model.ports.definition import CodeReference
 from holdwater.model.registry import registry
 from holdwater.model.triggers import TriggerResult, triggers
-from holdwater.packages.descriptor import describe_package
-from holdwater.packages.manifest import PackageSchedule
-from holdwater.packages.manifest_data import manifest_from_data
-from holdwater.packages.performing import NamedNode
+from holdwater.packages.descriptors.descriptor import describe_package
+from holdwater.packages.manifests.manifest import PackageSchedule
+from holdwater.packages.manifests.manifest_data import manifest_from_data
+from holdwater.packages.programs.performing import NamedNode
 from holdwater.runtime.executors.processes.channel import encode_error, run_call
 from holdwater.runtime.executors.processes.worker import Worker
 from holdwater.runtime.executors.processes.worker_call import WorkerCall

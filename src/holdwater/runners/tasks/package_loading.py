@@ -15,8 +15,8 @@ from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runtime.config import DriverConfig
 
 if TYPE_CHECKING:
-    from holdwater.packages.engine_packages import EnginePackages
-    from holdwater.packages.registry import WorkflowRegistry
+    from holdwater.packages.reconciling.engine_packages import EnginePackages
+    from holdwater.packages.registries.registry import WorkflowRegistry
 
 HOME: Final = ".holdwater"
 """the folder, in that of the packages, that releases are unpacked below"""
@@ -31,7 +31,7 @@ def open_packages(config: DefaultRunnerConfig) -> EnginePackages | None:
     if folder is None:
         return None
     try:
-        from holdwater.packages.engine_packages import EnginePackages
+        from holdwater.packages.reconciling.engine_packages import EnginePackages
         from holdwater.packages.settings import PackageSettings
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "holdwater":
@@ -78,9 +78,9 @@ def start_packages(packages: EnginePackages, engine: Engine, config: DefaultRunn
 
 
 def _open_registry(engine: Engine, folder: Path, backend: str) -> WorkflowRegistry:
-    from holdwater.packages.database import DatabaseWorkflowRegistry
-    from holdwater.packages.filesystem import FilesystemWorkflowRegistry
-    from holdwater.packages.folder_scans import ScannedFolder
+    from holdwater.packages.registries.database import DatabaseWorkflowRegistry
+    from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry
+    from holdwater.packages.registries.folder_scans import ScannedFolder
 
     if backend == "database":
         return DatabaseWorkflowRegistry(engine.store, engine.clock)

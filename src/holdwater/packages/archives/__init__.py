@@ -1,0 +1,1 @@
+"""Archives of packages: judged, read, unpacked, written and shown."""

@@ -1,0 +1,1 @@
+"""Packages as their authors make them: new folders, dependencies, archives."""

@@ -1,0 +1,1 @@
+"""Descriptors of packages: made where the code is, checked where it is not."""

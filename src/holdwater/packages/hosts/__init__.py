@@ -1,0 +1,1 @@
+"""Hosts as the process of a runner sees them: pool, queue, environment, isolation."""

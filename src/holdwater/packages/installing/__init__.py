@@ -1,0 +1,1 @@
+"""Releases on this machine: files, wheels, interpreters, and the library that hosts import."""

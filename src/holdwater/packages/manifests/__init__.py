@@ -1,0 +1,1 @@
+"""Manifests of packages: that of Holdwater, and those of Cloacina."""

@@ -1,0 +1,1 @@
+"""The reconciler: an engine has the releases that a registry has."""

@@ -1,0 +1,1 @@
+"""Registries of packages: archives in folders or in a database."""

@@ -1,0 +1,1 @@
+"""Signatures of archives, and the keys that are trusted."""
