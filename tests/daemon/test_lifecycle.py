@@ -255,7 +255,7 @@ def test_list_activate_and_remove(daemon: DaemonProcess) -> None:
 def test_removal_by_force_pauses_open_runs(daemon: DaemonProcess) -> None:
     start_bodies(daemon)
     said = holdwater("package", "remove", "bodies", "--force", home=daemon.home)
-    assert said.stdout == "bodies 1.0 starts nothing more; 1 open run: they are paused\n"
+    assert said.stdout == "bodies 1.0 starts nothing more; what is open is paused: 1 open run\n"
     daemon.wait_for(bodies="1.0 draining")
     assert "removed by force" in daemon.error_of("bodies 1.0")
     (run,) = [run for run in daemon.runs() if run.finished_at is None]

@@ -520,7 +520,7 @@ def test_a_host_that_ends_during_the_import_says_so(write_package: WritePackage,
 
 def test_a_package_that_is_not_imported_in_time_is_killed(write_package: WritePackage, open_pool: OpenPool) -> None:
     pool = open_pool(start_timeout_seconds=1.0)
-    with pytest.raises(ReleaseBroken, match=r"the import of the package took more than 1 s"):
+    with pytest.raises(ReleaseBroken, match="took more than 1 s"):
         pool.describe(write_package("while True: pass\n"))
 
 

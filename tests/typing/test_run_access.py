@@ -20,7 +20,7 @@ MAY_USE_THE_KERNEL = (
     "graphs.compile",
     "graphs.build.digraph",
     "tasks.run_data",
-    "packages.plan_checks",
+    "packages.descriptors.plan_checks",
     "runners.graphs.local",
 )
 """packages and modules: the engine, the read side, what compiles plans, and graphs in memory"""

@@ -50,7 +50,7 @@ class PackageSettings:
     max_open_files: int = 256
     max_processes: int = 256
     max_file_write_mb: int = 1024
-    start_timeout_seconds: float = 60.0
+    start_timeout_seconds: float = 25.0
     allow_index: bool = False
     pythons: Mapping[str, str] = field(default_factory=dict)
     site_folders: tuple[str, ...] = ()

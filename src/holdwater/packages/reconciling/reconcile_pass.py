@@ -342,13 +342,13 @@ class ReconcilePass:
         if chosen is None:
             self.parts.releases.deactivate(package, [release for release in others if release in loaded])
             return
+        self.parts.releases.activate(package, chosen.release, replacing=others)  # first: a row that says so is true
         if chosen.state != "active" and self.rows.change(chosen, state="active") is not None:
             self._mark_dirty(package)
             logger.info("%s is active", _name(chosen))
         for row in good:
             if row.state == "active" and row.release != chosen.release:
                 self.rows.change(row, state="inactive")
-        self.parts.releases.activate(package, chosen.release, replacing=others)
 
     # -- schedules
 
