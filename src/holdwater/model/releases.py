@@ -16,7 +16,7 @@ class ReleaseRow:
     """One version of a package in a database.
 
     `release`: the first 16 hex digits of `digest`, the SHA-256 of its archive.  `descriptor`: what it holds, as JSON
-    data (see `packages.descriptor`); None until it has been described.  `pinned`: it was made active by a request, and
+    data (see `packages.descriptors`); None until it has been described.  `pinned`: it was made active by a request, and
     stays so when a higher version comes.  `error`: why it is broken, with a traceback.  `attempts`, `next_attempt_at`:
     of registering a broken one again.  `source`: the file it came from, "" for an upload.  `registered_by`: its author,
     as `cli:alice`.  `signed_by`: fingerprint of the key whose signature was verified, "" without one.

@@ -18,9 +18,7 @@ from holdwater.packages.hosts.host_process import HostProcess
 from holdwater.packages.hosts.host_queue import HostQueue, HostWaiter
 from holdwater.packages.hosts.host_reaper import HostReaper
 from holdwater.packages.hosts.host_starts import HostNotStarted, start_host
-from holdwater.packages.hosts.host_status import (
-    broken,
-)
+from holdwater.packages.hosts.host_status import broken
 from holdwater.packages.hosts.release_hosts import ReleaseHosts
 from holdwater.packages.installing.installed import InstalledRelease
 from holdwater.packages.settings import PackageSettings

@@ -34,7 +34,7 @@ _RECORD: Final = "installed.json"
 
 
 class InstallableArchive(Protocol):
-    """An archive that was judged, as `packages.archive.PackageArchive`."""
+    """An archive that was judged, as `packages.archives.archive.PackageArchive`."""
 
     @property
     def digest(self) -> str: ...
