@@ -13,7 +13,7 @@ import pytest
 from holdwater.packages.archives.archive import read_archive
 from holdwater.packages.signatures.statements import read_signature
 from tests.cli.conftest import Shell
-from tests.packages.archives import PACKAGE_TOML, Entry, package, package_of_04, package_of_05
+from tests.packages.archive_files import PACKAGE_TOML, Entry, package, package_of_04, package_of_05
 
 BUILT: Final = "shop/shop-0.1.0.cloacina"
 

@@ -33,7 +33,7 @@ from holdwater.packages.signatures.statements import (
     sign_archive_as_cloacina,
 )
 from holdwater.packages.signatures.trust import verify_signature
-from tests.packages.archives import FLOWS, OWN_MANIFEST, package
+from tests.packages.archive_files import FLOWS, OWN_MANIFEST, package
 
 NOW: Final = Micros(1_800_000_000_000_000)
 DAY_US: Final = 86_400_000_000

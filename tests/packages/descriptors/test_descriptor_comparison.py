@@ -16,7 +16,7 @@ from holdwater.packages.building.build import build_package, describe_in_fresh_h
 from holdwater.packages.building.scaffold import make_package
 from holdwater.packages.descriptors.descriptor_comparison import check_built_descriptor
 from holdwater.packages.settings import PackageSettings
-from tests.packages.archives import package
+from tests.packages.archive_files import package
 
 SETTINGS = PackageSettings()
 

@@ -12,7 +12,7 @@ from holdwater.packages.archives.archive import read_archive
 from holdwater.packages.manifests.legacy import read_manifest_json, read_package_toml
 from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest, PackageSchedule, PackageTrigger
 from holdwater.packages.manifests.own_manifest import read_own_manifest
-from tests.packages.archives import (
+from tests.packages.archive_files import (
     MANIFEST_JSON,
     OWN_MANIFEST,
     PACKAGE_TOML,

@@ -21,7 +21,7 @@ from holdwater.packages.building.build import archive_name, build_package, descr
 from holdwater.packages.building.scaffold import STYLES, PackageStyle, make_package
 from holdwater.packages.manifests.legacy import read_package_toml
 from holdwater.packages.settings import ArchiveLimits, PackageSettings
-from tests.packages.archives import wheel
+from tests.packages.archive_files import wheel
 from tests.suite.effort import sample_cases
 
 SETTINGS = PackageSettings()

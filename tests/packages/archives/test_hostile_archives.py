@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from holdwater.errors import ArchiveError, ManifestError, PackageError, PackageUnsupported
 from holdwater.packages.archives.archive import read_archive
 from holdwater.packages.settings import ArchiveLimits
-from tests.packages.archives import (
+from tests.packages.archive_files import (
     END,
     OWN_MANIFEST,
     TOP,
@@ -383,7 +383,7 @@ MEASURED: Final = """
 import bz2, gzip, resource, sys, time
 from holdwater.errors import ArchiveError
 from holdwater.packages.archives.archive import read_archive
-from tests.packages.archives import *
+from tests.packages.archive_files import *
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -407,7 +407,7 @@ print(peak() - base, time.process_time() - before)
 def test_a_bomb_is_bounded_in_memory() -> None:
     """200 MB of zeros in less than 2 kB: of the folder's limits none is exceeded before the end of its one file."""
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED], capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", MEASURED], capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[3]
     )
     assert done.returncode == 0, done.stderr
     grown, _ = map(float, done.stdout.split())

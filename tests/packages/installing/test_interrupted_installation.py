@@ -13,10 +13,10 @@ import pytest
 from holdwater.packages.archives.archive import read_archive
 from holdwater.packages.installing.installation import install, installed_releases
 from holdwater.packages.settings import PackageSettings
-from tests.packages.archives import package
+from tests.packages.archive_files import package
 from tests.suite.effort import sample_cases
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILES = 6
 KILLED = """
 import os, signal, sys

@@ -45,7 +45,7 @@ import sys
 from pathlib import Path
 from holdwater.packages.hosts.host_pool import HostPool
 from tests.packages.hosted import with_python, write_release
-from tests.packages.test_host_orphans import settings_of
+from tests.packages.hosts.test_host_orphans import settings_of
 
 home, folder, isolation, python = sys.argv[1:]
 pool = HostPool(settings_of(isolation, python), Path(home))
@@ -83,7 +83,7 @@ def test_kill_9_of_the_engine_leaves_nothing(isolation: Isolation, open_folder: 
     (folder / "source").write_text(PACKAGE)
     release = write_release(folder, PACKAGE).release
     engine = subprocess.Popen(
-        [sys.executable, "-c", ENGINE, str(host_home), str(folder), isolation, python], cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", ENGINE, str(host_home), str(folder), isolation, python], cwd=Path(__file__).parents[3]
     )
     wait_until(lambda: len(marked(MARK)) >= 2)  # both sleeps: the host hangs
     hosts = marked(f"/{release}/")

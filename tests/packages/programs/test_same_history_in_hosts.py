@@ -20,8 +20,8 @@ from holdwater.packages.programs.loading import LoadedRelease, load_release
 from holdwater.packages.settings import PackageSettings
 from tests.crash import shapes
 from tests.packages.host_packages import REFERENCE_ENTRY, REFERENCE_MODULES, TESTS, OneSlot, install_modules
+from tests.packages.programs.test_same_history import without_marks
 from tests.packages.reference_shapes import SHAPES, registered_shapes
-from tests.packages.test_same_history import without_marks
 from tests.runtime.executors.test_same_history_in_processes import TIMED, read_history, run_to_its_end
 
 MANIFEST = PackageManifest(

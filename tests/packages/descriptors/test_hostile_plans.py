@@ -20,9 +20,9 @@ from holdwater.model.triggers import TriggerRegistry
 from holdwater.packages.descriptors.descriptor import describe_package
 from holdwater.packages.programs.loading import LoadedRelease, load_release
 from holdwater.runtime.executors.base import TaskInvocation
+from tests.packages.descriptors.test_descriptor import places, workflow
 from tests.packages.named_backend import RELEASE, NamedTriggers, installed_release
 from tests.packages.reference_shapes import MANIFEST, registered_shapes
-from tests.packages.test_descriptor import places, workflow
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
 
 SHAPES = ("linear", "rules", "merge", "jumps", "gates", "loops", "dag", "asks")

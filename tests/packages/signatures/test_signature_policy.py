@@ -13,7 +13,7 @@ from holdwater.packages.signatures.signature_policy import SignaturePolicy
 from holdwater.packages.signatures.statements import sign_archive
 from holdwater.storage.memory.store import MemoryStore
 from tests.engine.fake_clock import FakeClock
-from tests.packages.test_trust import ARCHIVE, KEY, NOW, OTHER, TRUSTED, new_key, trusted
+from tests.packages.signatures.test_trust import ARCHIVE, KEY, NOW, OTHER, TRUSTED, new_key, trusted
 
 CLOCK = FakeClock("2027-01-15 08:00")
 SIGNED = StoredArchive(ARCHIVE, sign_archive(ARCHIVE, KEY, NOW))

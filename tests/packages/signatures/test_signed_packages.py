@@ -24,7 +24,7 @@ from holdwater.packages.registries.watching import PackageWatcher
 from holdwater.packages.settings import PackageSettings
 from holdwater.packages.signatures.signing_keys import SigningKey
 from holdwater.packages.signatures.statements import sign_archive
-from tests.packages.archives import (
+from tests.packages.archive_files import (
     OWN_MANIFEST,
     PACKAGE_TOML,
     Entry,
@@ -34,7 +34,7 @@ from tests.packages.archives import (
     tar,
     wheel,
 )  # fmt: skip
-from tests.packages.test_trust import KEY, TRUSTED, new_key
+from tests.packages.signatures.test_trust import KEY, TRUSTED, new_key
 from tests.suite.waiting import poll_pause
 
 FLOWS: Final = """

@@ -15,7 +15,7 @@ from holdwater.errors import ArchiveError, PackageBuildError
 from holdwater.packages.archives.archive import read_archive
 from holdwater.packages.archives.file_list import ArchivedFile, write_file_list
 from holdwater.packages.archives.writing import FileContent, write_archive
-from tests.packages.archives import FLOWS, TOP, Entry, package, package_entries, package_of_05, tar, wheel
+from tests.packages.archive_files import FLOWS, TOP, Entry, package, package_entries, package_of_05, tar, wheel
 
 
 def test_an_archive_is_read_from_bytes_and_from_a_file(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from holdwater.packages.settings import PackageSettings
 from tests.crash import shapes
 from tests.packages import package_flows
 from tests.packages.host_packages import TESTS, OneSlot, install_modules
-from tests.packages.test_same_history import without_marks
-from tests.packages.test_same_history_in_hosts import with_folder
+from tests.packages.programs.test_same_history import without_marks
+from tests.packages.programs.test_same_history_in_hosts import with_folder
 from tests.runtime.executors.test_same_history_in_processes import read_history
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
 from tests.suite.waiting import poll_pause

@@ -19,7 +19,7 @@ from holdwater.packages.reconciling.engine_packages import EnginePackages
 from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry
 from holdwater.packages.registries.watching import PackageWatcher
 from holdwater.packages.settings import PackageSettings
-from tests.packages.archives import MANIFEST_JSON, PACKAGE_TOML, package_of_04, package_of_05
+from tests.packages.archive_files import MANIFEST_JSON, PACKAGE_TOML, package_of_04, package_of_05
 
 OLD_SECONDS: Final = 1_000_000_000
 TASKS: Final = """
