@@ -96,9 +96,11 @@ def test_a_file_that_is_being_written_is_left_alone(daemon: DaemonProcess) -> No
     daemon.wait_until(lambda: daemon.states() == {"orders 2.0": "active", "other 1.0": "active"})
 
     # ... and with other content of the same version; what is broken does not replace what is good
+    first = ""
+
     def release() -> str:
         found = (daemon.health() or {})["releases"]
-        return next(str(one["release"]) for one in found if one["package"] == "orders")
+        return next((str(one["release"]) for one in found if one["package"] == "orders"), first)
 
     first = release()
     for broken in (archive("orders", "2.0", BROKEN), archive("orders", "3.0", BROKEN), b"nothing"):

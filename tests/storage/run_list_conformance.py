@@ -200,7 +200,7 @@ class RunListConformance:
 def _fields(run: RunRow) -> dict[str, Any]:
     names = (
         "workflow", "status", "created_at", "finished_at", "error", "idempotency_key", "parent_id", "labels_json",
-        "origin",
+        "origin", "release",
     )  # fmt: skip
     return {name: getattr(run, name) for name in names}
 

@@ -41,7 +41,9 @@ MAX_LINE_CHARS: Final = 300
 MAX_FAILURES: Final = 10_000
 """runs whose failures are kept until they end"""
 _FRAME: Final = re.compile(r'  File "(?P<file>.*?)", line (?P<rest>.*)')
-_UNPACKED: Final = re.compile(r".*/releases/[0-9a-f]{64}/files/(?:workflow/)?(?P<path>.*)")
+_UNPACKED: Final = re.compile(r"(?:.*/releases/[0-9a-f]{64}/files/(?:workflow/)?|workflow/)(?P<path>.*)")
+"""a file of the package: by its whole path in tracebacks of functions, from the folder of the package on in errors of
+releases"""
 
 
 class DevOutput:
