@@ -162,6 +162,7 @@ def test_the_runner_of_a_database_hears_of_schedules_that_are_written_through_it
         task(id="tick")(lambda context: ran.set())
     with DefaultRunner(f"sqlite:///{tmp_path}/runs.db") as runner:
         database = Database.of(runner._engine)
+        runner.announce()
         schedule_id = schedules.register_cron(database, "ticking", "* * * * * *")
         assert ran.wait(SIGNAL_TIMEOUT_SECONDS)
         schedules.set_schedule_enabled(database, schedule_id, False)

@@ -76,8 +76,7 @@ class LimitedHosts:
             if self._is_closed:
                 return
             self._is_closed = True
-            if self._idle_timer is not None:
-                self._idle_timer.cancel()
+            idle_timer = self._idle_timer
             for entry in self._releases.values():
                 for host in list(entry.hosts):
                     if host.running_calls:
@@ -85,6 +84,9 @@ class LimitedHosts:
                     else:
                         self._end(entry, host)
             self._queue.serve_all(self._refusal)
+        if idle_timer is not None:  # without the lock, which it takes
+            idle_timer.cancel()
+            idle_timer.join()
         self._reaper.close()
         self._environment.close()
 
