@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -13,17 +13,14 @@ from holdwater.daemon.socket import HealthSocket
 from holdwater.daemon.web_ui import WebUI
 from holdwater.errors import RunnerClosed
 from holdwater.model.registry import Registry
-from holdwater.packages.hosts.host_executor import HostExecutor
-from holdwater.packages.hosts.host_pool import HostPool
-from holdwater.packages.reconciling.reconciler import RegistryReconciler
+from holdwater.packages.reconciling.engine_packages import EnginePackages
 from holdwater.packages.registries.filesystem import FilesystemWorkflowRegistry
 from holdwater.packages.registries.watching import PackageWatcher
-from holdwater.packages.settings import EXECUTOR_NAME
-from holdwater.packages.signatures.signature_policy import SignaturePolicy
 from holdwater.runners.tasks.components import ComponentInfo, PackageParts, inspect_components
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.default_runner import DefaultRunner
 from holdwater.runtime.config import ScheduleConfig
+from holdwater.runtime.executors.base import ExecutorConfig
 from holdwater.server.executed_packages import ExecutedPackages
 from holdwater.service.health import HealthReport
 from holdwater.service.settings import DaemonSettings
@@ -62,11 +59,12 @@ class Daemon:
             self.home.create_database()
         if settings.packages.isolation == "user":
             self.home.open_to_hosts()
-        self.pool = HostPool(settings.packages, self.home.folder)
-        closing(self.pool.close)
+        packages = EnginePackages(settings.packages, self.home.folder)
+        closing(packages.close)
+        self.pool = packages.pool
         self.runner = DefaultRunner(
             settings.database_url or self.home.database_url,
-            config=_runner_config(settings, self.pool),
+            config=_runner_config(settings, packages.executors),
             registry=Registry(),
         )
         closing(self.runner.shutdown)
@@ -79,18 +77,10 @@ class Daemon:
         )
         closing(self.watcher.close)
         self.registry = FilesystemWorkflowRegistry(self.home.packages, self.watcher, settings.packages.limits)
-        self.reconciler = RegistryReconciler(
-            self.registry,
-            self.engine,
-            self.pool,
-            self.home.folder,
-            interval_seconds=settings.reconcile_interval_seconds,
-            schedule_config=schedule_config(settings),
-            verify_signature=SignaturePolicy(
-                self.engine.store, self.engine.clock, is_required=settings.packages.require_signatures
-            ),
+        packages.attach(
+            self.engine, self.registry, interval_seconds=settings.reconcile_interval_seconds, author="daemon"
         )
-        closing(self.reconciler.close)
+        self.reconciler = packages.reconciler
         self.health = HealthReport(self.engine, self.reconciler, self.pool)
         self._socket = HealthSocket(self.home.socket, self.health.read)
         closing(self._socket.close)
@@ -184,10 +174,10 @@ def _schedule_options(settings: DaemonSettings) -> DefaultRunnerConfig:
     return config
 
 
-def _runner_config(settings: DaemonSettings, pool: HostPool) -> DefaultRunnerConfig:
+def _runner_config(settings: DaemonSettings, executors: Mapping[str, ExecutorConfig]) -> DefaultRunnerConfig:
     config = _schedule_options(settings)
     config.max_concurrent_tasks = settings.max_concurrent_tasks
-    config.executors = {EXECUTOR_NAME: HostExecutor(pool)}
+    config.executors = dict(executors)
     config.runner_name = RUNNER_NAME
     config.shutdown_timeout_seconds = settings.shutdown_timeout_seconds
     return config

@@ -106,6 +106,20 @@ def test_an_interpreter_that_is_gone_is_chosen_again(host_home: Path) -> None:
     assert install(archive, host_home, SETTINGS).python == found.python
 
 
+@pytest.mark.parametrize(
+    "text", ["", '{"format": 1, "pyt', "[]", '{"format": 1}', '{"format": 1, "python": "/", "manifest": {}}']
+)
+def test_a_release_whose_record_is_damaged_is_installed_anew(text: str, host_home: Path) -> None:
+    archive = simple("# damaged")
+    found = install(archive, host_home, SETTINGS)
+    (found.folder.parent / "installed.json").write_text(text)
+    with pytest.raises(ReleaseNotFound):
+        find_installed(found.release, host_home)
+    assert found not in installed_releases(host_home)
+    assert install(archive, host_home, SETTINGS) == found
+    assert find_installed(found.release, host_home) == found
+
+
 def test_the_interpreter_is_the_one_the_package_requires(host_home: Path) -> None:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert install(simple(requires_python=f">={own}"), host_home, SETTINGS).python == sys._base_executable  # type: ignore[attr-defined]

@@ -51,8 +51,7 @@ def install(archive: InstallableArchive, home: Path, settings: PackageSettings) 
     """Unpack an archive below `home`, and install its wheels; one that is installed is returned as it is.
 
     No code of the package is executed.  Raises PackageUnsupported if there is no interpreter for it, or it requires
-    another version of this library; PackageBuildError
-    if its wheels cannot be installed, OSError.
+    another version of this library; PackageBuildError if its wheels cannot be installed; OSError.
     """
     check_engine_version(archive.manifest)
     prepare_hostlib(home)
@@ -150,19 +149,20 @@ def _is_current(lock_fd: int, path: Path) -> bool:
 
 
 def _read_record(folder: Path) -> InstalledRelease | None:
+    """Read the record of a release; None if there is none that can be used: it is installed anew."""
     try:
         data = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        if data["format"] != FORMAT or not Path(data["python"]).exists():
+            return None  # of another version of this library, or its interpreter is gone
+        return InstalledRelease(
+            release=folder.name[:RELEASE_DIGITS],
+            digest=folder.name,
+            manifest=manifest_from_data(data["manifest"]),
+            folder=folder / "files",
+            python=data["python"],
+        )
+    except (FileNotFoundError, ValueError, LookupError, TypeError):  # the last three: a damaged file
         return None
-    if data["format"] != FORMAT or not Path(data["python"]).exists():
-        return None  # of another version of this library, or its interpreter is gone: it is installed anew
-    return InstalledRelease(
-        release=folder.name[:RELEASE_DIGITS],
-        digest=folder.name,
-        manifest=manifest_from_data(data["manifest"]),
-        folder=folder / "files",
-        python=data["python"],
-    )
 
 
 def _write_record(folder: Path, installed: InstalledRelease) -> None:
