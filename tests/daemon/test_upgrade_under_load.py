@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_no_run_is_lost_or_on_a_wrong_release(daemon: DaemonProcess, versions: i
             daemon.put(f"{number}.cloacina", version(number))
             kill_something(daemon, kills // versions)
             daemon.wait_for(orders=f"{number}.0 active")
-            daemon.wait_until(lambda: runs_of_active(daemon, ids))
+            daemon.wait_until(partial(runs_of_version, daemon, ids, f"{number}.0"))
             (daemon.packages / f"{number - 1}.cloacina").unlink()
         wait_for_runs(ids, runs)
         is_over.set()
@@ -100,12 +101,12 @@ def submitting(client: Client, ids: list[str], is_over: threading.Event) -> Iter
         thread.join()
 
 
-def runs_of_active(daemon: DaemonProcess, ids: list[str]) -> list[RunRow]:
-    """The latest of these runs that are of the active release."""
+def runs_of_version(daemon: DaemonProcess, ids: list[str], version: str) -> list[RunRow]:
+    """The latest of these runs that are of a version."""
     with open_for_reading(daemon.url) as database:
-        active = [row.release for row in database.store.list_releases() if row.state == "active"]
+        releases = [row.release for row in database.store.list_releases() if row.version == version]
         rows = [database.store.get_run(run_id) for run_id in ids[-20:]]
-    return [row for row in rows if row is not None and row.release in active]
+    return [row for row in rows if row is not None and row.release in releases]
 
 
 def wait_for_runs(ids: list[str], count: int) -> None:

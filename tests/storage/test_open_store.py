@@ -178,8 +178,12 @@ def test_a_file_or_directory_that_cannot_be_written(file_mode: int, directory_mo
 
 
 READ = """
+import contextlib, io, os, sys
 from holdwater.cli.main import main
-import sys
+with contextlib.redirect_stdout(io.StringIO()):
+    main(["runs", "list", "--database", sys.argv[2]])  # nothing is imported later: the code may be root's alone
+os.setgid(65534)
+os.setuid(65534)
 print(main(["runs", "list", "--database", sys.argv[1]]), flush=True)
 """
 
@@ -187,20 +191,22 @@ print(main(["runs", "list", "--database", sys.argv[1]]), flush=True)
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs to become somebody else")
 @pytest.mark.parametrize("is_in_use", [False, True])
 @pytest.mark.parametrize(("file_mode", "directory_mode"), [(0o444, 0o755), (0o444, 0o555), (0o644, 0o555)])
-def test_a_file_is_read_where_nothing_can_be_written(file_mode: int, directory_mode: int, is_in_use: bool) -> None:
+def test_a_file_is_read_where_nothing_can_be_written(
+    file_mode: int, directory_mode: int, is_in_use: bool, tmp_path: Path
+) -> None:
     """Readers without rights to write see what is recorded, whether another process has the file open or not."""
-    become = "import os\nimport holdwater.cli.main, holdwater.cli.runs, holdwater.cli.listing\n"
-    become += "import holdwater.storage.sqlite.store, holdwater.runners.tasks.results\n"
-    become += "os.setgid(65534)\nos.setuid(65534)\n"
     with TemporaryDirectory() as place:
         url = f"sqlite:///{place}/a.db"
         store = open_store(url)
         store.commit([new_run_update("r1")])
         if not is_in_use:
             store.close()
+        other = open_store(f"sqlite:///{tmp_path}/other.db")
+        other.commit([new_run_update("r1")])
+        other.close()
         os.chmod(f"{place}/a.db", file_mode)
         os.chmod(place, directory_mode)
-        with run_script(become + READ, url) as reader:
+        with run_script(READ, url, other.url) as reader:
             said = [reader.read_line() for _ in range(4)]
         store.close()
     assert said[1].startswith("r1"), said

@@ -107,6 +107,28 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     made.close()
 
 
+def test_what_a_row_says_is_done(scene: Scene) -> None:
+    """New runs take what is called active, and what is gone has no schedules any more."""
+    seen: list[tuple[str, str]] = []
+
+    def look(row: ReleaseRow) -> None:
+        seen.append((row.version, row.state))
+        if row.state == "active":
+            assert scene.started_by_name() == {"orders": row.release}
+        if row.state == "gone" and "active" not in scene.states().values():
+            assert scene.schedules() == {}
+
+    scene.reconciler.add_listener(look)
+    for version in ("1.0", "2.0"):
+        scene.put(f"{version}.cloacina", one_task_package("orders", version, more=schedule("orders", "0 3 * * *")))
+        scene.reconcile()
+    assert scene.schedules() == {"orders/often": True}
+    for version in ("1.0", "2.0"):
+        (scene.folder / f"{version}.cloacina").unlink()
+    scene.reconcile()
+    assert {("1.0", "active"), ("2.0", "active"), ("1.0", "gone"), ("2.0", "gone")} <= set(seen)
+
+
 def test_versions_follow_each_other(scene: Scene) -> None:
     often = schedule("orders", "0 0 1 1 *", "yearly")
     first = scene.put("1.cloacina", one_task_package("orders", "1.0", more=often))

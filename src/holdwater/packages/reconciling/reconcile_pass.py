@@ -161,8 +161,10 @@ class ReconcilePass:
         return is_recent and bool(self.rows.store.count_open_runs(row.release))
 
     def _end(self, row: ReleaseRow) -> None:
-        """Remove the files of a release; its row says so when that is done."""
+        """Remove the files of a release, and with the last one the schedules; its row says so when that is done."""
         self._mark_dirty(row.package)
+        if all([one.state in ("draining", "gone") for one in self.rows.packages()[row.package]]):
+            self.parts.schedules.write({row.package: None})
         self.parts.releases.unload(row.release)
         try:
             self.parts.releases.uninstall(row.release)

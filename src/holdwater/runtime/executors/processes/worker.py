@@ -194,9 +194,7 @@ def close_fds(fds: tuple[int, ...]) -> None:
 
 
 def _capture_logs(unrecorded_fd: int) -> None:
-    """Have lines leave at once, and records too; `unrecorded_fd`: stderr of the parent, for what logging writes."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
+    """Have records leave at once; `unrecorded_fd`: stderr of the parent, for what logging writes."""
     unrecorded = open(unrecorded_fd, "w", 1, errors="backslashreplace")  # noqa: SIM115 - until the process ends
     sys.stderr = RecordedElsewhere(sys.stderr, unrecorded)
     log_info_records()
@@ -215,6 +213,8 @@ def main(read_fd: int, write_fd: int, liveness_fd: int, unrecorded_fd: int | Non
     with suppress(Exception):  # no stderr, no report
         faulthandler.enable()
     die_with_parent(liveness_fd)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # in order with what its children print, and not lost with it
     if unrecorded_fd is not None:
         _capture_logs(unrecorded_fd)
     CodeWorker(read_fd, write_fd, sends_records=unrecorded_fd is not None).serve()
