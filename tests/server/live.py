@@ -16,7 +16,7 @@ from holdwater.server.app import create_app
 from holdwater.server.serving import LocalServer, listen_on_loopback
 from holdwater.server.sessions import SessionAccess
 from holdwater.server.streams.hub import StreamHub
-from holdwater.server.tenant_database import TenantDatabase
+from holdwater.server.tenant_database import OneTenant, TenantDatabase
 
 API_TOKEN = "token-of-the-tests-with-enough-characters"
 SIGNAL_TIMEOUT_SECONDS = 20.0
@@ -28,7 +28,7 @@ class Live:
     def __init__(self, port: int, app: FastAPI, access: SessionAccess | None, end: Callable[[], None]) -> None:
         self.port, self.origin, self.app, self.access = port, f"http://127.0.0.1:{port}", app, access
         self.end = end
-        self.streams: StreamHub = app.state.streams
+        self.streams: StreamHub = app.state.tenants.only.streams
 
     def client(self, **options: Any) -> httpx.Client:
         """A program with the token."""
@@ -59,7 +59,7 @@ def serve_app(
     """Serve an application until the block ends."""
     with listening or listen_on_loopback(0, may_choose=False) as bound:
         started = threading.Event()
-        server = LocalServer(app, on_exit=app.state.streams.close_soon, on_started=started.set)
+        server = LocalServer(app, on_exit=app.state.tenants.close_streams_soon, on_started=started.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         try:
@@ -77,6 +77,6 @@ def serve_database(url: str, *, read_only: bool = False) -> Iterator[Live]:
     """Serve a database as `holdwater ui` does, with a token for programs."""
     listening = listen_on_loopback(0, may_choose=False)
     access = SessionAccess(listening.getsockname()[1], "read" if read_only else "write", API_TOKEN)
-    app = create_app(TenantDatabase.open(url, read_only=read_only), access)
+    app = create_app(OneTenant(TenantDatabase.open(url, read_only=read_only)), access)
     with serve_app(app, access, listening) as live:
         yield live

@@ -169,8 +169,13 @@ def test_a_form_needs_the_token_of_its_session(form_page: list[dict[str, str]], 
 def test_read_only_access_changes_nothing(serve: Callable[..., Live]) -> None:
     live = serve(read_only=True)
     with live.client() as client, live.browser() as browser:
-        for method in ("POST", "PUT", "PATCH", "DELETE"):
-            refused = client.request(method, "/v1/tenants/public/executions/x")
+        for method, path in (
+            ("POST", "executions/x/cancel"),
+            ("PUT", "retention"),
+            ("PATCH", "triggers/x"),
+            ("DELETE", "triggers/x"),
+        ):
+            refused = client.request(method, f"/v1/tenants/public/{path}")
             assert refused.status_code == 403
             assert refused.json()["code"] == "insufficient_permissions"
         assert browser.post(RUNS, headers={"sec-fetch-site": "same-origin"}).status_code == 403

@@ -45,7 +45,7 @@ def submit(url: str, count: int) -> SelectedRuns:
 def test_what_an_earlier_server_has_left_is_done_at_start(url: str, engine: Engine) -> None:
     job = create_bulk_job(Database.of(engine), "cancel", submit(url, 3))
     with serve_database(url) as live:
-        assert live.app.state.bulk_worker.wait_idle(WAIT_SECONDS)
+        assert live.app.state.tenants.only.bulk_worker.wait_idle(WAIT_SECONDS)
         assert get_bulk_job(Database.of(engine), job.id).done_count == 3
 
 

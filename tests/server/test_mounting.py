@@ -35,7 +35,7 @@ def runner(tmp_path: Path) -> Iterator[DefaultRunner]:
 def mount(inner: FastAPI) -> FastAPI:
     outer = FastAPI()
     outer.mount("/apps/flows", inner)
-    outer.state.streams = inner.state.streams
+    outer.state.tenants = inner.state.tenants
     return outer
 
 
@@ -151,7 +151,7 @@ def test_a_database_is_mounted_by_its_url(runner: DefaultRunner, tmp_path: Path)
     with serve_app(mount(inner)) as live, client_of(live, "write") as client:
         refused = client.post("/v1/tenants/public/executions/nothing/cancel", headers=SAME_SITE)
         assert (refused.status_code, refused.json()["code"]) == (403, "read_only")
-    inner.state.tenant_database.close()
+    inner.state.tenants.close()
 
 
 def test_what_is_no_runner_is_refused() -> None:

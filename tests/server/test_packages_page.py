@@ -16,7 +16,7 @@ from holdwater.server.app import create_app
 from holdwater.server.executed_packages import ExecutedPackages
 from holdwater.server.serving import listen_on_loopback
 from holdwater.server.sessions import SessionAccess
-from holdwater.server.tenant_database import TenantDatabase
+from holdwater.server.tenant_database import OneTenant, TenantDatabase
 from tests.server.live import Live, serve_app, serve_database
 from tests.server.pages_client import post_form
 from tests.suite.releases import TRACEBACK, put_release
@@ -110,7 +110,9 @@ def test_processes_of_a_daemon(url: str, database: Database) -> None:
     hosts = [Host(release, "orders", "1.1", 4711, "busy", 1234)]
     listening = listen_on_loopback(0, may_choose=False)
     access = SessionAccess(listening.getsockname()[1], "write", "x" * 40)
-    app = create_app(TenantDatabase.open(url), access, executed=ExecutedPackages(lambda: hosts, lambda: rejected))
+    tenant = TenantDatabase.open(url)
+    tenant.executed = ExecutedPackages(lambda: hosts, lambda: rejected)
+    app = create_app(OneTenant(tenant), access)
     with serve_app(app, access, listening) as live, live.browser() as client:
         page = client.get("/ui/public/packages").text
         assert 'data-host="4711"' in page

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from holdwater.server.errors import RequestError
 from holdwater.server.parsing import MAX_DEPTH, MAX_DIGITS, parse_strict_json
+from holdwater.server.refusals import RequestError
 from tests.server.live import Live
 
 PATH = "/v1/tenants/public/executions/x/fork"

@@ -111,6 +111,9 @@ def test_a_reader_changes_nothing(runner: DefaultRunner, names: dict[str, str], 
     with serve_app(app) as live, live.stranger(headers=SAME_SITE, cookies={CSRF_COOKIE: CSRF}) as client:
         for method, path, name in acting_operations(app, names):
             refused = client.request(method, path, json=BODIES.get(name))
+            if name in READING - {"verify_database"}:
+                assert refused.status_code == 200, path
+                continue
             assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_permissions"), path
         pages = acting_pages(PAGE_ROUTERS, names)
         assert len(pages) >= 17

@@ -56,7 +56,7 @@ def ui(
         from holdwater.server.app import create_app
         from holdwater.server.serving import LOOPBACK, LocalServer, listen_on_loopback
         from holdwater.server.sessions import SessionAccess
-        from holdwater.server.tenant_database import TenantDatabase
+        from holdwater.server.tenant_database import OneTenant, TenantDatabase
         from holdwater.storage.urls import mask_password
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "holdwater":
@@ -70,7 +70,7 @@ def ui(
     with listen_on_loopback(DEFAULT_PORT if port is None else port, may_choose=port is None) as listening:
         actual_port: int = listening.getsockname()[1]
         access = SessionAccess(actual_port, "read" if read_only else "write", token)
-        app = create_app(TenantDatabase.open(url, read_only=read_only, schema=schema), access)
+        app = create_app(OneTenant(TenantDatabase.open(url, read_only=read_only, schema=schema)), access)
         link = f"http://{LOOPBACK}:{actual_port}/ui?token={access.new_link_token()}"
 
         def announce() -> None:
@@ -83,7 +83,7 @@ def ui(
                 # a browser in the terminal would keep the server waiting
                 threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
 
-        LocalServer(app, on_exit=app.state.streams.close_soon, on_started=announce).run(sockets=[listening])
+        LocalServer(app, on_exit=app.state.tenants.close_streams_soon, on_started=announce).run(sockets=[listening])
 
 
 def _found_database() -> str:

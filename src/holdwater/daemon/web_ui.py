@@ -44,7 +44,7 @@ class WebUI:
             from holdwater.server.app import create_app
             from holdwater.server.serving import LOOPBACK, LocalServer, listen_on_loopback
             from holdwater.server.sessions import SessionAccess
-            from holdwater.server.tenant_database import TenantDatabase
+            from holdwater.server.tenant_database import OneTenant, TenantDatabase
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] == "holdwater":
                 raise
@@ -56,9 +56,9 @@ class WebUI:
         self._socket: socket.socket = listen_on_loopback(port, may_choose=may_choose)
         actual_port: int = self._socket.getsockname()[1]
         access = SessionAccess(actual_port, "write", None)
-        app = create_app(TenantDatabase.of(engine), access, executed=executed)
+        app = create_app(OneTenant(TenantDatabase.of(engine, executed=executed)), access)
         self.link = f"http://{LOOPBACK}:{actual_port}/ui?token={access.new_link_token()}"
-        self._server = LocalServer(app, on_exit=app.state.streams.close_soon)
+        self._server = LocalServer(app, on_exit=app.state.tenants.close_streams_soon)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="holdwater-ui", daemon=True
         )

@@ -16,7 +16,13 @@ from typing import Final, Literal, Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
-Role = Literal["read", "write"]
+from holdwater.server.refusals import RequestError
+
+Role = Literal["read", "write", "admin"]
+"""each may what those before it may"""
+RouteRole = Literal["any", "read", "write", "admin", "god"]
+"""of an endpoint: any caller, one with a role in the tenant of the path, or an administrator of the server"""
+ROLES: Final[tuple[Role, ...]] = ("read", "write", "admin")
 AccessFunction = Callable[[Request], "Role | Awaitable[Role | None] | None"]
 
 CALLER: Final = "holdwater.caller"
@@ -36,9 +42,23 @@ class Caller:
     role: Role
     csrf: str = ""
     is_ambient: bool = True
+    tenant: str | None = None
+    """the only tenant the role is in; None: every tenant that the application serves, "" for none"""
+    is_god: bool = False
+    """may what is above tenants: creating and removing them, and keys without one"""
+    author: str = ""
+    """recorded with what it asks for, as `key:ID`; "": `api` for a program, `ui` for a browser"""
+
+    def role_in(self, tenant: str) -> Role | None:
+        """Return the role in a tenant, None without one."""
+        return self.role if self.tenant is None or self.tenant == tenant else None
+
+    def may(self, role: Role) -> bool:
+        """Return True if its role includes another one."""
+        return ROLES.index(self.role) >= ROLES.index(role)
 
 
-STRANGER: Final = Caller("read")
+STRANGER: Final = Caller("read", tenant="")
 """the caller of what needs no access: it sees error pages and nothing else"""
 
 
@@ -46,6 +66,29 @@ def caller_of(request: Request) -> Caller:
     """Return the caller of a request, as the policy has found out."""
     found: Caller = request.scope.get(CALLER, STRANGER)
     return found
+
+
+def check_role(request: Request, needed: RouteRole) -> None:
+    """Check that the caller may use an endpoint.  Raises RequestError (403)."""
+    caller = caller_of(request)
+    tenant = request.path_params.get("tenant")
+    if tenant is not None:
+        check_tenant(request, tenant)
+    if needed == "any":
+        return
+    if needed == "god":
+        if not caller.is_god:
+            raise RequestError(403, "this needs a key of an administrator of the server", code="admin_required")
+    elif not caller.may(needed):
+        if needed == "admin":
+            raise RequestError(403, "this needs a key with the role admin", code="admin_required")
+        raise RequestError(403, "this access is read-only: nothing can be changed with it")
+
+
+def check_tenant(request: Request, tenant: str) -> None:
+    """Check that the caller has a role in a tenant, whether or not there is one.  Raises RequestError (403)."""
+    if caller_of(request).role_in(tenant) is None:
+        raise RequestError(403, "there is no access to this tenant with this key", code="tenant_access_denied")
 
 
 class AccessPolicy(Protocol):
@@ -95,8 +138,8 @@ class MountedAccess:
         role = await answer if inspect.isawaitable(answer) else answer
         if role is None:
             return None
-        if role not in ("read", "write"):
-            raise TypeError(f"access returned {role!r}: it returns 'read', 'write' or None")
+        if role not in ROLES:
+            raise TypeError(f"access returned {role!r}: it returns 'read', 'write', 'admin' or None")
         return Caller(role, _csrf_cookie(request) or secrets.token_urlsafe(32))
 
     def sign_in(self, request: Request) -> Response | None:

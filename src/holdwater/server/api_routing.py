@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from holdwater.server import parsing
+from holdwater.server.access import RouteRole, check_role
 from holdwater.server.context_parts import is_multipart, read_parts
 from holdwater.server.models.errors import ErrorBody
 
@@ -23,6 +24,16 @@ LARGE_BODY_BYTES: Final = 64 * 1024
 """from here on a body is parsed off the event loop"""
 TAKES_VALUES: Final = {"x-takes-values": True}
 """`openapi_extra` of a route whose body has values for a run: up to 16 MB instead of 1 MB"""
+
+
+ROLE: Final = "x-role"
+"""in the description of a route: the role it takes, as `RouteRole`"""
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+FOR_ANY: Final = {ROLE: "any"}
+FOR_READERS: Final = {ROLE: "read"}
+FOR_ADMINS: Final = {ROLE: "admin"}
+FOR_GOD: Final = {ROLE: "god"}
+"""`openapi_extra` of a route that takes another role than its method says: `read` for GET, `write` for all others"""
 
 
 class JSONResponse(Response):
@@ -84,16 +95,20 @@ class ApiRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Create it; see `fastapi.routing.APIRoute`."""
+        role = "read" if SAFE_METHODS.issuperset(options.get("methods") or {"GET"}) else "write"
+        options["openapi_extra"] = {ROLE: role, **(options.get("openapi_extra") or {})}
         super().__init__(path, _responding(endpoint, options.get("status_code") or 200), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of requests."""
         handle = super().get_route_handler()
+        role: RouteRole = (self.openapi_extra or {})[ROLE]
         takes_values = (self.openapi_extra or {}).get("x-takes-values", False)
         takes_parts = (self.openapi_extra or {}).get("x-takes-context-part", False)
         max_bytes = parsing.MAX_VALUES_BODY_BYTES if takes_values else parsing.MAX_BODY_BYTES
 
         async def handle_strictly(request: Request) -> Response:
+            check_role(request, role)
             if takes_parts and is_multipart(request):
                 return await handle(_PartsRequest(request))
             return await handle(_StrictRequest(request, max_bytes))

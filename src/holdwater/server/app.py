@@ -18,16 +18,13 @@ from holdwater.engine import Engine
 from holdwater.errors import HoldwaterError
 from holdwater.server import openapi, static_files
 from holdwater.server.access import AccessFunction, AccessPolicy, MountedAccess
-from holdwater.server.bulk_worker import BulkWorker
 from holdwater.server.errors import holdwater_error_response, http_error_response, validation_error_response
-from holdwater.server.executed_packages import NO_PACKAGES, ExecutedPackages
 from holdwater.server.form_posts import check_csrf
 from holdwater.server.pages import PAGE_ROUTERS
 from holdwater.server.rendering import root_of
 from holdwater.server.request_guard import RequestGuard
 from holdwater.server.routes import API_ROUTERS, health, installation
-from holdwater.server.streams.hub import StreamHub
-from holdwater.server.tenant_database import TenantDatabase
+from holdwater.server.tenant_database import OneTenant, TenantDatabase, Tenants
 
 MIN_COMPRESSED_BYTES: Final = 1000
 COMPRESSION_LEVEL: Final = 6
@@ -47,7 +44,7 @@ def app_for(runner_or_url: Any, *, access: AccessFunction, read_only: bool = Fal
         tenant_database = TenantDatabase.open(runner_or_url, read_only=read_only)
     else:
         tenant_database = TenantDatabase.of(_engine_of(runner_or_url), read_only=read_only)
-    return create_app(tenant_database, MountedAccess(access))
+    return create_app(OneTenant(tenant_database), MountedAccess(access))
 
 
 def _engine_of(runner: Any) -> Engine:
@@ -57,21 +54,14 @@ def _engine_of(runner: Any) -> Engine:
     return engine
 
 
-def create_app(
-    tenant_database: TenantDatabase, policy: AccessPolicy, *, executed: ExecutedPackages = NO_PACKAGES
-) -> FastAPI:
-    """Create an application, which closes the database at its end.
-
-    `executed`: the packages that this process executes.
-    """
+def create_app(tenants: Tenants, policy: AccessPolicy) -> FastAPI:
+    """Create an application, which closes the databases of the tenants at its end."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.bulk_worker.start()  # what an earlier server has left
+        tenants.start()
         yield
-        app.state.streams.close_soon()
-        app.state.bulk_worker.close()
-        tenant_database.close()
+        tenants.close()
 
     app = FastAPI(
         title="Holdwater",
@@ -86,10 +76,7 @@ def create_app(
             RequestValidationError: validation_error_response,
         },
     )
-    app.state.tenant_database = tenant_database
-    app.state.executed_packages = executed
-    app.state.bulk_worker = BulkWorker(None if tenant_database.is_read_only else tenant_database.engine)
-    app.state.streams = StreamHub(tenant_database.database.runs, tenant_database.open_changes)
+    app.state.tenants = tenants
     app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(RequestGuard, policy=policy)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
@@ -106,6 +93,6 @@ def create_app(
     @app.get("/ui", include_in_schema=False)
     @app.get("/ui/{tenant}", include_in_schema=False)
     def home(request: Request) -> RedirectResponse:
-        return RedirectResponse(f"{root_of(request)}/ui/{tenant_database.tenant}/runs")
+        return RedirectResponse(f"{root_of(request)}/ui/{tenants.default}/runs")
 
     return app

@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from holdwater.server import parsing
-from holdwater.server.errors import RequestError
+from holdwater.server.refusals import RequestError
 
 MULTIPART: Final = "multipart/form-data"
 MAX_FIELDS: Final = 8

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdwater import errors
 from holdwater.errors import HoldwaterError
+from holdwater.server.refusals import CODES_BY_STATUS, RequestError
 from holdwater.server.rendering import is_page, path_below_root, render
 
 REQUEST_ID: Final = "holdwater.request_id"
@@ -109,22 +110,6 @@ STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.WorkflowTaken: (409, "workflow_taken"),
 }
 
-_CODES_BY_STATUS: Final = {
-    400: "invalid_request",
-    401: "unauthorized",
-    403: "insufficient_permissions",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "conflict",
-    413: "too_large",
-    414: "too_large",
-    415: "unsupported_media_type",
-    421: "wrong_host",
-    422: "invalid_request",
-    429: "rate_limited",
-    431: "too_large",
-    503: "not_ready",
-}
 _MESSAGES: Final = {404: "there is nothing at this path", 405: "this path does not take this method"}
 """for the framework's own words"""
 _TITLES: Final = {
@@ -137,17 +122,6 @@ _TITLES: Final = {
     503: "Not available now",
 }
 DEFAULT_TITLE: Final = "Something went wrong"
-
-
-class RequestError(HTTPException):
-    """A request that is refused.  `code`: for programs; `hint`: how to fix it."""
-
-    def __init__(
-        self, status_code: int, message: str, *, code: str = "", hint: str = "", headers: dict[str, str] | None = None
-    ) -> None:
-        super().__init__(status_code, message, headers)
-        self.code = code or _CODES_BY_STATUS.get(status_code, "invalid_request")
-        self.hint = hint
 
 
 def status_and_code(error: HoldwaterError) -> tuple[int, str]:
@@ -190,7 +164,7 @@ async def http_error_response(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     status = 400 if error.status_code == 422 else error.status_code
-    code = error.code if isinstance(error, RequestError) else _CODES_BY_STATUS.get(status, "invalid_request")
+    code = error.code if isinstance(error, RequestError) else CODES_BY_STATUS.get(status, "invalid_request")
     hint = error.hint if isinstance(error, RequestError) else ""
     is_ours = isinstance(error, RequestError)
     allowed = allowed_methods(request) if status == 405 else []

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from holdwater.server.access import caller_of
-from holdwater.server.errors import RequestError
+from holdwater.server.refusals import RequestError
 from holdwater.server.request_guard import SAFE_METHODS
 
 CSRF_FIELD: Final = "csrf_token"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from holdwater.server.api_routing import CHANGE_ERRORS, error_responses
-from holdwater.server.errors import RequestError
+from holdwater.server.refusals import RequestError
 from holdwater.server.tenant_database import TenantDatabase
 
 MAINTENANCE_ERRORS: Final = CHANGE_ERRORS | error_responses(429)

@@ -15,7 +15,7 @@ from holdwater.model.records import RunFilter
 from holdwater.operations.run_filters import check_filter
 from holdwater.operations.runs import RunPage, page_runs
 from holdwater.runs.reader import RunReader
-from holdwater.server.errors import RequestError
+from holdwater.server.refusals import RequestError
 
 MAX_LIMIT: Final = 1000
 DEFAULT_LIMIT: Final = 100

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 
 from starlette.requests import Request
 
-from holdwater.server.errors import RequestError
+from holdwater.server.refusals import RequestError
 
 MAX_DEPTH: Final = 100
 MAX_DIGITS: Final = 4_300

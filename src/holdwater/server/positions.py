@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from holdwater.events.run_events import EventPosition
-from holdwater.server.errors import RequestError
+from holdwater.server.refusals import RequestError
 
 POSITION_PATTERN: Final = r"^[0-9]{1,15}(\.[0-9]{1,9})?$"
 

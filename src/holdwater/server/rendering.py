@@ -12,15 +12,16 @@ from markupsafe import Markup
 
 from holdwater import __version__
 from holdwater.drawing.marks import MARKS, mark_icon, mark_of_run, mark_symbols
-from holdwater.operations.questions import count_questions
+from holdwater.model.time import wall_now
+from holdwater.operations.questions import QuestionCount, count_questions
 from holdwater.server import presentation
-from holdwater.server.access import caller_of
+from holdwater.server.access import Caller, caller_of
 from holdwater.server.command_lines import command_line
 from holdwater.server.notices import forget_notice, notice_of
 from holdwater.server.preferences import preferences_of
 from holdwater.server.run_paths import encode_run_id
 from holdwater.server.static_files import fingerprint
-from holdwater.server.tenant_database import TenantDatabase
+from holdwater.server.tenant_database import BORROWED, TenantDatabase, tenants_of
 
 MAX_QUESTIONS: Final = 99
 """open questions that are counted beside the name of their page"""
@@ -50,7 +51,8 @@ def render(
     Templates also see `root` (prefix of every link), `static` (of scripts and styles), `tenant`, `base`
     (`root/ui/TENANT`), `command_line` (of commands on this database), `now`, `preferences`, `notice`, `csrf_token` (of
     the hidden field in every form: `ui.csrf()`), `can_write` (acting controls are shown) and `read_only_reason` (a
-    sentence; empty for a database that can be written).  `tenant`: None for the database of the application.
+    sentence; empty for a database that can be written), and `caller`.  `tenant`: None for that of the request, or the
+    only one; on a page of no tenant it is None for the template, too, which has no `command_line` then.
     """
     notice = notice_of(request)
     text = _render_text(request, template, tenant, notice=notice, **values)
@@ -82,22 +84,37 @@ def is_page(request: Request) -> bool:
 
 
 def _render_text(request: Request, template: str, tenant: TenantDatabase | None, **values: Any) -> str:
-    shown: TenantDatabase = tenant or request.app.state.tenant_database
+    shown: TenantDatabase | None = tenant or request.scope.get(BORROWED) or tenants_of(request).only
     caller, root = caller_of(request), root_of(request)
     return _ENVIRONMENT.get_template(template).render(
         {
             "request": request,
             "root": root,
-            "tenant": shown,
-            "base": f"{root}/ui/{shown.tenant}",
+            "caller": caller,
             "static": f"{root}/static/{fingerprint()}",
-            "command_line": partial(command_line, shown),
-            "now": shown.database.clock.now(),
             "preferences": preferences_of(request),
-            "questions_open": count_questions(shown.database, limit=MAX_QUESTIONS) if values.get("section") else None,
-            "can_write": caller.role == "write" and not shown.is_read_only,
-            "read_only_reason": shown.read_only_reason,
             "csrf_token": caller.csrf,
+            **(_values_without_tenant(root) if shown is None else _values_of_tenant(shown, caller, root)),
+            "questions_open": _count_questions(shown) if values.get("section") else None,
             **values,
         }
     )
+
+
+def _values_of_tenant(tenant: TenantDatabase, caller: Caller, root: str) -> dict[str, Any]:
+    return {
+        "tenant": tenant,
+        "base": f"{root}/ui/{tenant.tenant}",
+        "command_line": partial(command_line, tenant),
+        "now": tenant.database.clock.now(),
+        "can_write": caller.may("write") and not tenant.is_read_only,
+        "read_only_reason": tenant.read_only_reason,
+    }
+
+
+def _values_without_tenant(root: str) -> dict[str, Any]:
+    return {"tenant": None, "base": f"{root}/ui", "now": wall_now(), "can_write": False, "read_only_reason": ""}
+
+
+def _count_questions(tenant: TenantDatabase | None) -> QuestionCount | None:
+    return None if tenant is None else count_questions(tenant.database, limit=MAX_QUESTIONS)

@@ -19,8 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdwater.server.access import CALLER, AccessPolicy
 from holdwater.server.context_parts import is_multipart
-from holdwater.server.errors import REQUEST_ID, RequestError, http_error_response, internal_error_response
+from holdwater.server.errors import REQUEST_ID, http_error_response, internal_error_response
+from holdwater.server.refusals import RequestError
 from holdwater.server.rendering import is_page, path_below_root
+from holdwater.server.tenant_database import BORROWED, TenantDatabase, tenants_of
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json"})
@@ -75,6 +77,10 @@ class RequestGuard:
             except HTTPException as error:  # of this layer: those of the application have handlers
                 response = await http_error_response(request, error)
                 await response(scope, receive, sender)
+            finally:
+                borrowed: TenantDatabase | None = scope.get(BORROWED)
+                if borrowed is not None:
+                    tenants_of(request).give_back(borrowed)
         except Exception:
             _LOG.exception("request %s: %s %s", scope[REQUEST_ID], scope["method"], scope["path"])
             if sender.has_started:
@@ -103,7 +109,7 @@ class RequestGuard:
         if request.method not in SAFE_METHODS:
             if caller.is_ambient:
                 check_origin(request)
-            if caller.role != "write" and not _is_harmless(request):
+            if is_page(request) and not caller.may("write") and not _is_harmless(request):
                 raise RequestError(403, "this access is read-only: nothing can be changed with it")
         send.cookie = policy.after(request, caller)
         await self._app(scope, receive, send)

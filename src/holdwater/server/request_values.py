@@ -10,7 +10,7 @@ from typing import Any
 
 from holdwater.errors import DecodingError, InvalidArgument
 from holdwater.operations.edited_values import values_from_json
-from holdwater.server.errors import RequestError
+from holdwater.server.refusals import RequestError
 
 
 def read_values(trees: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from holdwater.server.access import Caller, Role
-from holdwater.server.errors import RequestError
+from holdwater.server.refusals import RequestError
 from holdwater.server.rendering import render
 
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})

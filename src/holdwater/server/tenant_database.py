@@ -1,19 +1,25 @@
-"""The database of a tenant, open for requests."""
+"""The database of a tenant, open for requests, and the tenants that an application serves."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Protocol, Self
 
 from fastapi import Depends, Request
 
 from holdwater.engine import Engine
 from holdwater.errors import StoreReadOnly, TenantNotFound
+from holdwater.model.records import RunFilter
 from holdwater.operations.changes import DatabaseChanges
 from holdwater.operations.databases import Database, open_for_control, open_for_reading
 from holdwater.operations.graph_layouts import GraphLayouts
+from holdwater.operations.runs import list_runs
 from holdwater.runs.folded_runs import FoldedRuns
+from holdwater.server.access import check_tenant
+from holdwater.server.bulk_worker import BulkWorker
+from holdwater.server.executed_packages import NO_PACKAGES, ExecutedPackages
+from holdwater.server.streams.hub import StreamHub
 
 OLDER_SCHEMA: Final = (
     "The tables of this database are those of an earlier Holdwater, so this server only reads it. "
@@ -28,6 +34,8 @@ class TenantDatabase:
     """One tenant's runs: `database` reads them, `engine` controls them and executes nothing.
 
     `folded_runs`: views of runs that were looked at last, kept.  `graph_layouts`: layouts of pictures, kept.
+    `streams`: of its runs.  `bulk_worker`: executes its bulk jobs.  `executed`: the packages
+    that this process executes.
     """
 
     def __init__(self, tenant: str, database: Database, engine: Engine | None, resources: ExitStack) -> None:
@@ -38,6 +46,9 @@ class TenantDatabase:
         self.maintenance = threading.Lock()
         """held while a request checks all runs, or deletes old ones"""
         self._engine, self._resources = engine, resources
+        self.executed = NO_PACKAGES
+        self.streams = StreamHub(database.runs, self.open_changes)
+        self.bulk_worker = BulkWorker(engine)
         self.read_only_reason = "" if engine is not None else "This server only reads the database."
         """a sentence, if nothing can be changed; empty if it can"""
         self._read_only_hint = "start it without --read-only to control runs"
@@ -66,9 +77,18 @@ class TenantDatabase:
             return opened
 
     @classmethod
-    def of(cls, engine: Engine, *, read_only: bool = False, tenant: str = DEFAULT_TENANT) -> Self:
+    def of(
+        cls,
+        engine: Engine,
+        *,
+        read_only: bool = False,
+        tenant: str = DEFAULT_TENANT,
+        executed: ExecutedPackages = NO_PACKAGES,
+    ) -> Self:
         """Use the engine of a runner, which stays the runner's to close."""
-        return cls(tenant, Database.of(engine), None if read_only else engine, ExitStack())
+        opened = cls(tenant, Database.of(engine), None if read_only else engine, ExitStack())
+        opened.executed = executed
+        return opened
 
     @property
     def is_read_only(self) -> bool:
@@ -87,16 +107,116 @@ class TenantDatabase:
             return DatabaseChanges.of_engine(self._engine)
         return DatabaseChanges.listen_to(self.database)
 
+    def start(self) -> None:
+        """Go on with what an earlier server has left."""
+        self.bulk_worker.start()
+
     def close(self) -> None:
-        """Close what was opened with it.  Idempotent."""
+        """End its streams and bulk jobs, and close what was opened with it.  Idempotent."""
+        self.streams.close_soon()
+        self.bulk_worker.close()
         self._resources.close()
 
 
+class Tenants(Protocol):
+    """The tenants that an application serves."""
+
+    @property
+    def default(self) -> str:
+        """The tenant of pages whose path names none."""
+        ...
+
+    @property
+    def only(self) -> TenantDatabase | None:
+        """The database, if there is just one."""
+        ...
+
+    def borrow(self, name: str) -> TenantDatabase:
+        """Return the database of a tenant, which stays open until it is given back.  May block.
+
+        Raises TenantNotFound, StoreUnavailable.
+        """
+        ...
+
+    def give_back(self, tenant: TenantDatabase) -> None:
+        """End the use of a database by one request.  From any thread; does not block."""
+        ...
+
+    def check_ready(self) -> None:
+        """Check that requests can be answered: the database is reachable.  Raises HoldwaterError."""
+        ...
+
+    def close_streams_soon(self) -> None:
+        """Have all streams end, from any thread or a signal handler."""
+        ...
+
+    def start(self) -> None:
+        """Begin to serve."""
+        ...
+
+    def close(self) -> None:
+        """Close every database.  Idempotent."""
+        ...
+
+
+class OneTenant:
+    """The tenants of an application that serves a single database."""
+
+    def __init__(self, database: TenantDatabase) -> None:
+        self.database = database
+
+    @property
+    def default(self) -> str:
+        return self.database.tenant
+
+    @property
+    def only(self) -> TenantDatabase:
+        return self.database
+
+    def borrow(self, name: str) -> TenantDatabase:
+        """Return the database.  Raises TenantNotFound for another name."""
+        if name != self.database.tenant:
+            raise TenantNotFound(f"there is no tenant {name!r} here", hint=f"this database is {self.database.tenant!r}")
+        return self.database
+
+    def give_back(self, tenant: TenantDatabase) -> None:
+        """Do nothing: the database is open as long as the application is."""
+
+    def check_ready(self) -> None:
+        """Read a row.  Raises StoreUnavailable."""
+        list_runs(self.database.database.runs, RunFilter(limit=1), 1)
+
+    def close_streams_soon(self) -> None:
+        """Have all streams end."""
+        self.database.streams.close_soon()
+
+    def start(self) -> None:
+        """Go on with what an earlier server has left."""
+        self.database.start()
+
+    def close(self) -> None:
+        """Close the database.  Idempotent."""
+        self.database.close()
+
+
+BORROWED: Final = "holdwater.borrowed"
+"""key of the borrowed database in the ASGI scope of a request; `RequestGuard` gives it back"""
+
+
+def tenants_of(request: Request) -> Tenants:
+    """Return the tenants of the application."""
+    found: Tenants = request.app.state.tenants
+    return found
+
+
 def current_tenant(request: Request, tenant: str) -> TenantDatabase:
-    """Return the database of the tenant in the path, for endpoints: 404 if there is none."""
-    found: TenantDatabase = request.app.state.tenant_database
-    if found.tenant != tenant:
-        raise TenantNotFound(f"there is no tenant {tenant!r} here", hint=f"this database is {found.tenant!r}")
+    """Return the database of the tenant in the path, for endpoints, until the response is sent.
+
+    Raises RequestError (403) for a caller without a role in it, whether or not there is such a tenant; TenantNotFound.
+    """
+    check_tenant(request, tenant)
+    found = tenants_of(request).borrow(tenant)
+    request.scope[BORROWED] = found
     return found
 
 

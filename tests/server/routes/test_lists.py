@@ -50,7 +50,7 @@ def bulk(api: httpx.Client, live: Live, **body: Any) -> dict[str, Any]:
     """Have a bulk job done, and return it."""
     started = api.post("/executions/bulk", json=body)
     assert started.status_code == 202, started.text
-    assert live.app.state.bulk_worker.wait_idle(20)
+    assert live.app.state.tenants.only.bulk_worker.wait_idle(20)
     done: dict[str, Any] = api.get(f"/bulk/{started.json()['bulk_id']}").json()
     assert done["matched"] == started.json()["matched"] == done["done"] + done["refused"]
     return done
@@ -78,7 +78,7 @@ def test_many_runs_are_steered_together(api: httpx.Client, live: Live, runner: D
 def test_a_bulk_job_is_asked_for_once_with_its_key(api: httpx.Client, live: Live, runs: Runs) -> None:
     key, body = {"Idempotency-Key": "bulk-1"}, {"verb": "resume", "ids": [runs.completed]}
     first = api.post("/executions/bulk", json=body, headers=key).json()
-    assert live.app.state.bulk_worker.wait_idle(20)
+    assert live.app.state.tenants.only.bulk_worker.wait_idle(20)
     again = api.post("/executions/bulk", json=body, headers=key).json()
     assert (again["bulk_id"], again["state"], again["refused"]) == (first["bulk_id"], "completed", 1)
     other = api.post("/executions/bulk", json=body | {"verb": "pause"}, headers=key)

@@ -290,7 +290,7 @@ def test_lists_are_read_again_after_a_database_that_could_not_be_read(
     monkeypatch: pytest.MonkeyPatch,
     failure: type[StoreError],
 ) -> None:
-    reader = live.app.state.tenant_database.database.runs
+    reader = live.app.state.tenants.only.database.runs
     find_info, failures = type(reader).find_info, [failure("the disk is full")]
 
     def find_or_fail(self: Any, run_id: str) -> Any:

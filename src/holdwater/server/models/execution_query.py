@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 
 from holdwater.model.records import RunFilter
 from holdwater.model.time import Micros, from_rfc3339
-from holdwater.server.errors import RequestError
 from holdwater.server.models.base import GivenInstant
 from holdwater.server.paging import CURSOR_PATTERN
+from holdwater.server.refusals import RequestError
 
 MAX_NAME_CHARS = 512
 MAX_ALTERNATIVES = 50

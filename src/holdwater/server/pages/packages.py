@@ -18,7 +18,7 @@ from holdwater.operations.schedule_queries import list_schedules
 from holdwater.operations.schedule_views import ScheduleInfo
 from holdwater.server.acts import act_and_redirect, page_url, writable_database
 from holdwater.server.command_lines import command_line
-from holdwater.server.executed_packages import ExecutedPackages, HostFacts
+from holdwater.server.executed_packages import HostFacts
 from holdwater.server.notices import Notice
 from holdwater.server.pages.schedules import show_schedule
 from holdwater.server.rendering import render, render_fragment
@@ -78,19 +78,10 @@ def _show(info: ReleaseInfo, hosts: tuple[HostFacts, ...]) -> ShownRelease:
     return ShownRelease(info, tuple([host for host in hosts if host.release == info.release]))
 
 
-def _hosts_of(request: Request) -> tuple[HostFacts, ...]:
-    return tuple(_executed(request).hosts())
-
-
-def _executed(request: Request) -> ExecutedPackages:
-    found: ExecutedPackages = request.app.state.executed_packages
-    return found
-
-
 @router.get("/packages")
 def packages_page(request: Request, tenant: Tenant, after: str = "", fragment: str = "") -> HTMLResponse:
     """Show the releases by package.  `after`: the release at the end of the page before."""
-    hosts = _hosts_of(request)
+    hosts = tuple(tenant.executed.hosts())
     found = [info for info in releases.list_releases(tenant.database) if info.state != "gone"]
     first = next((k + 1 for k, info in enumerate(found) if info.release == after), 0)
     shown = [_show(info, hosts) for info in found[first : first + PAGE_RELEASES]]
@@ -98,7 +89,7 @@ def packages_page(request: Request, tenant: Tenant, after: str = "", fragment: s
         "section": "packages",
         "releases": shown,
         "errors": [one for one in shown if one.info.error],
-        "rejected": tuple(_executed(request).rejected()),
+        "rejected": tuple(tenant.executed.rejected()),
         "hosts": hosts,
         "is_moving": any(one.info.state in MOVING for one in shown),
         "after": after,
@@ -117,7 +108,7 @@ def release_page(request: Request, tenant: Tenant, release: str, fragment: str =
     others = [one for one in releases.list_releases(database, info.package) if one.release != info.release]
     values: dict[str, Any] = {
         "section": "packages",
-        "release": _show(info, _hosts_of(request)),
+        "release": _show(info, tuple(tenant.executed.hosts())),
         "others": [_show(one, ()) for one in others],
         "schedules": [show_schedule(database, one) for one in _schedules_of(database, info)],
         "is_moving": info.state in MOVING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Path, Query
 
 from holdwater.operations.bulk_jobs import (
     create_bulk_job,
@@ -14,8 +14,7 @@ from holdwater.operations.bulk_jobs import (
     stop_bulk_job,
 )
 from holdwater.server.acts import writable_database
-from holdwater.server.api_routing import CHANGE_ERRORS, api_router
-from holdwater.server.bulk_worker import BulkWorker
+from holdwater.server.api_routing import CHANGE_ERRORS, FOR_READERS, api_router
 from holdwater.server.models.bulk import BulkBody, BulkList, BulkPreview, BulkSelection, BulkStatus
 from holdwater.server.models.executions import Count
 from holdwater.server.routes.steering import BY_API, IdempotencyKey
@@ -24,18 +23,11 @@ from holdwater.server.tenant_database import Tenant
 router = api_router("bulk")
 
 
-def current_worker(request: Request) -> BulkWorker:
-    """Return what executes the bulk jobs of the application."""
-    found: BulkWorker = request.app.state.bulk_worker
-    return found
-
-
-Worker = Annotated[BulkWorker, Depends(current_worker)]
 BulkId = Annotated[str, Path(max_length=100, description="`bulk_id` of a bulk job")]
 
 
 @router.post("/executions/bulk", status_code=202, responses=CHANGE_ERRORS)
-def start_bulk(tenant: Tenant, worker: Worker, body: BulkBody, idempotency_key: IdempotencyKey = None) -> BulkStatus:
+def start_bulk(tenant: Tenant, body: BulkBody, idempotency_key: IdempotencyKey = None) -> BulkStatus:
     """Cancel, pause, resume, retry or forget many runs; a run it does not fit is left as it is.
 
     The runs are those that match now.  The job goes on after this answer, also after a restart of the server.
@@ -44,11 +36,11 @@ def start_bulk(tenant: Tenant, worker: Worker, body: BulkBody, idempotency_key: 
     job = create_bulk_job(
         database, body.verb, body.to_selection(), body.reason, by=BY_API, idempotency_key=idempotency_key
     )
-    worker.start()
+    tenant.bulk_worker.start()
     return BulkStatus.of(tenant.tenant, job)
 
 
-@router.post("/executions/bulk/preview", responses=CHANGE_ERRORS)
+@router.post("/executions/bulk/preview", responses=CHANGE_ERRORS, openapi_extra=FOR_READERS)
 def preview_bulk(tenant: Tenant, body: BulkSelection) -> BulkPreview:
     """Count the runs that a bulk job would look at, by status, up to 10,000 each."""
     counted = preview_bulk_job(tenant.database, body.to_selection())
@@ -66,11 +58,11 @@ def list_bulks(
 
 
 @router.get("/bulk/{bulk_id}")
-def get_bulk(tenant: Tenant, worker: Worker, bulk_id: BulkId) -> BulkStatus:
+def get_bulk(tenant: Tenant, bulk_id: BulkId) -> BulkStatus:
     """Read a bulk job, and how far it is."""
     job = get_bulk_job(tenant.database, bulk_id)
     if job.state == "running":
-        worker.start()  # the process that executed it may have died
+        tenant.bulk_worker.start()  # the process that executed it may have died
     return BulkStatus.of(tenant.tenant, job)
 
 

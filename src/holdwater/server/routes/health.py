@@ -9,10 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from holdwater.errors import HoldwaterError
-from holdwater.model.records import RunFilter
-from holdwater.operations.runs import list_runs
 from holdwater.server.models.health import Health, Readiness, Unreadiness
-from holdwater.server.tenant_database import TenantDatabase
 
 READY_SECONDS: Final = 1.0
 """longest wait for the database's answer"""
@@ -29,9 +26,9 @@ async def health() -> Health:
 @router.get("/ready", operation_id="ready", response_model=Readiness, responses={503: {"model": Unreadiness}})
 async def ready(request: Request) -> Readiness | JSONResponse:
     """Say whether the database answers."""
-    found: TenantDatabase = request.app.state.tenant_database
+    check = request.app.state.tenants.check_ready
     try:
-        await asyncio.wait_for(asyncio.to_thread(list_runs, found.database.runs, RunFilter(limit=1), 1), READY_SECONDS)
+        await asyncio.wait_for(asyncio.to_thread(check), READY_SECONDS)
     except (HoldwaterError, TimeoutError):
         reason = Unreadiness(status="not ready", reason="database unreachable")
         return JSONResponse(reason.model_dump(), 503, {"retry-after": "1"})

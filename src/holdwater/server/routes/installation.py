@@ -58,11 +58,11 @@ def verify(tenant: Tenant) -> VerificationStatus:
 @server_router.get("/server")
 def get_server(request: Request) -> ServerInfo:
     """Read about this server."""
-    found: TenantDatabase = request.app.state.tenant_database
+    found: TenantDatabase = request.app.state.tenants.only
     return ServerInfo(
         version=__version__,
         database=found.database.store.url,
         tenants=[found.tenant],
         read_only=found.is_read_only,
-        streams=request.app.state.streams.stream_count,
+        streams=found.streams.stream_count,
     )

@@ -6,8 +6,7 @@ from holdwater.model.retention import RetentionRule
 from holdwater.operations import pruning
 from holdwater.operations.schedule_queries import parse_instant
 from holdwater.server.acts import writable_database
-from holdwater.server.api_routing import CHANGE_ERRORS, api_router
-from holdwater.server.errors import RequestError
+from holdwater.server.api_routing import CHANGE_ERRORS, FOR_READERS, api_router
 from holdwater.server.maintenance import MAINTENANCE_ERRORS, maintaining
 from holdwater.server.models.executions import Count
 from holdwater.server.models.server import (
@@ -17,6 +16,7 @@ from holdwater.server.models.server import (
     RetentionRuleBody,
     RetentionStatus,
 )
+from holdwater.server.refusals import RequestError
 from holdwater.server.routes.steering import BY_API
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 
@@ -36,7 +36,7 @@ def set_retention(tenant: Tenant, body: RetentionRuleBody) -> RetentionStatus:
     return RetentionStatus.of(tenant.tenant, stored)
 
 
-@router.post("/preview", responses=CHANGE_ERRORS)
+@router.post("/preview", responses=CHANGE_ERRORS, openapi_extra=FOR_READERS)
 def preview_retention(tenant: Tenant, body: RetentionBody | None = None) -> RetentionPreviewBody:
     """Count what a deletion would delete now, and its bytes; 10,000 runs at most are counted."""
     asked = _checked(body)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Header, Query
 
 from holdwater.server.api_routing import api_router, error_responses
 from holdwater.server.positions import POSITION_PATTERN, parse_position
 from holdwater.server.run_paths import RunId
-from holdwater.server.streams.hub import StreamHub
 from holdwater.server.streams.log_lines import with_log
 from holdwater.server.streams.responses import EventStreamResponse, OpenStream
 from holdwater.server.tenant_database import Tenant
@@ -23,19 +22,9 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 router = api_router("streams")
 
 
-def current_hub(request: Request) -> StreamHub:
-    """Return the streams of the application."""
-    found: StreamHub = request.app.state.streams
-    return found
-
-
-Hub = Annotated[StreamHub, Depends(current_hub)]
-
-
 @router.get("/executions/{run_id}/stream", status_code=200, response_class=EventStreamResponse, responses=RESPONSES)
 async def stream_execution(
     tenant: Tenant,
-    hub: Hub,
     run_id: RunId,
     after: Annotated[str, Query(pattern=POSITION_PATTERN, description="only events behind this `id`")] = "0",
     logs: Annotated[bool, Query(description="with the lines of the log as `log` events, without ids")] = False,
@@ -48,10 +37,10 @@ async def stream_execution(
     `beat` every 15 s; `bye` when the server ends.
     """
     place = parse_position(after if last_event_id is None else last_event_id)
-    stream = await hub.open_run(run_id, place, with_values=values)
+    stream = await tenant.streams.open_run(run_id, place, with_values=values)
     if logs:
         try:
-            log = await hub.log_of(run_id)
+            log = await tenant.streams.log_of(run_id)
         except BaseException:
             stream.close()
             raise
@@ -60,9 +49,9 @@ async def stream_execution(
 
 
 @router.get("/stream", status_code=200, response_class=EventStreamResponse, responses=RESPONSES)
-async def stream_hints(tenant: Tenant, hub: Hub) -> EventStreamResponse:
+async def stream_hints(tenant: Tenant) -> EventStreamResponse:
     """Stream hints of what changes: `run`, `question`, `schedule`, `runner`.
 
     They are coalesced, at most four a second for a run; after a gap comes `resync`, as at the beginning: read again.
     """
-    return EventStreamResponse(await hub.open_hints())
+    return EventStreamResponse(await tenant.streams.open_hints())

@@ -21,7 +21,6 @@ from holdwater.operations.schedules import (
 )
 from holdwater.server.acts import writable_database
 from holdwater.server.api_routing import CHANGE_ERRORS, TAKES_VALUES, api_router
-from holdwater.server.errors import RequestError
 from holdwater.server.models.triggers import (
     Deleted,
     Fire,
@@ -36,6 +35,7 @@ from holdwater.server.models.triggers import (
     TriggerPage,
 )
 from holdwater.server.paging import DEFAULT_LIMIT, Cursor, Limit, Offset, decode_cursor, encode_cursor
+from holdwater.server.refusals import RequestError
 from holdwater.server.request_values import read_values
 from holdwater.server.run_paths import decode_run_id
 from holdwater.server.tenant_database import Tenant, TenantDatabase

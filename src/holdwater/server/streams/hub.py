@@ -16,7 +16,7 @@ from holdwater.model.records import RunFilter
 from holdwater.operations.changes import DatabaseChanges
 from holdwater.runs.log_follower import LogFollower
 from holdwater.runs.reader import RunReader
-from holdwater.server.errors import RequestError
+from holdwater.server.refusals import RequestError
 from holdwater.server.streams.hints import Hints, HintStream
 from holdwater.server.streams.responses import OpenStream
 from holdwater.server.streams.run_feed import RunFeed

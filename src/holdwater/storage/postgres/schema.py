@@ -57,11 +57,7 @@ def migrate(connection: PostgresConnection, server: PostgresServer, known: Seque
     """
     with connection.transaction():
         connection.execute(sql.LOCK_SCHEMA)
-        if server.schema is not None:
-            if connection.execute(sql.HAS_SCHEMA, (server.schema,)).fetchone() is None:
-                # checked first, because even IF NOT EXISTS needs the privilege to create
-                connection.execute(compose.SQL("CREATE SCHEMA {}").format(compose.Identifier(server.schema)))
-            _apply_settings(connection, server)
+        ensure_schema(connection, server)
         current = connection.execute("SELECT current_schema()").fetchone()
         if current is None or current[0] is None:
             raise DatabaseURLError(
@@ -75,6 +71,16 @@ def migrate(connection: PostgresConnection, server: PostgresServer, known: Seque
             for statement in migration.statements():
                 connection.execute(statement)
             connection.execute(sql.INSERT_SCHEMA_VERSION, migration.version_row())
+
+
+def ensure_schema(connection: PostgresConnection, server: PostgresServer) -> None:
+    """Create the schema if it does not exist.  Raises psycopg.Error."""
+    if server.schema is None:
+        return
+    if connection.execute(sql.HAS_SCHEMA, (server.schema,)).fetchone() is None:
+        # checked first, because even IF NOT EXISTS needs the privilege to create
+        connection.execute(compose.SQL("CREATE SCHEMA {}").format(compose.Identifier(server.schema)))
+    _apply_settings(connection, server)
 
 
 def notify_channel(connection: PostgresConnection, server: PostgresServer) -> str:

@@ -43,7 +43,7 @@ def ops_page(
     database = tenant.database
     values: dict[str, Any] = {"section": "ops", "runner_mark": runner_mark}
     if fragment == "verification":
-        return render_fragment(request, "ops/verification.html", tenant, **values, job=job_of(request))
+        return render_fragment(request, "ops/verification.html", tenant, **values, job=job_of(tenant))
     if fragment == "runners":
         return render_fragment(request, "ops/runners.html", tenant, **values, runners=list_runners(database))
     if fragment == "bulk":
@@ -62,7 +62,7 @@ def ops_page(
         preview=preview(database, days),
         rule=get_retention(database),
         bulk_jobs=list_bulk_jobs(database, SHOWN_JOBS),
-        job=job_of(request),
+        job=job_of(tenant),
         facts=database.store.inspect(),
         url=database.store.url,
         commands={name: command_line(tenant, name) for name in ("doctor", "verify")},

@@ -1,9 +1,10 @@
-"""Verification of a database in the background: one at a time for an application."""
+"""Verification of a database in the background: one at a time for a tenant."""
 
 from __future__ import annotations
 
 import threading
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Request, Response
 
@@ -13,7 +14,7 @@ from holdwater.operations.verification import Verification, VerifyReport
 from holdwater.runs.verify.checker import Violation
 from holdwater.server.acts import act_and_redirect, page_url
 from holdwater.server.notices import Notice
-from holdwater.server.tenant_database import Tenant
+from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 router = APIRouter()
 
@@ -64,10 +65,13 @@ class VerificationJob:
             self.error = error.message
 
 
-def job_of(request: Request) -> VerificationJob | None:
-    """Return the latest verification of the application, None if there was none."""
-    found: VerificationJob | None = getattr(request.app.state, "verification_job", None)
-    return found
+_JOBS: Final[WeakKeyDictionary[TenantDatabase, VerificationJob]] = WeakKeyDictionary()
+"""the latest of each tenant"""
+
+
+def job_of(tenant: TenantDatabase) -> VerificationJob | None:
+    """Return the latest verification of a tenant, None if there was none."""
+    return _JOBS.get(tenant)
 
 
 @router.post("/ops/verify")
@@ -76,10 +80,10 @@ def start_verification(request: Request, tenant: Tenant) -> Response:
 
     def act() -> Notice:
         with _LOCK:
-            job = job_of(request)
+            job = job_of(tenant)
             if job is not None and job.is_running:
                 return Notice("A verification is under way already.", "warn")
-            request.app.state.verification_job = VerificationJob(tenant.database)
+            _JOBS[tenant] = VerificationJob(tenant.database)
         return Notice("The verification has begun.")
 
     return act_and_redirect(request, page_url(request, tenant, "/ops"), act)

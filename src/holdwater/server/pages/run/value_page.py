@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 
 from holdwater.model.values import StoredValue
 from holdwater.runs.view import RunView
-from holdwater.server.errors import RequestError
 from holdwater.server.pages.run.context import values_at
+from holdwater.server.refusals import RequestError
 from holdwater.server.rendering import render
 from holdwater.server.run_paths import RunId
 from holdwater.server.tenant_database import Tenant

@@ -17,7 +17,6 @@ from holdwater.server.notices import Notice
 from holdwater.server.pages.runs.filters import run_filter
 from holdwater.server.pages.runs.query import RunsQuery
 from holdwater.server.presentation import pluralize
-from holdwater.server.routes.bulk import Worker
 from holdwater.server.tenant_database import Tenant
 
 router = APIRouter()
@@ -37,7 +36,7 @@ _DONE: Final[dict[BulkVerb, str]] = {
 
 
 @router.post("/runs/bulk")
-def act_on_runs(request: Request, tenant: Tenant, worker: Worker, posted: PostedForm) -> Response:
+def act_on_runs(request: Request, tenant: Tenant, posted: PostedForm) -> Response:
     """Do something to the selected runs, or to all that match the query the form was shown with."""
     query = RunsQuery.of(QueryParams(parse_qsl(str(posted.get("query", "")))))
     verb = str(posted.get("verb", ""))  # each act has a dialog, with a reason of its own
@@ -54,8 +53,8 @@ def act_on_runs(request: Request, tenant: Tenant, worker: Worker, posted: Posted
                 return Notice("No run was selected: nothing was changed.", "warn")
         database = writable_database(tenant)
         job = create_bulk_job(database, cast(BulkVerb, verb), selection, reason, by=BY)
-        worker.start()
-        worker.wait_for_job(job.id, WAIT_SECONDS)
+        tenant.bulk_worker.start()
+        tenant.bulk_worker.wait_for_job(job.id, WAIT_SECONDS)
         return _notice(get_bulk_job(database, job.id))
 
     return act_and_redirect(request, page_url(request, tenant, f"/runs{query.url()}"), act)

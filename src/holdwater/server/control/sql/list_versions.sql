@@ -1,0 +1,1 @@
+SELECT number, phase, name FROM server_schema_version ORDER BY number

@@ -1,0 +1,28 @@
+"""The server's own tables are made once, whichever of several servers is first."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from holdwater.errors import DatabaseURLError
+from holdwater.server.control.database import ControlDatabase
+from tests.postgres.cluster import Cluster
+
+
+def test_several_servers_make_the_tables_once(postgres: Cluster) -> None:
+    url = postgres.url()
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(lambda _: ControlDatabase(url), range(4)))
+    try:
+        assert opened[0].select("SELECT number, phase, name FROM server_schema_version") == [(1, "pre", "initial")]
+    finally:
+        for database in opened:
+            database.close()
+
+
+def test_a_file_is_refused_with_what_to_use_instead() -> None:
+    with pytest.raises(DatabaseURLError, match="PostgreSQL") as caught:
+        ControlDatabase("sqlite:///app.db")
+    assert "holdwater ui" in (caught.value.hint or "")
