@@ -20,7 +20,7 @@ from tests.server.live import Live
 from tests.server.pages.run.conftest import fails_first
 from tests.suite.released_workflows import NEW, add_release
 from tests.suite.runners import Define, Gate
-from tests.suite.waiting import poll_pause
+from tests.suite.waiting import poll_pause, wait_until
 
 TABS = ("graph", "timeline", "tasks", "events", "context", "doctor")
 HOSTILE = ("<script>alert(1)</script>", "🚀 שלום \u202e", "a/b?c=d&e#f", "quote\"'&amp;", "x" * 200)
@@ -358,6 +358,8 @@ def test_the_log_of_a_task(browser: httpx.Client, database_url: str, runner: Def
 
 def test_the_doctor(browser: httpx.Client, runner: DefaultRunner, define: Define) -> None:
     run_id = runner.execute(Graph([write, ask], name="press"), {"topic": "rain"}).run_id
+    # a moment after its start the runner has not said yet that it has the graph
+    wait_until(lambda: "no_runner" not in page_of(browser, run_id, tab="doctor"))
     page = html.unescape(page_of(browser, run_id, tab="doctor"))
     assert re.findall('data-finding="([^"]+)"', page) == ["waits_for_answer"]
     assert f"holdwater runs answer {run_id}" in page

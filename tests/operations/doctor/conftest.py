@@ -11,7 +11,6 @@ import pytest
 from holdwater.model.ports.clock import Clock
 from holdwater.operations.databases import Database
 from tests.suite.runners import define, empty_registry, gate, open_runner, runner, url
-from tests.suite.waiting import poll_pause
 
 __all__ = ["define", "empty_registry", "gate", "open_runner", "runner", "url"]
 
@@ -33,12 +32,6 @@ def start_process(tmp_path: Path) -> Iterator[StartProcess]:
     for process in started:
         process.kill()
         process.wait()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for what nothing announces; bounded by the time-out of the test."""
-    while not condition():
-        poll_pause()
 
 
 def later(database: Database, seconds: float) -> Database:

@@ -19,9 +19,10 @@ from holdwater.model.registry import registry
 from holdwater.operations.databases import Database, open_for_control, open_for_reading
 from holdwater.operations.doctor import Finding, diagnose_installation
 from holdwater.operations.runners import list_runners
-from tests.operations.doctor.conftest import StartProcess, later, wait_until
+from tests.operations.doctor.conftest import StartProcess, later
 from tests.operations.doctor.test_runs import execute_sql, nothing
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
+from tests.suite.waiting import wait_until
 
 
 def findings(database: Database) -> dict[str, Finding]:

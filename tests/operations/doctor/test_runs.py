@@ -27,8 +27,9 @@ from holdwater.operations.doctor import Finding, diagnose_run
 from holdwater.operations.runners import list_runners
 from holdwater.runtime.active_run import INTERRUPTED_REASON
 from holdwater.steps import Step, Workflow, register_workflow
-from tests.operations.doctor.conftest import StartProcess, later, wait_until
+from tests.operations.doctor.conftest import StartProcess, later
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
+from tests.suite.waiting import wait_until
 
 # findings name the workflows that runners have: those of other tests are not among them
 pytestmark = pytest.mark.usefixtures("empty_registry")
