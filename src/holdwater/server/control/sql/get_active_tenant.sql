@@ -1,0 +1,1 @@
+SELECT username FROM served_tenants WHERE name = :name AND state = 'active'

@@ -1,0 +1,1 @@
+SELECT name, username FROM served_tenants WHERE state = 'active' ORDER BY name

@@ -1,0 +1,17 @@
+"""Resources of the process that the engine of a tenant is made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from holdwater.storage import StoreOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantResources:
+    """What the maker of an engine passes on.
+
+    `store_options`: of the tenant's store: its schema and role, and the connections it shares with other tenants.
+    """
+
+    store_options: StoreOptions = field(default_factory=StoreOptions)
