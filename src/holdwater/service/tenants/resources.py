@@ -9,7 +9,7 @@ from holdwater.storage import StoreOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantResources:
-    """What the maker of an engine passes on.
+    """Resources that the maker of an engine passes on.
 
     `store_options`: of the tenant's store: its schema and role, and the connections it shares with other tenants.
     """
