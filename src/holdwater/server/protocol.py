@@ -13,6 +13,8 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from holdwater.server.coalesced_writes import CoalescedTransport
+
 HEADER_SECONDS: Final = 10.0
 BODY_SECONDS: Final = 60.0
 MIN_BODY_BYTES_PER_SECOND: Final = 10_000
@@ -38,7 +40,7 @@ class DeadlineProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the client its time for a header."""
-        super().connection_made(transport)
+        super().connection_made(CoalescedTransport(transport, self.loop))
         self._expect_header()
 
     def data_received(self, data: bytes) -> None:
