@@ -338,6 +338,10 @@ class DaemonError(HoldwaterError, RuntimeError):
     """A daemon cannot start, or none answers."""
 
 
+class ServerError(HoldwaterError, RuntimeError):
+    """A server cannot start, or none answers."""
+
+
 # -- definitions and inputs of graphs
 
 

@@ -23,8 +23,8 @@ from holdwater.schedules import calendar
 from holdwater.server import paging, parsing, protocol, request_guard, sessions
 from holdwater.server.pages import packages as packages_page
 from holdwater.server.streams import hub
+from holdwater.service import config_file
 from holdwater.service import health as service_health
-from holdwater.service import settings as service_settings
 from holdwater.tasks import context
 from tests.docs.pages import DOCS
 
@@ -66,7 +66,7 @@ def test_limits_of_the_daemon() -> None:
     assert f"{settings.start_timeout_seconds:g} s" in row("time to import a package")
     assert f"| {release_rows.MAX_GONE_RELEASES} |" in row("releases of a package that are listed")
     assert f"| {service_health.MAX_RELEASES} |" in row("releases in a health report")
-    assert f"{service_settings.MAX_CONFIG_BYTES >> 20} MiB" in row("configuration of a daemon")
+    assert f"{config_file.MAX_CONFIG_BYTES >> 20} MiB" in row("configuration of a daemon")
     assert f"| {packages_page.PAGE_RELEASES} |" in row("releases on a page")
 
 

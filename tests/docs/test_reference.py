@@ -11,7 +11,7 @@ import pytest
 
 from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowRunner, WorkflowRunnerConfig
 from holdwater.cli.main import cli
-from holdwater.service.settings import OPTIONS
+from holdwater.service import declared_options
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -48,7 +48,14 @@ def test_every_option_of_runners() -> None:
 
 def test_every_setting_of_the_daemon() -> None:
     text = read_page("guides/daemon.md")
-    assert not [one.path for one in OPTIONS if f"`{one.path}`{'*' if one.needs_restart else ''}" not in text]
+    server = declared_options.SERVER_OPTIONS.values()
+    options = [one for one in declared_options.ALL_OPTIONS if one not in server]
+    assert not [one.path for one in options if f"`{one.path}`{'*' if one.needs_restart else ''}" not in text]
+
+
+def test_every_setting_of_the_server() -> None:
+    text = read_page("guides/server.md")
+    assert not [one.path for one in declared_options.SERVER_OPTIONS.values() if f"`{one.path}`" not in text]
 
 
 @pytest.mark.parametrize("runner", [DefaultRunner, WorkflowRunner])

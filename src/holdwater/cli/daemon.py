@@ -79,9 +79,11 @@ def start(
     second signal it ends at once, with 1.
     """
     _require_extra()
-    from holdwater.daemon.home import Home, usable_home
+    from holdwater.daemon.home import Home
+    from holdwater.service.config_file import resolve_home
+    from holdwater.service.home_lock import usable_home
     from holdwater.service.logs import ServiceLogs
-    from holdwater.service.settings import read_settings, resolve_home
+    from holdwater.service.settings import read_settings
 
     flags = {
         "directories": tuple(os.path.abspath(os.path.expanduser(one)) for one in watch_dirs),
@@ -216,8 +218,10 @@ def reload(home: str | None) -> int:
 )
 def stop(home: str | None, timeout_seconds: float | None) -> int:
     """End a daemon as SIGTERM does, and wait until it has ended."""
-    from holdwater.daemon.home import LOCK_NAME, is_locked
-    from holdwater.service.settings import read_settings, resolve_home
+    from holdwater.daemon.home import LOCK_NAME
+    from holdwater.service.config_file import resolve_home
+    from holdwater.service.home_lock import is_locked
+    from holdwater.service.settings import read_settings
 
     pid = _ask(home)["pid"]
     limit = timeout_seconds
@@ -237,7 +241,7 @@ def stop(home: str | None, timeout_seconds: float | None) -> int:
 
 def _ask(home: str | None) -> dict[str, Any]:
     from holdwater.daemon.socket import read_health
-    from holdwater.service.settings import resolve_home
+    from holdwater.service.config_file import resolve_home
 
     return read_health(resolve_home(home) / "daemon.sock")
 

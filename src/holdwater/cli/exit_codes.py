@@ -65,7 +65,7 @@ def exit_code_for(error: Exception) -> int:
             return STOPPED
         case errors.TrustError():
             return UNTRUSTED
-        case errors.PackageBuildError() | errors.DaemonError():
+        case errors.PackageBuildError() | errors.DaemonError() | errors.ServerError():
             return FAILED
         case errors.PackageError():
             return REFUSED

@@ -23,6 +23,8 @@ COMMANDS: Final = {
     "dev": ("holdwater.cli.dev", "Serve a module or a package while you write it."),
     "worker": ("holdwater.cli.worker", "Execute the workflows of modules until SIGTERM."),
     "daemon": ("holdwater.cli.daemon", "Execute the packages of watched folders."),
+    "serve": ("holdwater.cli.serve", "Serve the tenants of a PostgreSQL database, with keys."),
+    "server": ("holdwater.cli.serve", "See how a server is, and end it."),
     "submit": ("holdwater.cli.submit", "Start a run by the name of its workflow, without its code."),
     "runs": ("holdwater.cli.runs", "Look at recorded runs, and steer them."),
     "bulk": ("holdwater.cli.bulk", "Do the same to many runs, and see how far it is."),

@@ -34,7 +34,8 @@ def open_home(
     """
     from holdwater.daemon.home import Home
     from holdwater.operations.databases import open_for_reading, open_for_writing
-    from holdwater.service.settings import read_settings, resolve_home
+    from holdwater.service.config_file import resolve_home
+    from holdwater.service.settings import read_settings
 
     place = Home(resolve_home(home))
     url = database or read_settings(place.folder).database_url

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from holdwater.daemon.home import Home, HomeLock, usable_home
+from holdwater.daemon.home import Home
 from holdwater.daemon.source_registry import SourceRegistry
 from holdwater.daemon.source_releases import SourceReleases, SourceStatus
 from holdwater.daemon.source_watching import SourceWatcher
@@ -21,6 +21,7 @@ from holdwater.packages.settings import PackageSettings
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.default_runner import DefaultRunner
 from holdwater.server.executed_packages import ExecutedPackages
+from holdwater.service.home_lock import HomeLock, usable_home
 
 RECONCILE_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 600.0

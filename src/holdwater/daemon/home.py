@@ -1,16 +1,13 @@
-"""The home of a daemon: its folders, and the lock that keeps a second daemon out."""
+"""The home of a daemon: its folders."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from holdwater.errors import DaemonError, HoldwaterError
+from holdwater.service.home_lock import usable_home
 from holdwater.service.settings import DATABASE_NAME
 
 LOCK_NAME: Final = "daemon.lock"
@@ -61,84 +58,3 @@ class Home:
         Raises OSError.
         """
         os.close(os.open(self.folder / DATABASE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-
-@contextmanager
-def usable_home(folder: Path) -> Iterator[None]:
-    """Raise DaemonError for what the operating system refuses inside the block, as on a disk that is full."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, HoldwaterError):
-            raise
-        raise DaemonError(
-            f"the home of the daemon cannot be used: {error.filename2 or error.filename or folder}: "
-            f"{error.strerror or error}",
-            hint="free some space, or name another one: --home, or HOLDWATER_HOME",
-        ) from error
-
-
-class HomeLock:
-    """Held while a daemon lives: the operating system frees it with the process, however that ends."""
-
-    def __init__(self, path: Path) -> None:
-        """Take the lock, and write the id of this process to its file.  Raises DaemonError if a daemon has it."""
-        self._path = path
-        self._handle = self._take()
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
-
-    def _take(self) -> int:
-        while True:
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_same_file(handle, self._path):
-                    return handle
-            except OSError as error:
-                pid = read_pid(self._path)
-                os.close(handle)
-                raise DaemonError(
-                    f"a daemon works on {self._path.parent} already"
-                    + (f": process {pid}" if pid else f" ({error.strerror})"),
-                    hint="`holdwater daemon status` asks it how it is, `holdwater daemon stop` ends it",
-                ) from error
-            os.close(handle)  # the daemon before has just removed it
-
-    def release(self) -> None:
-        """Remove the file, and free the lock.  Idempotent."""
-        if self._handle >= 0:
-            self._path.unlink(missing_ok=True)
-            os.close(self._handle)
-            self._handle = -1
-
-
-def is_locked(path: Path) -> bool:
-    """Return True if a daemon holds this lock."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
-def read_pid(path: Path) -> int | None:
-    """Read the process id in the file of a lock; None if there is none."""
-    try:
-        text = path.read_text().strip()
-    except OSError:
-        return None
-    return int(text) if text.isdecimal() else None
-
-
-def _is_same_file(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False

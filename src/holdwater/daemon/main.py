@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from holdwater.daemon.home import Home, HomeLock, usable_home
+from holdwater.daemon.home import Home
 from holdwater.daemon.socket import HealthSocket
 from holdwater.daemon.web_ui import WebUI
 from holdwater.errors import RunnerClosed
@@ -23,6 +23,7 @@ from holdwater.runtime.config import ScheduleConfig
 from holdwater.runtime.executors.base import ExecutorConfig
 from holdwater.server.executed_packages import ExecutedPackages
 from holdwater.service.health import HealthReport
+from holdwater.service.home_lock import HomeLock, usable_home
 from holdwater.service.settings import DaemonSettings
 
 logger = logging.getLogger("holdwater.daemon")

@@ -54,8 +54,8 @@ def _engine_of(runner: Any) -> Engine:
     return engine
 
 
-def create_app(tenants: Tenants, policy: AccessPolicy) -> FastAPI:
-    """Create an application, which closes the databases of the tenants at its end."""
+def create_app(tenants: Tenants, policy: AccessPolicy, *, has_pages: bool = True) -> FastAPI:
+    """Create an application, which closes the databases of the tenants at its end.  `has_pages`: with the web UI."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -85,6 +85,12 @@ def create_app(tenants: Tenants, policy: AccessPolicy) -> FastAPI:
     app.include_router(installation.server_router)
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
+    if has_pages:
+        _add_pages(app, tenants)
+    return app
+
+
+def _add_pages(app: FastAPI, tenants: Tenants) -> None:
     for router in PAGE_ROUTERS:
         app.include_router(router, prefix="/ui/{tenant}", include_in_schema=False, dependencies=[Depends(check_csrf)])
     app.include_router(static_files.router)
@@ -94,5 +100,3 @@ def create_app(tenants: Tenants, policy: AccessPolicy) -> FastAPI:
     @app.get("/ui/{tenant}", include_in_schema=False)
     def home(request: Request) -> RedirectResponse:
         return RedirectResponse(f"{root_of(request)}/ui/{tenants.default}/runs")
-
-    return app

@@ -82,6 +82,7 @@ STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.ScheduleError: (400, "schedule_invalid"),
     errors.ScheduleNotFound: (404, "trigger_not_found"),
     errors.SchemaTooNew: (503, "schema_too_new"),
+    errors.ServerError: INTERNAL,
     errors.SignatureError: INTERNAL,
     errors.StepFailed: INTERNAL,
     errors.StepOutsideRun: INTERNAL,

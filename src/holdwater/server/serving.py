@@ -7,7 +7,7 @@ import errno
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Final
 
@@ -24,21 +24,26 @@ CLOSE_SECONDS: Final = 2
 
 def listen_on_loopback(port: int, *, may_choose: bool) -> socket.socket:
     """Listen on a port of this machine.  `may_choose`: take any free one if it is taken.  Raises ConfigError."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    return listen(LOOPBACK, port, may_choose=may_choose)
+
+
+def listen(host: str, port: int, *, may_choose: bool = False) -> socket.socket:
+    """Listen on an address.  `may_choose`: take any free port if this one is taken.  Raises ConfigError."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Connections inherit it; without it the body of an answer waits 40 ms for the receipt of its headers.  asyncio
         # sets it only for sockets that name TCP as their protocol.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            listening.bind((LOOPBACK, port))
+            listening.bind((host, port))
         except OSError as error:
             if not (may_choose and error.errno in (errno.EADDRINUSE, errno.EACCES)):
                 raise ConfigError(
-                    f"port {port} of {LOOPBACK} cannot be used: {error.strerror}",
-                    hint="give another --port; 0 takes any free one",
+                    f"port {port} of {host} cannot be used: {error.strerror}",
+                    hint="give another port; 0 takes any free one",
                 ) from error
-            listening.bind((LOOPBACK, 0))
+            listening.bind((host, 0))
         listening.listen(128)
     except BaseException:
         listening.close()
@@ -50,16 +55,23 @@ class LocalServer(uvicorn.Server):
     """A server that ends at once and in order when it is interrupted or terminated."""
 
     def __init__(
-        self, app: ASGIApp, on_exit: Callable[[], None], on_started: Callable[[], None] = lambda: None
+        self,
+        app: ASGIApp,
+        on_exit: Callable[[], None],
+        on_started: Callable[[], None] = lambda: None,
+        *,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
         """Create it.  `on_exit`: called when it is told to end: streams end then.  `on_started`: called when it serves.
 
-        Both are called in the thread of the event loop.
+        Both are called in the thread of the event loop.  `trusted_proxies`: addresses and networks whose
+        `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
         """
         super().__init__(
             uvicorn.Config(
                 app, log_level="warning", access_log=False, server_header=False, lifespan="on",
-                timeout_graceful_shutdown=CLOSE_SECONDS, **uvicorn_options(),
+                timeout_graceful_shutdown=CLOSE_SECONDS, proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=list(trusted_proxies), **uvicorn_options(),
             )
         )  # fmt: skip
         self._on_exit, self._on_started = on_exit, on_started

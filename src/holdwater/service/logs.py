@@ -61,18 +61,16 @@ class JsonFormatter(logging.Formatter):
 
 
 class ServiceLogs:
-    """The logs of this process.  `folder`: of the JSON lines, None for none.  Raises OSError."""
+    """The logs of this process.  `folder`: of the JSON lines, in `name`; None for none.  Raises OSError."""
 
-    def __init__(self, level: str, folder: Path | None, stream: TextIO | None = None) -> None:
+    def __init__(self, level: str, folder: Path | None, stream: TextIO | None = None, *, name: str = LOG_NAME) -> None:
         self._logger = logging.getLogger()
         human = logging.StreamHandler(sys.stderr if stream is None else stream)
         human.setFormatter(HumanFormatter())
         self._handlers: list[logging.Handler] = [human]
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lines = TimedRotatingFileHandler(
-                folder / LOG_NAME, when="midnight", backupCount=KEPT_DAYS, encoding="utf-8"
-            )
+            lines = TimedRotatingFileHandler(folder / name, when="midnight", backupCount=KEPT_DAYS, encoding="utf-8")
             lines.setFormatter(JsonFormatter())
             self._handlers.append(lines)
         self._level_before = self._logger.level

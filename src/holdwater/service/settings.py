@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from holdwater.errors import ConfigError
-from holdwater.model.retention import MAX_DAYS, RetentionRule
-from holdwater.packages.settings import ArchiveLimits, PackageSettings
-from holdwater.service.option_table import (
-    DeclaredOption,
-    a_boolean,
-    a_choice,
-    a_number,
-    a_text,
-    an_integer,
-    read_options,
-    texts,
-    texts_by_name,
+from holdwater.model.retention import RetentionRule
+from holdwater.packages.settings import PackageSettings
+from holdwater.service.config_file import CONFIG_NAME, read_config_file
+from holdwater.service.declared_options import (
+    ALL_OPTIONS,
+    DAEMON_OPTIONS,
+    PACKAGE_OPTIONS,
+    given_values,
+    package_settings,
+    retention_rule,
 )
+from holdwater.service.option_table import read_options
 
-CONFIG_NAME: Final = "config.toml"
-DEFAULT_HOME: Final = "~/.holdwater"
-HOME_VARIABLE: Final = "HOLDWATER_HOME"
 DATABASE_NAME: Final = "holdwater.db"
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-MAX_CONFIG_BYTES: Final = 1024 * 1024
 NO_RETENTION: Final = RetentionRule()
-_DAY_MS: Final = 86_400_000
-_DAY_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,62 +56,6 @@ class DaemonSettings:
     packages: PackageSettings = field(default_factory=PackageSettings)
 
 
-_OWN_OPTIONS: Final = {
-    "database_url": DeclaredOption("", "database_url", a_text(), True, ("HOLDWATER_DATABASE",)),
-    "poll_interval_ms": DeclaredOption("daemon", "poll_interval_ms", an_integer(10, _DAY_MS)),
-    "log_level": DeclaredOption("daemon", "log_level", a_choice(*LOG_LEVELS)),
-    "shutdown_timeout_seconds": DeclaredOption("daemon", "shutdown_timeout_s", a_number(0, _DAY_SECONDS)),
-    "watcher_debounce_ms": DeclaredOption("daemon", "watcher_debounce_ms", an_integer(0, _DAY_MS)),
-    "reconcile_interval_seconds": DeclaredOption("daemon", "reconcile_interval_s", a_number(0.1, _DAY_SECONDS)),
-    "trigger_poll_interval_ms": DeclaredOption("daemon", "trigger_poll_interval_ms", an_integer(10, _DAY_MS)),
-    "cron_max_catchup": DeclaredOption("daemon", "cron_max_catchup", an_integer(1, 100_000)),
-    "cron_recovery_interval_seconds": DeclaredOption("daemon", "cron_recovery_interval_s", an_integer(1, _DAY_SECONDS)),
-    "cron_lost_threshold_min": DeclaredOption("daemon", "cron_lost_threshold_min", an_integer(1, 10_000)),
-    "max_concurrent_tasks": DeclaredOption("daemon", "max_concurrent_tasks", an_integer(1, 100_000), True),
-    "directories": DeclaredOption("watch", "directories", texts(1000)),
-    "ui_bind": DeclaredOption("ui", "bind", a_text(), True),
-}
-_RETENTION_OPTIONS: Final = {
-    "days": DeclaredOption("retention", "days", a_number(0, MAX_DAYS)),
-    "days_failed": DeclaredOption("retention", "days_failed", a_number(0, MAX_DAYS)),
-    "keep_labels": DeclaredOption("retention", "keep_labels", texts()),
-    "logs_days": DeclaredOption("retention", "logs_days", a_number(0, MAX_DAYS)),
-}
-_PACKAGE_OPTIONS: Final = {
-    name: DeclaredOption("packages", name, read, True)
-    for name, read in {
-        "isolation": a_choice("process", "user", "namespace"),
-        "user": a_text(),
-        "max_hosts": an_integer(1, 10_000),
-        "idle_seconds": a_number(0.1, _DAY_SECONDS),
-        "max_calls_per_host": an_integer(1, 1_000_000),
-        "default_memory_mb": an_integer(16, 1_000_000),
-        "default_timeout_seconds": a_number(0.1, 365 * _DAY_SECONDS),
-        "max_open_files": an_integer(16, 1_000_000),
-        "max_processes": an_integer(1, 1_000_000),
-        "max_file_write_mb": an_integer(1, 10_000_000),
-        "start_timeout_seconds": a_number(0.1, _DAY_SECONDS),
-        "allow_index": a_boolean(),
-        "pythons": texts_by_name(),
-        "require_signatures": a_boolean(),
-    }.items()
-}
-_LIMIT_OPTIONS: Final = {
-    one.name: DeclaredOption("packages.limits", one.name, an_integer(1, 1 << 40)) for one in fields(ArchiveLimits)
-}
-OPTIONS: Final = (
-    *_OWN_OPTIONS.values(),
-    *_RETENTION_OPTIONS.values(),
-    *_PACKAGE_OPTIONS.values(),
-    *_LIMIT_OPTIONS.values(),
-)
-
-
-def resolve_home(flag: str | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the home: that of the flag, else of HOLDWATER_HOME, else `~/.holdwater`."""
-    return Path(flag or environment.get(HOME_VARIABLE) or DEFAULT_HOME).expanduser().absolute()
-
-
 def read_settings(
     home: Path, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None
 ) -> DaemonSettings:
@@ -130,19 +65,11 @@ def read_settings(
     Raises ConfigError with line and key.
     """
     path = home / CONFIG_NAME
-    found = read_options(OPTIONS, _read_file(path), str(path), environment)
-
-    def given(options: Mapping[str, DeclaredOption]) -> dict[str, Any]:
-        return {name: found[option.path] for name, option in options.items() if option.path in found}
-
-    limits = ArchiveLimits(**given(_LIMIT_OPTIONS))
-    retention = RetentionRule(**given(_RETENTION_OPTIONS))
-    try:
-        retention.check()
-    except ValueError as error:
-        raise ConfigError(f"{path}: [retention]: {error}") from error
+    found = read_options(ALL_OPTIONS, read_config_file(path), str(path), environment)
     settings = DaemonSettings(
-        **given(_OWN_OPTIONS), retention=retention, packages=PackageSettings(**given(_PACKAGE_OPTIONS), limits=limits)
+        **given_values(DAEMON_OPTIONS, found),
+        retention=retention_rule(found, str(path)),
+        packages=package_settings(found),
     )
     chosen = {name: value for name, value in (flags or {}).items() if value is not None}
     more = tuple(chosen.pop("directories", ()))
@@ -153,29 +80,12 @@ def settings_that_need_restart(old: DaemonSettings, new: DaemonSettings) -> list
     """List the keys that differ and that a process takes in when it starts only."""
     changed = [
         option.path
-        for name, option in _OWN_OPTIONS.items()
+        for name, option in DAEMON_OPTIONS.items()
         if option.needs_restart and getattr(old, name) != getattr(new, name)
     ]
     changed += [
         option.path
-        for name, option in _PACKAGE_OPTIONS.items()
+        for name, option in PACKAGE_OPTIONS.items()
         if getattr(old.packages, name) != getattr(new.packages, name)
     ]
     return changed
-
-
-def _read_file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_CONFIG_BYTES + 1)
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(data) > MAX_CONFIG_BYTES:
-        raise ConfigError(f"{path} has more than {MAX_CONFIG_BYTES:,} bytes")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}, line {line}: it is not UTF-8") from error

@@ -1,0 +1,35 @@
+"""Databases for servers, and one server that the tests of this folder share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from tests.postgres.cluster import Cluster
+from tests.server.serving.server_process import ServedHere, serve_here
+
+_numbers = itertools.count()
+
+
+def create_database(cluster: Cluster) -> str:
+    """Make a database of its own: a server has schemas, roles and tables of its own in it; gives its URL."""
+    name = f"served_{next(_numbers)}"
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return cluster.url(name)
+
+
+@pytest.fixture
+def new_database(postgres: Cluster) -> Callable[[], str]:
+    """Makes an empty database and gives its URL."""
+    return lambda: create_database(postgres)
+
+
+@pytest.fixture(scope="package")
+def served(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedHere]:
+    """A server in this process, which tests share that do not disturb each other."""
+    with serve_here(create_database(postgres), tmp_path_factory.mktemp("served")) as server:
+        yield server
