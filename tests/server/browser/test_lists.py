@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.server.browser.conftest import OpenPage, Processes, Runner
+from tests.suite.effort import LONG
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -263,7 +264,8 @@ def test_an_empty_database_teaches(
     page.get_by_role("heading", name="No runs yet").wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+# contrast in both themes is also computed from the colours (tests/server/test_contrast.py)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=LONG)])
 def test_everyone_can_use_every_list(
     processes: Processes, runner: Runner, open_page: OpenPage, assert_accessible: Callable[[Page], None], scheme: str
 ) -> None:

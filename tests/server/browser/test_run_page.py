@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.server.browser.conftest import OpenPage, Processes
+from tests.suite.effort import LONG
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -245,7 +246,8 @@ def test_without_a_script(processes: Processes, open_page: OpenPage) -> None:
     page.locator(".notice", has_text="begins at stock").wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+# contrast in both themes is also computed from the colours (tests/server/test_contrast.py)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=LONG)])
 def test_every_tab_is_accessible_and_fits(
     processes: Processes, open_page: OpenPage, assert_accessible: Callable[[Page], None], scheme: str
 ) -> None:
