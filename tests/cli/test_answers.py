@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.cli.conftest import Shell
+from tests.suite.effort import sample_cases
 
 MODULE = '''
 import datetime as dt
@@ -86,7 +87,7 @@ def resume_and_get_seen(shell: Shell, name: str) -> str:
 
 @pytest.mark.parametrize(
     ("name", "typed", "value"),
-    [
+    sample_cases(3, [
         ("yes or no", "no", "False"),
         ("yes or no", "Yes", "True"),
         ("yes or no", "true", "True"),
@@ -97,7 +98,7 @@ def resume_and_get_seen(shell: Shell, name: str) -> str:
         ("reply", '{"approved": false, "size": "large", "until": "2026-11-21"}', "Reply(approved=False, size=<Size.LARGE: 'large'>, until=datetime.date(2026, 11, 21), notes=[])"),  # noqa: E501
         ("dates", '["2026-11-21"]', "[datetime.date(2026, 11, 21)]"),
         ("nested", '{"approved": true, "notes": ["a"]}', "Reply(approved=True, size=<Size.SMALL: 'small'>, until=None, notes=['a'])"),  # noqa: E501
-    ],
+    ]),
 )  # fmt: skip
 def test_an_answer_becomes_what_the_code_asks_for(asking: Shell, name: str, typed: str, value: str) -> None:
     run_until_paused(asking, name)
@@ -109,16 +110,19 @@ def test_an_answer_becomes_what_the_code_asks_for(asking: Shell, name: str, type
 
 @pytest.mark.parametrize(
     ("name", "typed", "said"),
-    [
-        ("yes or no", "maybe", "must be true or false, it is 'maybe'"),
-        ("yes or no", "1", "must be true or false"),
-        ("number", "many", "must be an integer"),
-        ("choice", "huge", "must be one of 'small', 'large'"),
-        ("reply", '{"aproved": true}', "lacks 'approved'"),
-        ("reply", '{"approved": true, "until": "soon"}', "until must be a date"),
-        ("dates", '["2026-11-21", "x"]', "[1] must be a date"),
-        ("nested", '{"approved": "no"}', "approved must be true or false"),
-    ],
+    sample_cases(
+        3,
+        [
+            ("yes or no", "maybe", "must be true or false, it is 'maybe'"),
+            ("yes or no", "1", "must be true or false"),
+            ("number", "many", "must be an integer"),
+            ("choice", "huge", "must be one of 'small', 'large'"),
+            ("reply", '{"aproved": true}', "lacks 'approved'"),
+            ("reply", '{"approved": true, "until": "soon"}', "until must be a date"),
+            ("dates", '["2026-11-21", "x"]', "[1] must be a date"),
+            ("nested", '{"approved": "no"}', "approved must be true or false"),
+        ],
+    ),
 )
 def test_an_answer_of_a_wrong_type_is_refused(asking: Shell, name: str, typed: str, said: str) -> None:
     run_until_paused(asking, name)
