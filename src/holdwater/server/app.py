@@ -18,6 +18,7 @@ from holdwater.engine import Engine
 from holdwater.errors import HoldwaterError
 from holdwater.server import openapi, static_files
 from holdwater.server.access import AccessFunction, AccessPolicy, MountedAccess
+from holdwater.server.control.tables import ServerTables
 from holdwater.server.errors import holdwater_error_response, http_error_response, validation_error_response
 from holdwater.server.form_posts import check_csrf
 from holdwater.server.pages import PAGE_ROUTERS
@@ -54,8 +55,13 @@ def _engine_of(runner: Any) -> Engine:
     return engine
 
 
-def create_app(tenants: Tenants, policy: AccessPolicy, *, has_pages: bool = True) -> FastAPI:
-    """Create an application, which closes the databases of the tenants at its end.  `has_pages`: with the web UI."""
+def create_app(
+    tenants: Tenants, policy: AccessPolicy, *, has_pages: bool = True, control: ServerTables | None = None
+) -> FastAPI:
+    """Create an application, which closes the databases of the tenants at its end.
+
+    `has_pages`: with the web UI.  `control`: the tables of a server of many tenants.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -76,7 +82,7 @@ def create_app(tenants: Tenants, policy: AccessPolicy, *, has_pages: bool = True
             RequestValidationError: validation_error_response,
         },
     )
-    app.state.tenants = tenants
+    app.state.tenants, app.state.policy, app.state.control = tenants, policy, control
     app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(RequestGuard, policy=policy)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]

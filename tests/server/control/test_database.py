@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -26,3 +28,9 @@ def test_a_file_is_refused_with_what_to_use_instead() -> None:
     with pytest.raises(DatabaseURLError, match="PostgreSQL") as caught:
         ControlDatabase("sqlite:///app.db")
     assert "holdwater ui" in (caught.value.hint or "")
+
+
+def test_applications_of_one_database_work_without_the_driver_of_postgresql() -> None:
+    program = "import sys, holdwater.server.app; print(sorted({'psycopg', 'cryptography'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -31,7 +31,6 @@ CREATE TABLE sessions (
     digest BYTEA PRIMARY KEY,
     key_id TEXT NOT NULL REFERENCES api_keys ON DELETE CASCADE,
     is_read_only BOOLEAN NOT NULL,
-    csrf TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     used_at BIGINT NOT NULL
 );
@@ -58,6 +57,7 @@ CREATE TABLE audit (
     address TEXT NOT NULL
 );
 CREATE INDEX audit_of_tenant ON audit (tenant, number);
+CREATE INDEX audit_by_age ON audit (at);
 
 CREATE TABLE replicas (
     id TEXT PRIMARY KEY,
@@ -73,10 +73,10 @@ CREATE TABLE replicas (
 
 CREATE TABLE idempotency (
     key_id TEXT NOT NULL,
-    key TEXT NOT NULL,
+    key BYTEA NOT NULL,  -- digest of what the caller chose
     request BYTEA NOT NULL,  -- digest of method, path and body
     status INTEGER,  -- of the response; null while the request is under way
-    response TEXT,
+    response BYTEA,  -- encrypted with the key of the caller
     created_at BIGINT NOT NULL,
     PRIMARY KEY (key_id, key)
 );

@@ -1,0 +1,99 @@
+"""The audit log: every change that was asked for, by which key, on what, and what came of it; refusals too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from holdwater.model.time import Micros
+from holdwater.server.control import statements as sql
+
+if TYPE_CHECKING:  # the driver of PostgreSQL: applications of one database work without it
+    from holdwater.server.control.database import ControlDatabase
+    from holdwater.storage.postgres.pipeline import PostgresConnection
+
+Outcome = Literal["asked", "done", "refused", "failed"]
+"""`asked`: it is under way, or the server died meanwhile"""
+KEPT_DAYS: Final = 400
+NEWEST: Final = (1 << 63) - 1
+"""a place behind every row"""
+MAX_TARGET_CHARS: Final = 500
+_DAY_US: Final = 86_400_000_000
+_PRUNED_ROWS: Final = 1000
+"""of one transaction"""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFacts:
+    """The author of a request, `key:ID`, its id, and the address it came from."""
+
+    by: str
+    request_id: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A row of the log.  `tenant`: None for the server itself.  `code`: of the error."""
+
+    number: int
+    at: Micros
+    by: str
+    tenant: str | None
+    verb: str
+    target: str
+    outcome: Outcome
+    code: str
+    request_id: str
+    address: str
+
+
+class AuditLog:
+    """The table of the audit log."""
+
+    def __init__(self, control: ControlDatabase) -> None:
+        self._control = control
+
+    def record(
+        self,
+        connection: PostgresConnection,
+        facts: AuditFacts,
+        verb: str,
+        tenant: str | None,
+        target: str,
+        outcome: Outcome = "done",
+        code: str = "",
+    ) -> int:
+        """Add a row in a transaction of the caller's, so that it is there if the change is; returns its number."""
+        row = (
+            self._control.clock.now(), facts.by, tenant, verb, target[:MAX_TARGET_CHARS], outcome, code,
+            facts.request_id, facts.address,
+        )  # fmt: skip
+        ((number,),) = connection.execute(sql.INSERT_AUDIT, row).fetchall()
+        return int(number)
+
+    def add(
+        self, facts: AuditFacts, verb: str, tenant: str | None, target: str, outcome: Outcome = "asked", code: str = ""
+    ) -> int:
+        """Add a row in a transaction of its own; returns its number.  Raises StoreUnavailable."""
+        with self._control.transaction() as connection:
+            return self.record(connection, facts, verb, tenant, target, outcome, code)
+
+    def close(self, number: int, outcome: Outcome, code: str = "") -> None:
+        """Set what came of a request.  Raises StoreUnavailable."""
+        self._control.execute(sql.CLOSE_AUDIT, (outcome, code, number))
+
+    def list(self, tenant: str | None = None, *, limit: int = 100, before: int = NEWEST) -> list[AuditRow]:
+        """List rows, the newest first.  `tenant`: None for all.  `before`: the number of the last row of a page.
+
+        Raises StoreUnavailable.
+        """
+        return [AuditRow(*row) for row in self._control.select(sql.LIST_AUDIT, (tenant, before, limit))]
+
+    def prune(self) -> int:
+        """Delete rows that are older than `KEPT_DAYS`; returns their number.  Raises StoreUnavailable."""
+        before = Micros(self._control.clock.now() - KEPT_DAYS * _DAY_US)
+        total = 0
+        while deleted := self._control.execute(sql.PRUNE_AUDIT, (before, _PRUNED_ROWS)):
+            total += deleted
+        return total

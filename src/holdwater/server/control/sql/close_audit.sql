@@ -1,0 +1,3 @@
+UPDATE audit
+SET outcome = :outcome, code = :code
+WHERE number = :number

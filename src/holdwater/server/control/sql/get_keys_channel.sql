@@ -1,0 +1,1 @@
+SELECT 'holdwater_keys_' || md5(current_schema())

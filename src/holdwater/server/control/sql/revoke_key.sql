@@ -1,0 +1,3 @@
+UPDATE api_keys
+SET revoked_at = :at, revoked_by = :by
+WHERE id = :id AND revoked_at IS NULL
