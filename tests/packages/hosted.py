@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -87,8 +88,7 @@ def open_pool(host_home: Path) -> Iterator[OpenPool]:
     opened: list[HostPool] = []
 
     def open_(*, monotonic: Callable[[], float] | None = None, **settings: Any) -> HostPool:
-        clock = {} if monotonic is None else {"monotonic": monotonic}
-        opened.append(HostPool(PackageSettings(**settings), host_home, **clock))
+        opened.append(HostPool(PackageSettings(**settings), host_home, monotonic or time.monotonic))
         return opened[-1]
 
     yield open_

@@ -78,15 +78,25 @@ class ReleaseConformance:
         assert store.put_release(release("3" * 16)), "its version is free again"
 
     def test_a_release_is_deleted_with_its_archive(self, store: Store) -> None:
-        store.put_release(release())
-        store.put_archive(ONE, b"\0\xff" * 1000)
-        assert store.get_archive(ONE) == b"\0\xff" * 1000
-        store.put_archive(ONE, b"again")
-        store.put_archive(TWO, b"other")
-        assert (store.get_archive(ONE), store.get_archive("nothing")) == (b"again", None)
+        assert store.put_release(release(), b"\0\xff" * 1000, b"signed")
+        assert store.put_release(release(TWO, "2.0"), b"other")
+        assert (store.get_archive(ONE), store.get_archive_signature(ONE)) == (b"\0\xff" * 1000, b"signed")
+        assert (store.get_archive("nothing"), store.get_archive_signature(TWO)) == (None, None)
         store.delete_release(ONE)
         store.delete_release("nothing")
         assert (store.get_release(ONE), store.get_archive(ONE), store.get_archive(TWO)) == (None, None, b"other")
+        assert store.get_archive_signature(ONE) is None
+
+    def test_an_archive_is_written_with_its_row_or_not_at_all(self, store: Store) -> None:
+        assert store.put_release(release(), b"first", b"signed")
+        assert not store.put_release(release(), b"second", b"signed, too"), "another process was faster"
+        assert (store.get_archive(ONE), store.get_archive_signature(ONE)) == (b"first", b"signed")
+        assert store.put_release(release(version_number=1, state="active"))
+        assert store.get_archive(ONE) == b"first", "what is not given stays"
+        assert store.put_release(release(version_number=2), b"third")
+        assert (store.get_archive(ONE), store.get_archive_signature(ONE)) == (b"third", None)
+        assert store.put_release(release(version_number=3, state="gone"))
+        assert (store.get_archive(ONE), store.get_archive_signature(ONE)) == (None, None)
 
     def test_open_runs_of_a_release_are_counted(self, store: Store) -> None:
         assert store.count_open_runs(ONE) == 0

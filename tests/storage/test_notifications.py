@@ -20,6 +20,8 @@ NOTIFICATIONS = [
     Notification(work_available=False, changed_runs=None),
     Notification(work_available=False, changed_runs=frozenset(), followed_runs=frozenset({"a", "b"})),
     Notification(work_available=True, changed_runs=frozenset({"a"}), progressed_runs=frozenset({"a"})),
+    Notification(work_available=False, changed_runs=frozenset(), releases_changed=True),
+    Notification(work_available=True, changed_runs=None, progressed_runs=frozenset({"a"}), releases_changed=True),
 ]
 
 

@@ -379,6 +379,7 @@ class Notification:
     `followed_runs`: these runs are followed; their commits are to be told for a while.  With ALL_RUNS among them those
     of every run, a few times a second.
     `progressed_runs`: such runs have new journal entries; with ALL_RUNS among them others, too.
+    `releases_changed`: releases of packages were.
     """
 
     work_available: bool
@@ -386,3 +387,4 @@ class Notification:
     schedules_changed: bool = False
     followed_runs: frozenset[str] = frozenset()
     progressed_runs: frozenset[str] = frozenset()
+    releases_changed: bool = False

@@ -27,18 +27,23 @@ def _do_nothing() -> None:
 class Database:
     """An open store, its clock, and the reader of its runs.
 
-    `on_schedules_changed`: called when a schedule was written through it.  The store tells other processes.
+    `on_schedules_changed`: called when a schedule was written through it, `on_releases_changed`: a release.  The store
+    tells other processes.
     """
 
     store: Store
     clock: Clock
     runs: RunReader
     on_schedules_changed: Callable[[], None] = _do_nothing
+    on_releases_changed: Callable[[], None] = _do_nothing
 
     @classmethod
     def of(cls, engine: Engine) -> Database:
-        """Return the database an engine works on, which hears of schedules that are written through it."""
-        return cls(engine.store, engine.clock, engine.reader, engine.driver.check_for_work)
+        """Return the database an engine works on, which hears of what is written through it."""
+        driver = engine.driver
+        return cls(
+            engine.store, engine.clock, engine.reader, driver.check_for_work, driver.journal_watchers.on_releases_changed
+        )
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Releases of packages in a database: which there are, and requests to the processes that execute them.
 
-A request changes the row of a release.  The reconciler of a daemon, or of a runner, carries it out at its next pass.
+A request changes the row of a release.  The reconciler of a server, a daemon or a runner carries it out: it is told.
 """
 
 from __future__ import annotations
@@ -182,6 +182,7 @@ def _change(database: Database, release: str, change: Callable[[ReleaseRow], Non
         change(row)
         row.changed_at = database.clock.now()
         if database.store.put_release(row):
+            database.on_releases_changed()
             return _to_info(database, _read(database, release))
     raise StoreUnavailable(f"release {_name(row)} is being changed too often to be changed here")
 

@@ -36,6 +36,7 @@ class PackageSettings:
     `allow_index`: requirements may be downloaded from a package index; otherwise only wheels in the archive are used.
     `pythons`: interpreters by version ("3.12": "/usr/bin/python3.12"), beside that of this process.
     `site_folders`: folders of installed modules that packages may import, beside those of their own archive.
+    `env_allow`: variables of the environment of this process that packages may ask for; None: any.
     `require_signatures`: archives without a valid signature of a trusted key are refused.
     """
 
@@ -54,4 +55,5 @@ class PackageSettings:
     allow_index: bool = False
     pythons: Mapping[str, str] = field(default_factory=dict)
     site_folders: tuple[str, ...] = ()
+    env_allow: tuple[str, ...] | None = None
     require_signatures: bool = False

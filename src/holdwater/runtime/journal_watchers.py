@@ -21,7 +21,10 @@ ChangeListener = Callable[["Collection[str] | None", bool], None]
 
 
 class JournalWatchers:
-    """The waits of this process, and the runs that other processes follow.  Thread-safe."""
+    """The waits of this process, and the runs that other processes follow.  Thread-safe.
+
+    It tells of changes of releases, too, which come by the same notifications.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,6 +34,7 @@ class JournalWatchers:
         self._told_at: dict[str, float] = {}
         """run -> when those that follow all runs were told of it last, by the monotonic clock"""
         self._listeners: tuple[ChangeListener, ...] = ()
+        self._release_listeners: tuple[Callable[[], None], ...] = ()
         self._closed_by: BaseException | None = None
 
     def add_listener(self, listener: ChangeListener) -> Callable[[], None]:
@@ -42,6 +46,17 @@ class JournalWatchers:
     def _remove_listener(self, listener: ChangeListener) -> None:
         with self._lock:
             self._listeners = tuple([one for one in self._listeners if one is not listener])
+
+    def add_release_listener(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` when releases were changed by a request, or elsewhere; returns a function that ends that."""
+        with self._lock:
+            self._release_listeners = (*self._release_listeners, listener)
+
+        def remove() -> None:
+            with self._lock:
+                self._release_listeners = tuple([one for one in self._release_listeners if one is not listener])
+
+        return remove
 
     def next_change(self, run_id: str) -> Future[None]:
         """Set when the run may have new journal entries.  Raises RunnerClosed after `close`."""
@@ -106,6 +121,13 @@ class JournalWatchers:
         if changed or changed is None or notification.schedules_changed:
             for listener in self._listeners:
                 listener(changed, notification.schedules_changed)
+        if notification.releases_changed:
+            self.on_releases_changed()
+
+    def on_releases_changed(self) -> None:
+        """Releases were changed by a request to this process, or in another one."""
+        for listener in self._release_listeners:
+            listener()
 
     def close(self, error: BaseException) -> None:
         """Tell nothing any more: every wait, now or later, ends with this error."""

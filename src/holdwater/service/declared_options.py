@@ -64,6 +64,7 @@ PACKAGE_OPTIONS: Final = {
         "start_timeout_seconds": a_number(0.1, _DAY_SECONDS),
         "allow_index": a_boolean(),
         "pythons": texts_by_name(),
+        "env_allow": texts(1000),
         "require_signatures": a_boolean(),
     }.items()
 }

@@ -14,7 +14,11 @@ WORK_AVAILABLE: Final = Notification(work_available=True, changed_runs=frozenset
 
 SCHEDULES_CHANGED: Final = Notification(work_available=False, changed_runs=frozenset(), schedules_changed=True)
 
-ANYTHING_CHANGED: Final = Notification(work_available=True, changed_runs=None, schedules_changed=True)
+RELEASES_CHANGED: Final = Notification(work_available=False, changed_runs=frozenset(), releases_changed=True)
+
+ANYTHING_CHANGED: Final = Notification(
+    work_available=True, changed_runs=None, schedules_changed=True, releases_changed=True
+)
 """Notifications may have been missed: re-read everything."""
 
 MESSAGE_LIMIT_BYTES: Final = 4000
@@ -56,8 +60,10 @@ def encode(notification: Notification) -> str:
     work, schedules = int(notification.work_available), int(notification.schedules_changed)
     runs = None if notification.changed_runs is None else sorted(notification.changed_runs)
     row: list[Any] = [work, runs, schedules]
-    if notification.followed_runs or notification.progressed_runs:
+    if notification.followed_runs or notification.progressed_runs or notification.releases_changed:
         row += [sorted(notification.followed_runs), sorted(notification.progressed_runs)]
+    if notification.releases_changed:  # earlier versions take such a row for "anything has changed"
+        row.append(1)
     text = json.dumps(row, separators=(",", ":"))
     if len(text) > MESSAGE_LIMIT_BYTES and notification.progressed_runs:
         row[4] = [ALL_RUNS]
@@ -68,14 +74,17 @@ def encode(notification: Notification) -> str:
 def decode(text: str) -> Notification:
     """Decode a line of text; malformed text means `ANYTHING_CHANGED`."""
     try:
-        work, runs, schedules, *followed = json.loads(text)
-        follow, progress = followed or ((), ())
+        work, runs, schedules, *more = json.loads(text)
+        follow, progress, releases = (*more, 0) if len(more) == 2 else (more or ((), (), 0))
+        if releases not in (0, 1):
+            return ANYTHING_CHANGED
         return Notification(
             bool(work),
             None if runs is None else frozenset(map(str, runs)),
             bool(schedules),
             frozenset(map(str, follow)),
             frozenset(map(str, progress)),
+            bool(releases),
         )
     except (ValueError, TypeError):
         return ANYTHING_CHANGED

@@ -175,7 +175,7 @@ end(PackageWorker)
 """
     pool = open_pool()
     loaded(pool, write_package(source))
-    pool._end_longest_idle()
+    pool._budget._make_room()
     (tmp_path / "armed").touch()
     result = open_hosted(pool).execute("brief")
     assert result.error_message is not None

@@ -10,10 +10,12 @@ from holdwater.model.releases import ReleaseRow, TrustedKey
 class ReleaseStore(Protocol):
     """The part of a store for releases, their archives and trusted keys.  Every method is one transaction."""
 
-    def put_release(self, row: ReleaseRow) -> bool:
+    def put_release(self, row: ReleaseRow, archive: bytes | None = None, signature: bytes | None = None) -> bool:
         """Write a release, if its `version_number` is that of the store (0: it is not there), which is counted up.
 
         `row` is left as it is: one that is written again is read before, or has its number counted up by the caller.
+        `archive`: kept in the database with it, in place of an earlier one and its signature; None: what is kept stays,
+        but that of a release that is gone is deleted.  Other stores of the database are told.
         Returns False, and writes nothing, if another process was faster, or another release has its package and
         version.  Raises StoreUnavailable, StoreReadOnly.
         """
@@ -29,11 +31,9 @@ class ReleaseStore(Protocol):
         """Delete a release with its archive; one that is not there is no error."""
         ...
 
-    def put_archive(self, release: str, data: bytes) -> None:
-        """Keep the archive of a release in the database, in place of an earlier one."""
-        ...
-
     def get_archive(self, release: str) -> bytes | None: ...
+
+    def get_archive_signature(self, release: str) -> bytes | None: ...
 
     def count_open_runs(self, release: str) -> int:
         """Count runs of a release that have not ended, paused ones included; at most 10,000."""

@@ -101,7 +101,9 @@ class HostEnvironment:
         }
 
     def _environ(self, installed: InstalledRelease, host_home: str) -> dict[str, str]:
-        names = (*PASSED_ON, *installed.manifest.execution.env)
+        allowed = self._settings.env_allow
+        wanted = installed.manifest.execution.env
+        names = (*PASSED_ON, *[name for name in wanted if allowed is None or name in allowed])
         given = {name: os.environ[name] for name in names if name in os.environ}
         return {**given, "HOME": host_home, "TMPDIR": host_home}
 

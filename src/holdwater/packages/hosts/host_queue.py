@@ -10,8 +10,6 @@ from typing import Final
 from holdwater.packages.hosts.host_process import HostProcess
 from holdwater.packages.hosts.release_hosts import ReleaseHosts
 
-Refuse = Callable[[ReleaseHosts], BaseException | None]
-
 
 class HostWaiter:
     """One call that waits for a host.  `host` None when it is `decided`: it may start one.
@@ -27,14 +25,14 @@ class HostWaiter:
         self.decided: Final = threading.Event()
 
     def refuse(self, error: BaseException) -> None:
-        """Let it wait no more; the lock of the pool is held."""
+        """Let it wait no more; the lock of the budget is held."""
         if not self.decided.is_set():
             self.error = error
             self.decided.set()
 
 
 class HostQueue:
-    """The waiting calls; the lock of their pool is held whenever it is used.
+    """The waiting calls; the lock of their budget is held whenever it is used.
 
     `count_hosts`: hosts that count towards the limit.  `make_room`: ends an idle host of another release; returns False
     if there is none.  `may_stay`: returns True if a host may take calls of its release before those of others that came
@@ -63,12 +61,12 @@ class HostQueue:
         if waiter in self._waiting:
             self._waiting.remove(waiter)
 
-    def serve_all(self, refuse: Refuse) -> None:
-        """Serve those that can be served now.  `refuse`: returns the error of a release that has no more hosts."""
+    def serve_all(self) -> None:
+        """Serve those that can be served now, and refuse those whose release has no more hosts."""
         self._serve_by_free_hosts()
         left: deque[HostWaiter] = deque()
         for waiter in self._waiting:
-            error = refuse(waiter.release)
+            error = waiter.release.refuse()
             if error is not None:
                 waiter.refuse(error)
             elif not waiter.decided.is_set() and not self._serve(waiter):

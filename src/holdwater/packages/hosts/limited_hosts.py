@@ -9,13 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from holdwater.errors import HoldwaterError, ReleaseNotFound, RunnerClosed
+from holdwater.packages.hosts.host_budget import HostBudget
 from holdwater.packages.hosts.host_environment import HostEnvironment
 from holdwater.packages.hosts.host_process import HostProcess
-from holdwater.packages.hosts.host_queue import HostQueue, HostWaiter
+from holdwater.packages.hosts.host_queue import HostWaiter
 from holdwater.packages.hosts.host_reaper import HostReaper
 from holdwater.packages.hosts.host_starts import HostNotStarted, start_host
 from holdwater.packages.hosts.host_status import broken
@@ -23,28 +25,34 @@ from holdwater.packages.hosts.release_hosts import ReleaseHosts
 from holdwater.packages.installing.installed import InstalledRelease
 from holdwater.packages.settings import PackageSettings
 
-MIN_STAY_SECONDS: Final = 5.0
-"""time that a host has for the calls of its release, before it makes room for others that wait for longer"""
 _MIB: Final = 1024 * 1024
 
 
 class LimitedHosts:
-    """The hosts of one process, within their limits.  Thread-safe.
+    """The hosts of one process, or of one tenant of it, within their limits.  Thread-safe.
 
+    `budget`: shared by the pools of several tenants; None: one of its own.
     Raises IsolationUnavailable naming what this machine lacks for `settings.isolation`, OSError for a home that cannot
     be written.
     """
 
-    def __init__(self, settings: PackageSettings, home: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: PackageSettings,
+        home: Path,
+        monotonic: Callable[[], float] = time.monotonic,
+        budget: HostBudget | None = None,
+    ) -> None:
         self.settings: Final = settings
         self._monotonic = monotonic
         self._environment = HostEnvironment(settings, home)
-        self._lock = threading.Lock()
+        self._budget = budget or HostBudget(settings.max_hosts, monotonic)
+        self._lock, self._queue = self._budget.lock, self._budget.queue
         self._releases: dict[str, ReleaseHosts] = {}
-        self._queue = HostQueue(settings.max_hosts, self._count_hosts, self._end_longest_idle, self._may_stay)
         self._reaper = HostReaper()
         self._idle_timer: threading.Timer | None = None
         self._is_closed = False
+        self._budget.add(self)
 
     # -- releases
 
@@ -68,7 +76,7 @@ class LimitedHosts:
                 if not host.running_calls:
                     self._end(entry, host)
             self._forget_if_unused(entry)
-            self._queue.serve_all(self._refusal)
+            self._queue.serve_all()
 
     def close(self) -> None:
         """End all hosts: idle ones at once, others are killed.  Idempotent."""
@@ -83,11 +91,12 @@ class LimitedHosts:
                         host.kill()  # the thread that waits for it collects it
                     else:
                         self._end(entry, host)
-            self._queue.serve_all(self._refusal)
+            self._queue.serve_all()
         if idle_timer is not None:  # without the lock, which it takes
             idle_timer.cancel()
             idle_timer.join()
         self._reaper.close()
+        self._budget.remove(self)
         self._environment.close()
 
     # -- one call
@@ -119,7 +128,7 @@ class LimitedHosts:
         return self._take_admitted(waiter, on_host)
 
     def _admit(self, waiter: HostWaiter) -> None:
-        error = self._refusal(waiter.release)
+        error = waiter.release.refuse()
         if error is not None:
             raise error
         self._queue.add(waiter)
@@ -153,13 +162,13 @@ class LimitedHosts:
             host.is_retired = host.is_retired or is_spent or entry.is_retired
             if not host.running_calls:
                 host.is_extra = False
-                is_surplus = self._count_hosts() > self.settings.max_hosts or entry.has_surplus
+                is_surplus = self._budget.is_exceeded or entry.has_surplus
                 if host.is_retired or is_surplus or self._is_closed:
                     self._end(entry, host)
                 else:
                     self._schedule_idle_check(self.settings.idle_seconds)
             self._forget_if_unused(entry)
-            self._queue.serve_all(self._refusal)
+            self._queue.serve_all()
 
     def count_waiting_call(self, host: HostProcess, change: int) -> None:
         """Count a call of a host that waits (1), or goes on (-1).  Does not block.
@@ -168,7 +177,7 @@ class LimitedHosts:
         """
         with self._lock:
             host.waiting_calls += change
-            self._queue.serve_all(self._refusal)
+            self._queue.serve_all()
 
     def bury(self, host: HostProcess) -> int:
         """Wait for the end of a host that was lost in a call; returns its exit code, negative for a signal."""
@@ -179,8 +188,22 @@ class LimitedHosts:
             if host in entry.hosts:
                 entry.hosts.remove(host)
             self._forget_if_unused(entry)
-            self._queue.serve_all(self._refusal)
+            self._queue.serve_all()
         return code
+
+    # -- for the budget, which holds the lock
+
+    def count_hosts(self) -> int:
+        """Return the number of hosts that count towards the limit."""
+        return sum([entry.working_count for entry in self._releases.values()])
+
+    def longest_idle(self) -> tuple[float, Callable[[], None]] | None:
+        """Return since when the longest idle host has had nothing to do, and what ends it; None without one."""
+        idle = [(host.idle_since, entry, host) for entry in self._releases.values() for host in entry.idle_hosts()]
+        if not idle:
+            return None
+        since, entry, host = min(idle, key=lambda one: one[0])
+        return since, partial(self._end_idle, entry, host)
 
     # -- within
 
@@ -207,18 +230,16 @@ class LimitedHosts:
                 elif reason:
                     entry.note_failed_start(began_at, self._monotonic(), reason)
                 self._forget_if_unused(entry)
-                self._queue.serve_all(self._refusal)
+                self._queue.serve_all()
         return host
 
     def _entry(self, installed: InstalledRelease) -> ReleaseHosts:
         entry = self._releases.get(installed.release)
         if entry is None:
-            entry = self._releases[installed.release] = ReleaseHosts(installed)
+            entry = self._releases[installed.release] = ReleaseHosts(installed, self._refusal)
         entry.is_retired = False
         return entry
 
-    def _count_hosts(self) -> int:
-        return sum([entry.working_count for entry in self._releases.values()])
 
     def _refusal(self, entry: ReleaseHosts) -> HoldwaterError | None:
         """Return the reason why a release has no more hosts; None: it has."""
@@ -236,18 +257,9 @@ class LimitedHosts:
         entry.hosts.remove(host)
         self._reaper.end(host)
 
-    def _may_stay(self, host: HostProcess) -> bool:
-        return self._monotonic() - host.started_at < MIN_STAY_SECONDS
-
-    def _end_longest_idle(self) -> bool:
-        """End the host that is idle for longest; the lock is held."""
-        idle = [(host.idle_since, entry, host) for entry in self._releases.values() for host in entry.idle_hosts()]
-        if not idle:
-            return False
-        _, entry, host = min(idle, key=lambda one: one[0])
+    def _end_idle(self, entry: ReleaseHosts, host: HostProcess) -> None:
         self._end(entry, host)
         self._forget_if_unused(entry)
-        return True
 
     def _forget_if_unused(self, entry: ReleaseHosts) -> None:
         """Drop a release that is not performed here and has no host; the lock is held."""
@@ -272,7 +284,6 @@ class LimitedHosts:
             ]
             for left_seconds, entry, host in ends:
                 if left_seconds <= 0:
-                    self._end(entry, host)
-                    self._forget_if_unused(entry)
+                    self._end_idle(entry, host)
             if later := [left_seconds for left_seconds, *_ in ends if left_seconds > 0]:
                 self._schedule_idle_check(min(later))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from holdwater.packages.hosts.host_process import HostProcess
@@ -11,15 +12,19 @@ MAX_BACKOFF_SECONDS: Final = 60.0
 
 
 class ReleaseHosts:
-    """The hosts of one release; the lock of their pool is held whenever it is used.
+    """The hosts of one release; the lock of their budget is held whenever it is used.
 
     `is_added`: nodes of it are performed; `is_retired`: nothing more of it is.
     `starting`: hosts that are about to be there, `starting_extra` of them beyond the limits.  `hosts`: all that are
     there.
     """
 
-    def __init__(self, installed: InstalledRelease) -> None:
+    def __init__(
+        self, installed: InstalledRelease, refusal: Callable[[ReleaseHosts], BaseException | None]
+    ) -> None:
+        """Create it.  `refusal`: of its pool; returns the reason why a release has no more hosts, None if it has."""
         self.installed = installed
+        self._refusal = refusal
         self.is_added = False
         self.is_retired = False
         self.starting = self.starting_extra = 0
@@ -28,6 +33,10 @@ class ReleaseHosts:
         self._failed_at = 0.0
         self.last_error = ""
         """the end of the last host that did not start; "" if the last one did"""
+
+    def refuse(self) -> BaseException | None:
+        """Return the reason why it has no more hosts; None: it has."""
+        return self._refusal(self)
 
     @property
     def count(self) -> int:

@@ -63,7 +63,8 @@ class ReconcilerStatus:
 class RegistryReconciler:
     """Loads what a registry has into an engine, and unloads what it has not, in a thread of its own.
 
-    It works when it is woken, when a run of a release that is being removed ends, and every `interval_seconds`.
+    It works when it is woken, when another process, or a request, has changed a release, when a run of a release that is
+    being removed ends, and every `interval_seconds`.
     `home`: the folder releases are unpacked below.  `author`: of the rows it writes, with the id of the home.
     Raises OSError.
     """
@@ -99,13 +100,16 @@ class RegistryReconciler:
         self._wake, self._is_due, self._is_closed = threading.Event(), True, False
         self._pass_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="holdwater-reconciler", daemon=True)
-        self._stop_listening: Callable[[], None] = lambda: None
+        self._stop_listening: list[Callable[[], None]] = []
 
     # -- from any thread
 
     def start(self) -> None:
         """Begin with a pass at once."""
-        self._stop_listening = self._engine.driver.journal_watchers.add_listener(self._on_runs_changed)
+        watchers = self._engine.driver.journal_watchers
+        self._stop_listening = [
+            watchers.add_listener(self._on_runs_changed), watchers.add_release_listener(self.wake)
+        ]
         self._thread.start()
 
     def wake(self) -> None:
@@ -161,7 +165,8 @@ class RegistryReconciler:
     def close(self) -> None:
         """Load nothing more, and wait for the thread; what is loaded stays.  Idempotent."""
         self._is_closed = True
-        self._stop_listening()
+        for stop in self._stop_listening:
+            stop()
         self._parts.calls.close()
         self._wake.set()
         if self._thread.ident is not None:

@@ -19,10 +19,11 @@ class MemoryReleases:
         """Begin without any.  `runs`: rows of the store's runs, by id."""
         self._locked_for_releases, self._runs_of_releases = locked, runs
         self._releases: Final[dict[str, ReleaseRow]] = {}
-        self._archives: Final[dict[str, bytes]] = {}
+        self._archives: Final[dict[str, tuple[bytes, bytes | None]]] = {}
+        """archives and their signatures"""
         self._trusted_keys: Final[dict[str, TrustedKey]] = {}
 
-    def put_release(self, row: ReleaseRow) -> bool:
+    def put_release(self, row: ReleaseRow, archive: bytes | None = None, signature: bytes | None = None) -> bool:
         """Insert a row of version number 0, or replace that of this number; False if that is not in the store."""
         with self._locked_for_releases():
             known = self._releases.get(row.release)
@@ -32,6 +33,10 @@ class MemoryReleases:
             if any([(one.package, one.version) == (row.package, row.version) for one in others]):
                 return False
             self._releases[row.release] = replace(deepcopy(row), version_number=row.version_number + 1)
+            if archive is not None or row.state == "gone":
+                self._archives.pop(row.release, None)
+            if archive is not None:
+                self._archives[row.release] = archive, signature
             return True
 
     def get_release(self, release: str) -> ReleaseRow | None:
@@ -50,13 +55,13 @@ class MemoryReleases:
             self._releases.pop(release, None)
             self._archives.pop(release, None)
 
-    def put_archive(self, release: str, data: bytes) -> None:
-        with self._locked_for_releases():
-            self._archives[release] = data
-
     def get_archive(self, release: str) -> bytes | None:
         with self._locked_for_releases():
-            return self._archives.get(release)
+            return self._archives.get(release, (None, None))[0]
+
+    def get_archive_signature(self, release: str) -> bytes | None:
+        with self._locked_for_releases():
+            return self._archives.get(release, (None, None))[1]
 
     def count_open_runs(self, release: str) -> int:
         """Count runs of a release that have not ended, at most 10,000."""

@@ -38,6 +38,7 @@ LOCK_RUNS = _postgres_only("lock_runs")
 LIST_JOURNAL_LENGTHS = _postgres_only("list_journal_lengths")
 FIND_RUN_BY_KEY = _shared("find_run_by_key")
 NOTIFY = _array_statement("notify")
+NOTIFY_AT_COMMIT = _postgres_only("notify")
 
 CLAIM_WORK = _postgres_only("claim_work")
 RELEASE_WORK = _array_statement("release_work")

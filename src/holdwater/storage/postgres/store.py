@@ -270,7 +270,10 @@ class PostgresStore(
         return [*ids]
 
     def _notification_call(self, notification: Notification) -> StatementCall:
-        return sql.NOTIFY, (self._channel, f"{self._origin} {notifications.encode(notification)}")
+        return sql.NOTIFY, self._notification_row(notification)
+
+    def _notification_row(self, notification: Notification) -> tuple[str, str]:
+        return self._channel, f"{self._origin} {notifications.encode(notification)}"
 
     def _execute_calls(self, calls: Sequence[StatementCall]) -> None:
         """Execute statements without results in one transaction and one round trip."""

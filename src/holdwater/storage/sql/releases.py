@@ -39,14 +39,31 @@ class SQLReleases(queries.RunQueries):
     _sql: ReleaseStatements
 
     @abstractmethod
-    def _write_rows(self, *statements: tuple[str, Row]) -> int:
-        """Execute statements in one transaction; returns the number of rows the last one has changed."""
+    def _write_release(self, first: tuple[str, Row], *rest: tuple[str, Row]) -> bool:
+        """Execute statements in one transaction, and tell other stores; False if the first one changes no row.
 
-    def put_release(self, row: ReleaseRow) -> bool:
+        Then no other is executed.
+        """
+
+    @abstractmethod
+    def _write_rows(self, *statements: tuple[str, Row]) -> None:
+        """Execute statements in one transaction."""
+
+    def put_release(self, row: ReleaseRow, archive: bytes | None = None, signature: bytes | None = None) -> bool:
         """Insert a row of version number 0, or update that of this number; False if that is not in the store."""
+        kept: list[tuple[str, Row]] = []
+        if archive is not None or row.state == "gone":
+            kept += self._archive_deletions(row.release)
+        if archive is not None:
+            kept.append((self._sql.PUT_RELEASE_ARCHIVE, (row.release, archive)))
+        if signature is not None:
+            kept.append((self._sql.PUT_RELEASE_ARCHIVE, (_signature_key(row.release), signature)))
         if row.version_number:
-            return self._write_rows((self._sql.UPDATE_RELEASE, _update_row(row))) == 1
-        return self._write_rows((self._sql.INSERT_RELEASE, _insert_row(row))) == 1
+            return self._write_release((self._sql.UPDATE_RELEASE, _update_row(row)), *kept)
+        return self._write_release((self._sql.INSERT_RELEASE, _insert_row(row)), *kept)
+
+    def _archive_deletions(self, release: str) -> list[tuple[str, Row]]:
+        return [(self._sql.DELETE_RELEASE_ARCHIVE, (key,)) for key in (release, _signature_key(release))]
 
     def get_release(self, release: str) -> ReleaseRow | None:
         for row in self._select(self._sql.GET_RELEASE, (release,)):
@@ -63,10 +80,10 @@ class SQLReleases(queries.RunQueries):
 
     def delete_release(self, release: str) -> None:
         """Delete a release with its archive."""
-        self._write_rows((self._sql.DELETE_RELEASE_ARCHIVE, (release,)), (self._sql.DELETE_RELEASE, (release,)))
+        self._write_release((self._sql.DELETE_RELEASE, (release,)), *self._archive_deletions(release))
 
-    def put_archive(self, release: str, data: bytes) -> None:
-        self._write_rows((self._sql.PUT_RELEASE_ARCHIVE, (release, data)))
+    def get_archive_signature(self, release: str) -> bytes | None:
+        return self.get_archive(_signature_key(release))
 
     def get_archive(self, release: str) -> bytes | None:
         for (data,) in self._select(self._sql.GET_RELEASE_ARCHIVE, (release,)):
@@ -88,6 +105,11 @@ class SQLReleases(queries.RunQueries):
 
     def delete_trusted_key(self, fingerprint: str) -> None:
         self._write_rows((self._sql.DELETE_TRUSTED_KEY, (fingerprint,)))
+
+
+def _signature_key(release: str) -> str:
+    """Return the key under which the signature of an archive is kept beside it, as a file is: `RELEASE.sig`."""
+    return f"{release}.sig"
 
 
 def _insert_row(r: ReleaseRow) -> Row:
