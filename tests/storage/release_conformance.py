@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
 from holdwater.model.ports.store import Store
-from holdwater.model.records import RunFilter
+from holdwater.model.records import Notification, RunFilter
 from holdwater.model.releases import ReleaseRow, TrustedKey
 from holdwater.model.time import Micros
+from holdwater.storage.notifications import ANYTHING_CHANGED, RELEASES_CHANGED
 from tests.storage.conformance import StoreLocation
 from tests.storage.factories import new_run_update, run_update
 
@@ -149,3 +151,16 @@ class ReleaseConformance:
         store.delete_trusted_key("nothing")
         store.delete_trusted_key("cd" * 32)
         assert store.list_trusted_keys() == [revoked]
+
+    def test_other_stores_hear_of_releases(self, place: StoreLocation, store: Store) -> None:
+        heard: SimpleQueue[Notification] = SimpleQueue()
+        if not place.shared or not place.open().listen(heard.put):
+            pytest.skip("these stores tell nothing")
+        assert store.put_release(release())
+        assert not store.put_release(release())
+        store.delete_release(ONE)
+        told = [heard.get(timeout=20) for _ in range(2)]
+        while ANYTHING_CHANGED in told:  # the word of what was missed, where listening takes its time
+            told.remove(ANYTHING_CHANGED)
+            told.append(heard.get(timeout=20))
+        assert told == [RELEASES_CHANGED] * 2

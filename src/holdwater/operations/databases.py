@@ -42,7 +42,11 @@ class Database:
         """Return the database an engine works on, which hears of what is written through it."""
         driver = engine.driver
         return cls(
-            engine.store, engine.clock, engine.reader, driver.check_for_work, driver.journal_watchers.on_releases_changed
+            engine.store,
+            engine.clock,
+            engine.reader,
+            driver.check_for_work,
+            driver.journal_watchers.on_releases_changed,
         )
 
 

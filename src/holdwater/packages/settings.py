@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Literal
 
 EXECUTOR_NAME: Final = "packages"
@@ -36,6 +37,8 @@ class PackageSettings:
     `allow_index`: requirements may be downloaded from a package index; otherwise only wheels in the archive are used.
     `pythons`: interpreters by version ("3.12": "/usr/bin/python3.12"), beside that of this process.
     `site_folders`: folders of installed modules that packages may import, beside those of their own archive.
+    `hostlib_home`: the home below which the copy of this library for hosts is, None: that of the packages; several
+    tenants share one.
     `env_allow`: variables of the environment of this process that packages may ask for; None: any.
     `require_signatures`: archives without a valid signature of a trusted key are refused.
     """
@@ -55,5 +58,6 @@ class PackageSettings:
     allow_index: bool = False
     pythons: Mapping[str, str] = field(default_factory=dict)
     site_folders: tuple[str, ...] = ()
+    hostlib_home: Path | None = None
     env_allow: tuple[str, ...] | None = None
     require_signatures: bool = False

@@ -47,11 +47,13 @@ def _none() -> tuple[()]:
 class ExecutedPackages:
     """Lists of what this process has; empty ones where it executes no packages.
 
-    `hosts`: processes of packages that it has started; `rejected`: files that it could not take.
+    `hosts`: processes of packages that it has started; `rejected`: files that it could not take.  `is_busy`: returns
+    True while releases are registered or removed, or a host has a call.
     """
 
     hosts: Callable[[], Sequence[HostFacts]] = _none
     rejected: Callable[[], Sequence[RejectedFacts]] = _none
+    is_busy: Callable[[], bool] = bool
 
 
 NO_PACKAGES: Final = ExecutedPackages()

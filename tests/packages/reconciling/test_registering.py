@@ -65,7 +65,7 @@ def test_a_release_without_a_signature_is_not_taken_up_where_one_is_required_by_
     row = put(tmp_path, one_task_package("orders", "1.0"), make_registrar(ACCEPT_UNSIGNED))
     found = make_registrar(ACCEPT_UNSIGNED).register(row)
     row.descriptor, row.signed_by = found.descriptor, found.signed_by or ""
-    required: VerifySignature = SignaturePolicy(runner._engine.store, runner._engine.clock, is_required=True)
+    required: VerifySignature = SignaturePolicy(runner._engine.store, runner._engine.clock, requires=lambda: True)
     with pytest.raises(TrustError) as caught:
         make_registrar(required).register(row)
     assert caught.value.code == "signature_required"

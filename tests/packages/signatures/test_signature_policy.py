@@ -37,7 +37,7 @@ def code(rule: SignaturePolicy, stored: StoredArchive) -> str:
 
 
 def test_signatures_are_required(store: MemoryStore) -> None:
-    rule = SignaturePolicy(store, CLOCK, is_required=True)
+    rule = SignaturePolicy(store, CLOCK, requires=lambda: True)
     assert rule(SIGNED) == KEY.fingerprint
     assert code(rule, UNSIGNED) == "signature_required"
     assert code(rule, BY_ANOTHER) == "signature_not_found"
@@ -52,14 +52,14 @@ def test_signatures_are_not_required(store: MemoryStore) -> None:
 
 @pytest.mark.parametrize("is_required", [False, True])
 def test_a_key_is_revoked_at_once(store: MemoryStore, is_required: bool) -> None:
-    rule = SignaturePolicy(store, CLOCK, is_required=is_required)
+    rule = SignaturePolicy(store, CLOCK, requires=lambda: is_required)
     assert rule(SIGNED) == KEY.fingerprint
     store.put_trusted_key(replace(TRUSTED, revoked_at=Micros(NOW - 1)))
     assert code(rule, SIGNED) == "key_revoked"
     store.put_trusted_key(replace(TRUSTED, expires_at=Micros(NOW - 1)))
     assert code(rule, SIGNED) == "key_expired"
     store.delete_trusted_key(TRUSTED.fingerprint)
-    assert code(SignaturePolicy(store, CLOCK, is_required=True), SIGNED) == "signature_not_found"
+    assert code(SignaturePolicy(store, CLOCK, requires=lambda: True), SIGNED) == "signature_not_found"
 
 
 def test_an_archive_for_another_tenant(store: MemoryStore) -> None:

@@ -52,7 +52,7 @@ class HostEnvironment:
 
     def __init__(self, settings: PackageSettings, home: Path) -> None:
         self._settings = settings
-        self._hostlib = prepare_hostlib(home)
+        self._hostlib = prepare_hostlib(settings.hostlib_home or home)
         self._isolation: IsolationMethod = choose_isolation(settings, home, self._hostlib)
         self._folder, self._lock_fd = _make_pool_folder(home / "hosts")
         self._numbers = itertools.count(1)

@@ -240,7 +240,6 @@ class LimitedHosts:
         entry.is_retired = False
         return entry
 
-
     def _refusal(self, entry: ReleaseHosts) -> HoldwaterError | None:
         """Return the reason why a release has no more hosts; None: it has."""
         if self._is_closed:

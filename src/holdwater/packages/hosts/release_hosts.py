@@ -19,9 +19,7 @@ class ReleaseHosts:
     there.
     """
 
-    def __init__(
-        self, installed: InstalledRelease, refusal: Callable[[ReleaseHosts], BaseException | None]
-    ) -> None:
+    def __init__(self, installed: InstalledRelease, refusal: Callable[[ReleaseHosts], BaseException | None]) -> None:
         """Create it.  `refusal`: of its pool; returns the reason why a release has no more hosts, None if it has."""
         self.installed = installed
         self._refusal = refusal

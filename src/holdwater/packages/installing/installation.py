@@ -54,7 +54,7 @@ def install(archive: InstallableArchive, home: Path, settings: PackageSettings) 
     another version of this library; PackageBuildError if its wheels cannot be installed; OSError.
     """
     check_engine_version(archive.manifest)
-    prepare_hostlib(home)
+    prepare_hostlib(settings.hostlib_home or home)
     folder = home / "releases" / archive.digest
     with _locked(folder):
         found = _read_record(folder)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from holdwater.engine import Engine
+from holdwater.packages.hosts.host_budget import HostBudget
 from holdwater.packages.hosts.host_executor import HostExecutor
 from holdwater.packages.hosts.host_pool import HostPool
 from holdwater.packages.hosts.host_status import HostStatus
 from holdwater.packages.reconciling.reconciler import RegistryReconciler
+from holdwater.packages.reconciling.registering import VerifySignature
 from holdwater.packages.registries.registry import WorkflowRegistry
 from holdwater.packages.settings import EXECUTOR_NAME, PackageSettings
 from holdwater.packages.signatures.signature_policy import SignaturePolicy
@@ -20,11 +22,12 @@ from holdwater.runtime.executors.base import ExecutorConfig
 class EnginePackages:
     """Made before the engine, whose options take `executors`; `attach` gives it the engine.
 
-    `home`: the folder releases are unpacked below.  Raises IsolationUnavailable, OSError.
+    `home`: the folder releases are unpacked below.  `budget`: of hosts, shared with the packages of other engines.
+    Raises IsolationUnavailable, OSError.
     """
 
-    def __init__(self, settings: PackageSettings, home: Path) -> None:
-        self.pool: Final = HostPool(settings, home)
+    def __init__(self, settings: PackageSettings, home: Path, budget: HostBudget | None = None) -> None:
+        self.pool: Final = HostPool(settings, home, budget=budget)
         self.home: Final = home
         self._reconciler: RegistryReconciler | None = None
 
@@ -39,8 +42,20 @@ class EnginePackages:
         assert self._reconciler is not None, "it is attached to an engine"
         return self._reconciler
 
-    def attach(self, engine: Engine, registry: WorkflowRegistry, *, interval_seconds: float, author: str) -> None:
-        """Connect an engine with a registry, until the engine is closed; nothing is loaded before `start`."""
+    def attach(
+        self,
+        engine: Engine,
+        registry: WorkflowRegistry,
+        *,
+        interval_seconds: float,
+        author: str,
+        verify_signature: VerifySignature | None = None,
+    ) -> None:
+        """Connect an engine with a registry, until the engine is closed; nothing is loaded before `start`.
+
+        `verify_signature`: None: by the trusted keys of the database.
+        """
+        required = self.pool.settings.require_signatures
         self._reconciler = RegistryReconciler(
             registry,
             engine,
@@ -49,7 +64,7 @@ class EnginePackages:
             interval_seconds=interval_seconds,
             schedule_config=engine.driver.config.scheduling,
             author=author,
-            verify_signature=SignaturePolicy(engine.store, engine.clock, self.pool.settings.require_signatures),
+            verify_signature=verify_signature or SignaturePolicy(engine.store, engine.clock, lambda: required),
         )
         engine.on_stop(self.close)
 
@@ -61,6 +76,12 @@ class EnginePackages:
         """
         self.reconciler.reconcile()
         self.reconciler.start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Releases are being registered or removed, or a host has a call: the engine is not to be closed now."""
+        has_calls = any([host.state != "idle" for host in self.pool.hosts()])
+        return has_calls or (self._reconciler is not None and self._reconciler.is_busy)
 
     def hosts(self) -> list[HostStatus]:
         """List the processes that execute packages."""

@@ -63,7 +63,7 @@ class ReconcilerStatus:
 class RegistryReconciler:
     """Loads what a registry has into an engine, and unloads what it has not, in a thread of its own.
 
-    It works when it is woken, when another process, or a request, has changed a release, when a run of a release that is
+    It works when it is woken, when a request or another process has changed a release, when a run of a release that is
     being removed ends, and every `interval_seconds`.
     `home`: the folder releases are unpacked below.  `author`: of the rows it writes, with the id of the home.
     Raises OSError.
@@ -107,9 +107,7 @@ class RegistryReconciler:
     def start(self) -> None:
         """Begin with a pass at once."""
         watchers = self._engine.driver.journal_watchers
-        self._stop_listening = [
-            watchers.add_listener(self._on_runs_changed), watchers.add_release_listener(self.wake)
-        ]
+        self._stop_listening = [watchers.add_listener(self._on_runs_changed), watchers.add_release_listener(self.wake)]
         self._thread.start()
 
     def wake(self) -> None:
@@ -121,6 +119,11 @@ class RegistryReconciler:
     def status(self) -> ReconcilerStatus:
         """The outcome of the latest pass."""
         return self._status
+
+    @property
+    def is_busy(self) -> bool:
+        """A pass is made, or is to be made at once."""
+        return self._is_due or self._pass_lock.locked()
 
     @property
     def packages_loaded(self) -> int:
