@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,14 +41,8 @@ def make(migrated_schema: Callable[[], str], tmp_path: Path) -> Iterator[Callabl
     opened: list[TenantDatabase] = []
     makers: dict[str, TenantMaker] = {}
 
-    def make_tenant(name: str, **settings: object) -> TenantDatabase:
-        maker = TenantMaker(
-            migrated_schema(),
-            tmp_path,
-            PackageSettings(**settings),
-            lambda tenant: False,
-            0.0,  # type: ignore[arg-type]
-        )
+    def make_tenant(name: str, **settings: Any) -> TenantDatabase:
+        maker = TenantMaker(migrated_schema(), tmp_path, PackageSettings(**settings), lambda tenant: False, 0.0)
         maker._budget = makers.setdefault("first", maker)._budget
         opened.append(maker(name, TenantResources(store_options=StoreOptions(pool_size=2))))
         return opened[-1]
@@ -107,7 +103,7 @@ def test_two_tenants_draw_on_one_limit_of_hosts(make: Callable[..., TenantDataba
         registry_of(tenant).register(archive())
         Database.of(tenant.engine).on_releases_changed()
     for tenant in (*tenants, *tenants):
-        wait_until(lambda tenant=tenant: tenant.database.store.get_workflow("orders"))
+        wait_until(partial(tenant.database.store.get_workflow, "orders"))
         started = start_by_name(tenant.engine, "orders")
         assert tenant.engine.wait_for_run(started.info.id).status.value == "completed"
         wait_until(lambda: sum([len(one.executed.hosts()) for one in tenants]) <= 1)
