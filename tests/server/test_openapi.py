@@ -60,7 +60,7 @@ def test_every_route_is_described_with_its_errors(document: dict[str, Any]) -> N
 
 def test_statuses_are_enums(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    for name in ("Execution", "ExecutionTask", "RunnerBody", "Fire"):
+    for name in ("Execution", "ListedTask", "RunnerBody", "Fire"):
         found = schemas[name]["properties"].get("status") or schemas[name]["properties"]["state"]
         assert found["enum"], name
     assert "HTTPValidationError" not in schemas

@@ -95,6 +95,16 @@ def get_workflow(database: Database, name: str) -> WorkflowInfo:
     return _to_info(row, list_runners(database), None if data is None else Plan.from_data(data))
 
 
+def announced_attempts(database: Database, workflow: str) -> dict[str, int]:
+    """Return the number of attempts of each task that has more than one, as the workflow was announced last.
+
+    Empty for a workflow that is not announced.  Raises StoreUnavailable.
+    """
+    row = database.store.get_workflow(workflow)
+    nodes = [] if row is None else row.nodes
+    return {node["name"]: node["retry"]["max_attempts"] for node in nodes if "max_attempts" in node.get("retry", ())}
+
+
 def find_other_release(database: Database, run: RunInfo) -> str | None:
     """Find the active release that a retry can move a run to, by the catalog; "": code of a runner's own process.
 

@@ -14,10 +14,12 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from holdwater.server import parsing
 from holdwater.server.access import RouteRole, check_role
 from holdwater.server.context_parts import is_multipart, read_parts
+from holdwater.server.models.base import ItemList
 from holdwater.server.models.errors import ErrorBody
 
 LARGE_BODY_BYTES: Final = 64 * 1024
@@ -36,17 +38,36 @@ FOR_GOD: Final = {ROLE: "god"}
 """`openapi_extra` of a route that takes another role than its method says: `read` for GET, `write` for all others"""
 
 
+def _encode(data: Any) -> bytes:
+    """Encode in ASCII: lone surrogates, which a value or an error may have, cannot be encoded otherwise."""
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
 class JSONResponse(Response):
-    """A model as JSON in ASCII: lone surrogates, which a value or an error may have, cannot be encoded otherwise."""
+    """A model as JSON."""
 
     def __init__(self, content: Any, status_code: int = 200) -> None:
         """Create it.  `content`: a model or plain data."""
+        self._is_list_again_legacy, self._list_again = True, b""
         super().__init__(content, status_code, media_type="application/json")
 
     def render(self, content: Any) -> bytes:
         """Render a model or plain data."""
         data = content.model_dump() if isinstance(content, BaseModel) else content
-        return json.dumps(data, allow_nan=False, separators=(",", ":")).encode("ascii")
+        if not isinstance(content, ItemList) or not content.list_name:
+            return _encode(data)
+        items = _encode(data.pop("items"))
+        self._list_again = b',"%s":%s}' % (content.list_name.encode(), items)
+        self._is_list_again_legacy = content.is_legacy_name
+        return b'%s,"items":%s}' % (_encode(data)[:-1], items)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, with a list under its other name as well where the server has those."""
+        if not self._list_again or (self._is_list_again_legacy and not scope["app"].state.legacy_lists):
+            await super().__call__(scope, receive, send)
+            return
+        headers = {name: value for name, value in self.headers.items() if name != "content-length"}
+        await Response(bytes(self.body)[:-1] + self._list_again, self.status_code, headers)(scope, receive, send)
 
 
 class _StrictRequest(Request):

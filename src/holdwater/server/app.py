@@ -24,7 +24,7 @@ from holdwater.server.form_posts import check_csrf
 from holdwater.server.pages import PAGE_ROUTERS
 from holdwater.server.rendering import root_of
 from holdwater.server.request_guard import RequestGuard
-from holdwater.server.routes import API_ROUTERS, health, installation
+from holdwater.server.routes import API_ROUTERS, graph_health, health, installation, not_offered
 from holdwater.server.tenant_database import OneTenant, TenantDatabase, Tenants
 
 MIN_COMPRESSED_BYTES: Final = 1000
@@ -56,11 +56,18 @@ def _engine_of(runner: Any) -> Engine:
 
 
 def create_app(
-    tenants: Tenants, policy: AccessPolicy, *, has_pages: bool = True, control: ServerTables | None = None
+    tenants: Tenants,
+    policy: AccessPolicy,
+    *,
+    has_pages: bool = True,
+    control: ServerTables | None = None,
+    legacy_lists: bool = False,
 ) -> FastAPI:
     """Create an application, which closes the databases of the tenants at its end.
 
     `has_pages`: with the web UI.  `control`: the tables of a server of many tenants.
+    `legacy_lists`: answers as clients of Cloacina's server expect them: lists have their names, too, and what is no
+    UUID is not the id of a run that is not found, but a bad request.
     """
 
     @asynccontextmanager
@@ -83,12 +90,15 @@ def create_app(
         },
     )
     app.state.tenants, app.state.policy, app.state.control = tenants, policy, control
+    app.state.legacy_lists = legacy_lists
     app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(RequestGuard, policy=policy)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
     app.include_router(health.router)
     app.include_router(openapi.router)
     app.include_router(installation.server_router)
+    app.include_router(graph_health.router)
+    app.include_router(not_offered.router)
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     if has_pages:

@@ -17,6 +17,7 @@ from holdwater import errors
 from holdwater.errors import HoldwaterError
 from holdwater.server.refusals import CODES_BY_STATUS, RequestError
 from holdwater.server.rendering import is_page, path_below_root, render
+from holdwater.server.run_paths import decode_run_id, has_form_of_id
 
 REQUEST_ID: Final = "holdwater.request_id"
 """key of the request's id in its ASGI scope"""
@@ -156,8 +157,14 @@ async def holdwater_error_response(request: Request, error: Exception) -> Respon
     if not isinstance(error, HoldwaterError):
         raise error
     status, code = status_and_code(error)
+    if isinstance(error, errors.RunNotFound) and request.app.state.legacy_lists and not _has_form_of_id(request):
+        status = 400  # as clients of Cloacina's server expect it for what is no UUID
     headers = {"retry-after": "1"} if status == 503 else None
     return error_response(request, status, code, error.message, hint=error.hint, headers=headers)
+
+
+def _has_form_of_id(request: Request) -> bool:
+    return has_form_of_id(decode_run_id(request.path_params.get("run_id", "")))
 
 
 async def http_error_response(request: Request, error: Exception) -> Response:

@@ -66,7 +66,9 @@ class Server:
         closing(engine.close, 0.0)
         self.tenants = OneTenant(TenantDatabase.of(engine))
         closing(self.tenants.close)
-        self.app = create_app(self.tenants, BootstrapAccess(key), has_pages=settings.has_ui)
+        self.app = create_app(
+            self.tenants, BootstrapAccess(key), has_pages=settings.has_ui, legacy_lists=settings.legacy_lists
+        )
         self._http = LocalServer(
             self.app,
             on_exit=self.tenants.close_streams_soon,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 from urllib.parse import quote
 
 from fastapi import Depends, Path
+
+RUN_ID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(/.+)?", re.DOTALL)
 
 
 def encode_run_id(run_id: str) -> str:
@@ -16,6 +19,11 @@ def encode_run_id(run_id: str) -> str:
 def decode_run_id(segment: str) -> str:
     """Return the run id in a segment of a path that is percent-decoded."""
     return segment.replace("~1", "/").replace("~0", "~")
+
+
+def has_form_of_id(run_id: str) -> bool:
+    """Return True for a UUID, and for one with tasks behind it, of a child run; runs of graphs may have other ids."""
+    return RUN_ID.fullmatch(run_id) is not None
 
 
 def _run_id_of_path(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from holdwater.model.time import Micros, to_rfc3339
 
@@ -21,7 +23,28 @@ class RequestBody(BaseModel, extra="forbid", strict=True):  # type: ignore[call-
     """Base of bodies of requests: unknown fields are errors, and nothing is converted."""
 
 
-class Page(BaseModel):
+class ItemList(BaseModel):
+    """Base of lists.  `list_name`: what clients of Cloacina's server know `items` as, "" if they do not know the list.
+
+    The list is sent under both names; `is_legacy_name`: only by a server with `legacy_lists`.
+    """
+
+    list_name: ClassVar[str] = ""
+    is_legacy_name: ClassVar[bool] = True
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe the list under its other name, too."""
+        schema = handler(core_schema)
+        described = handler.resolve_ref_schema(schema)
+        if cls.list_name:
+            words = "The same as `items`, under the name that clients of Cloacina's server know."
+            again = {**described["properties"]["items"], "description": words}
+            described["properties"][cls.list_name] = again
+        return schema
+
+
+class Page(ItemList):
     """Base of pages of lists.  `total`: items of this page; `next_cursor`: of the next one, null on the last."""
 
     tenant_id: str

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from holdwater.events.run_events import RunEvent
 from holdwater.model.value_types.plain_json import to_plain_json
-from holdwater.server.models.base import Instant, to_instant
+from holdwater.server.models.base import Instant, ItemList, to_instant
 
 MAX_VALUE_CHARS: Final = 16 * 1024
 """of a value in an event; stored texts are ASCII"""
@@ -20,7 +20,8 @@ _OWN_FIELDS = frozenset({"type", "run_id", "seq", "part", "at", "recorded_at", "
 class Event(BaseModel):
     """One event.  `id`: its place, to read on behind it; `sequence_num`: number of its journal entry.
 
-    `data`: what else the event says: names, numbers and texts.  `values`: with `values=true`, the values of users in it
+    `data`: what else the event says: names, numbers and texts; `event_data`: the same as a text in JSON, null for
+    nothing.  `values`: with `values=true`, the values of users in it
     as they are recorded, of 16 KiB at most; a larger one is `{"too_large_bytes": N}`.
     """
 
@@ -31,12 +32,14 @@ class Event(BaseModel):
     by: str | None
     created_at: Instant
     data: dict[str, Any]
+    event_data: str | None = Field(examples=['{"attempt":2}'])
     values: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, event: RunEvent, *, with_values: bool = False) -> Event:
         """Create it from an event of a run."""
         said = event.to_dict()
+        data = {name: value for name, value in said.items() if name not in _OWN_FIELDS}
         return cls(
             id=f"{event.seq}.{event.part}",
             sequence_num=event.seq,
@@ -44,7 +47,8 @@ class Event(BaseModel):
             task_name=said.get("node"),
             by=said.get("by") or None,
             created_at=to_instant(event.at),
-            data={name: value for name, value in said.items() if name not in _OWN_FIELDS},
+            data=data,
+            event_data=json.dumps(data, separators=(",", ":")) if data else None,
             values={name: _show(value) for name, value in event.recorded_values().items()} if with_values else None,
         )
 
@@ -59,8 +63,11 @@ def _show(value: Any) -> Any:
     return {"too_large_bytes": len(text)} if len(text) > MAX_VALUE_CHARS else to_plain_json(json.loads(text))
 
 
-class EventPage(BaseModel):
+class EventPage(ItemList):
     """Events of a run in order.  `next_cursor`: for `since`; null if there were no more when this was read."""
+
+    list_name = "events"
+    is_legacy_name = False
 
     tenant_id: str
     execution_id: str

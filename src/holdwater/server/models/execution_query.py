@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from holdwater.model.records import RunFilter
 from holdwater.model.time import Micros, from_rfc3339
@@ -17,7 +17,21 @@ MAX_ALTERNATIVES = 50
 MAX_LABELS = 32
 MAX_LABEL_CHARS = 400
 
-StatusTerm = Annotated[str, Field(pattern="^!?(running|paused|completed|failed|cancelled)$", examples=["failed"])]
+_STATUSES_OF_CLOACINA: Final = {"pending": "running", "scheduled": "running"}
+"""words of its server for runs that have not begun, which ours do when they are recorded"""
+
+
+def _to_status(term: str) -> str:
+    """Take the words of Cloacina's server, in any case."""
+    mark, word = ("!", term[1:]) if term.startswith("!") else ("", term)
+    return mark + _STATUSES_OF_CLOACINA.get(word.lower(), word.lower())
+
+
+StatusTerm = Annotated[
+    str,
+    BeforeValidator(lambda term: _to_status(term) if isinstance(term, str) else term),
+    Field(pattern="^!?(running|paused|completed|failed|cancelled)$", examples=["failed"]),
+]
 Pattern = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, examples=["orders*"])]
 LabelTerm = Annotated[
     str, Field(pattern=r"^[A-Za-z]([A-Za-z0-9._/-]*[A-Za-z0-9])?(=[^\x00-\x1f\x7f]*)?$", max_length=MAX_LABEL_CHARS)

@@ -41,6 +41,7 @@ class Execution(BaseModel):
     """One run, as a list shows it.  `completed_at`: when it ended, whichever way.
 
     `progress`: in lists with `progress=true`; null for a run whose journal is too long to be read for a list.
+    `trigger_origin`: name of the schedule or trigger that has started it.
     """
 
     id: str = Field(examples=["019f3c4e-7a51-7c33-8a52-0d6c1b9a77e1"])
@@ -53,6 +54,7 @@ class Execution(BaseModel):
     error: str | None
     reason: str | None
     origin: Origin
+    trigger_origin: str | None
     started_by: str = Field(examples=["cli:alice"])
     labels: dict[str, str] = Field(examples=[{"env": "prod"}])
     parent_id: str | None
@@ -79,6 +81,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "error": run.error,
         "reason": run.reason,
         "origin": run.origin,
+        "trigger_origin": run.started_by.removeprefix("schedule:") if run.origin in ("cron", "trigger") else None,
         "started_by": run.started_by,
         "labels": dict(run.labels),
         "parent_id": run.parent_id,
@@ -101,6 +104,8 @@ class ExecutionPage(Page):
     `searched_until`: the page of a search for `text` is not full, because only so many runs are looked at for one;
     `next_cursor` goes on from this instant.
     """
+
+    list_name = "executions"
 
     items: list[Execution]
     previous_cursor: str | None = None

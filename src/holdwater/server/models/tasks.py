@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from holdwater.runs.nodes import AttemptView, ChildRun, NodeView
+from holdwater.runs.nodes import AttemptView, ChildRun, NodeState, NodeView
 from holdwater.runs.view import RunView
-from holdwater.server.models.base import Instant, to_instant
+from holdwater.server.models.base import Instant, ItemList, to_instant
 from holdwater.server.models.executions import ExecutionQuestion
 from holdwater.server.models.values import plain_values
 
@@ -52,12 +52,52 @@ def _facts(node: NodeView) -> dict[str, Any]:
     }
 
 
-class TaskList(BaseModel):
+class ListedTask(ExecutionTask):
+    """One task, also in the words of clients of Cloacina's server.
+
+    `attempt`: the number of its latest attempt; `max_attempts`: as its workflow was announced last; `sub_status`:
+    of a running task, deferred while it waits for a timer.
+    """
+
+    id: str
+    task_name: str
+    attempt: int
+    max_attempts: int
+    sub_status: Literal["Active", "Deferred"] | None
+    created_at: Instant
+    updated_at: Instant
+    last_error: str | None
+    error_details: str | None
+
+    @classmethod
+    def of_node(cls, run: RunView, node: NodeView, max_attempts: int) -> ListedTask:
+        """Create it from a node of a run."""
+        created_at = run.info.created_at
+        waits = node.state is NodeState.WAITING and node.deferred_until is not None
+        is_active = node.state is NodeState.RUNNING
+        return cls(
+            **_facts(node),
+            id=f"{run.id}:{node.name}",
+            task_name=node.name,
+            attempt=max(1, node.attempt_count),
+            max_attempts=max(max_attempts, node.attempt_count),
+            sub_status="Deferred" if waits else "Active" if is_active else None,
+            created_at=to_instant(created_at),
+            updated_at=to_instant(node.ended_at or node.started_at or created_at),
+            last_error=node.error,
+            error_details=node.traceback,
+        )
+
+
+class TaskList(ItemList):
     """All tasks of a run, in definition order."""
+
+    list_name = "tasks"
+    is_legacy_name = False
 
     tenant_id: str
     execution_id: str
-    items: list[ExecutionTask]
+    items: list[ListedTask]
     total: int
 
 

@@ -23,7 +23,7 @@ class TriggerBody(BaseModel):
 
     `context`: its runs start with.  `catchup`: what is done about missed fire times.  Only of cron: `cron_expression`,
     `timezone`, `catchup`, `overlap`, `misfire_grace_seconds`, `jitter_seconds`, `start_at`, `end_at`; only of triggers:
-    `poll_interval_ms`, `allow_concurrent`.
+    `poll_interval_ms`, `allow_concurrent`.  `paused`: it is not `enabled`.
     """
 
     id: str
@@ -31,6 +31,7 @@ class TriggerBody(BaseModel):
     trigger_name: str | None
     workflow_name: str
     enabled: bool
+    paused: bool
     cron_expression: str | None = Field(examples=["0 2 * * *"])
     timezone: str | None = Field(examples=["Europe/Berlin"])
     context: dict[str, Any] | None
@@ -58,6 +59,7 @@ class TriggerBody(BaseModel):
             trigger_name=info.name,
             workflow_name=info.workflow,
             enabled=info.enabled,
+            paused=not info.enabled,
             cron_expression=info.expression if is_cron else None,
             timezone=info.timezone if is_cron else None,
             context=None if info.inputs is None else plain_context(info.inputs),
@@ -80,12 +82,15 @@ class TriggerBody(BaseModel):
 class TriggerPage(Page):
     """Schedules and triggers, the oldest first."""
 
+    list_name = "schedules"
+
     items: list[TriggerBody]
 
 
 class Fire(BaseModel):
     """One fire time.  `state`: skipped, `reason` says why; failed: no run could be made."""
 
+    id: str
     scheduled_time: Instant
     state: Literal["started", "queued", "requested", "failed", "skipped"]
     reason: str | None
@@ -100,6 +105,7 @@ class Fire(BaseModel):
     def of(cls, fire: FireInfo) -> Fire:
         """Create it from a fire."""
         return cls(
+            id=f"{fire.schedule_id}:{fire.scheduled_at}",
             scheduled_time=to_instant(fire.scheduled_at),
             state=fire.state,
             reason=fire.reason,
@@ -120,9 +126,10 @@ class FirePage(Page):
 
 
 class TriggerDetail(TriggerBody):
-    """A schedule or trigger with its latest fires."""
+    """A schedule or trigger with its latest fires.  `schedule`: what is said of it in a list."""
 
     tenant_id: str
+    schedule: TriggerBody
     recent_executions: list[Fire]
 
 
@@ -178,11 +185,36 @@ class TriggerChanges(CronOptions):
     timezone: str | None = Field(None, max_length=100)
 
 
+class PausedTrigger(TriggerDetail):
+    """A schedule or trigger that was paused or resumed."""
+
+    name: str
+    status: Literal["paused", "resumed"]
+
+
+class FireBody(RequestBody):
+    """A fire by hand.  `event`: values for its run, in place of those of the schedule that have the same names."""
+
+    event: dict[str, Any] = Field(default_factory=dict, examples=[{"file": "a.csv"}])
+
+
+class FiredExecution(BaseModel):
+    """A run that was started."""
+
+    execution_id: str
+    workflow_name: str
+
+
 class Fired(BaseModel):
-    """A run is to be started at once by a runner that has the workflow."""
+    """A fire by hand.  `fired`: the number of runs; `executions`: those of a fire with an `event`.
+
+    Without one a runner that has the workflow starts the run, which the history of the trigger then names.
+    """
 
     trigger: str
-    fired: bool
+    tenant_id: str
+    fired: int
+    executions: list[FiredExecution]
 
 
 class Deleted(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -45,6 +45,8 @@ def _facts(workflow: WorkflowInfo) -> dict[str, Any]:
 
 class WorkflowPage(Page):
     """Announced workflows, by name."""
+
+    list_name = "workflows"
 
     items: list[WorkflowBody]
 
@@ -117,10 +119,13 @@ class ExecuteBody(RequestBody):
 
 
 class StartedExecution(BaseModel):
-    """A run that is recorded, and that a runner takes when it has room.  `is_new`: false if its key found it."""
+    """A run that is recorded, and that a runner takes when it has room.
+
+    `status`: scheduled; that of the run if its key has found it (`is_new` is false).
+    """
 
     execution_id: str
     workflow_name: str
     tenant_id: str
-    status: ExecutionStatus
+    status: Literal["scheduled"] | ExecutionStatus
     is_new: bool

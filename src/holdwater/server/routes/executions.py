@@ -9,20 +9,23 @@ from typing import Annotated, Any, Final
 from fastapi import Query
 from fastapi.responses import StreamingResponse
 
+from holdwater.errors import RunNotFound
 from holdwater.events.stream import is_behind
 from holdwater.model.records import RunFilter
+from holdwater.operations.catalog import announced_attempts
 from holdwater.operations.exporting import export_run
 from holdwater.operations.runs import count_runs
 from holdwater.runs.logs import LogReader
 from holdwater.server.api_routing import api_router
+from holdwater.server.legacy import LegacyLists
 from holdwater.server.models.events import Event, EventPage
 from holdwater.server.models.execution_query import ExecutionQuery
 from holdwater.server.models.executions import ExecutionDetail, ExecutionPage
 from holdwater.server.models.logs import LogLineBody, LogPageBody
-from holdwater.server.models.tasks import ExecutionTask, TaskDetail, TaskList
+from holdwater.server.models.tasks import ListedTask, TaskDetail, TaskList
 from holdwater.server.paging import DEFAULT_LIMIT, Cursor, Limit, Offset, read_page
 from holdwater.server.positions import POSITION_PATTERN, parse_position
-from holdwater.server.run_paths import RunId, TaskName
+from holdwater.server.run_paths import RunId, TaskName, has_form_of_id
 from holdwater.server.tenant_database import Tenant
 
 MAX_ATTEMPT: Final = 1_000_000
@@ -58,7 +61,9 @@ def get_execution(
 @router.get("/{run_id}/tasks")
 def list_tasks(tenant: Tenant, run_id: RunId) -> TaskList:
     """List the tasks of a run, in definition order."""
-    items = [ExecutionTask.of(node) for node in tenant.folded_runs.view(run_id).nodes]
+    run = tenant.folded_runs.view(run_id)
+    attempts = announced_attempts(tenant.database, run.info.workflow)
+    items = [ListedTask.of_node(run, node, attempts.get(node.name, 1)) for node in run.nodes]
     return TaskList(tenant_id=tenant.tenant, execution_id=run_id, items=items, total=len(items))
 
 
@@ -72,6 +77,7 @@ def get_task(tenant: Tenant, run_id: RunId, task: TaskName) -> TaskDetail:
 def list_events(
     tenant: Tenant,
     run_id: RunId,
+    legacy_lists: LegacyLists,
     since: Annotated[
         str, Query(pattern=POSITION_PATTERN, description="only events behind this one: `7`, or `7.0` as in `id`")
     ] = "0",
@@ -80,7 +86,12 @@ def list_events(
 ) -> EventPage:
     """List the events of a run in order."""
     position = parse_position(since)
-    events = tenant.folded_runs.view(run_id).events
+    try:
+        events = tenant.folded_runs.view(run_id).events
+    except RunNotFound:
+        if not (legacy_lists and has_form_of_id(run_id)):
+            raise
+        events = ()  # as clients of Cloacina's server expect it
     after = [event for event in events if is_behind(event, position)]
     items = [Event.of(event, with_values=values) for event in after[:limit]]
     return EventPage(

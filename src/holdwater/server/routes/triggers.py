@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query
 
 from holdwater.errors import ScheduleError, ScheduleNotFound
+from holdwater.model.provenance import Provenance
 from holdwater.model.time import to_rfc3339
 from holdwater.operations.schedule_forecast import forecast_cron
 from holdwater.operations.schedule_queries import find_schedule, get_schedule, list_fires, list_schedules
@@ -19,16 +21,20 @@ from holdwater.operations.schedules import (
     set_schedule_enabled,
     set_trigger_enabled,
 )
+from holdwater.operations.starting import start_by_name
 from holdwater.server.acts import writable_database
 from holdwater.server.api_routing import CHANGE_ERRORS, TAKES_VALUES, api_router
 from holdwater.server.models.triggers import (
     Deleted,
     Fire,
+    FireBody,
     Fired,
+    FiredExecution,
     FirePage,
     Forecast,
     NewTrigger,
     NextFire,
+    PausedTrigger,
     TriggerBody,
     TriggerChanges,
     TriggerDetail,
@@ -130,22 +136,33 @@ def delete_trigger(tenant: Tenant, trigger: Trigger) -> Deleted:
 
 
 @router.post("/{name}/pause", responses=CHANGE_ERRORS)
-def pause_trigger(tenant: Tenant, trigger: Trigger) -> TriggerDetail:
+def pause_trigger(tenant: Tenant, trigger: Trigger) -> PausedTrigger:
     """Stop it; what it has queued is skipped."""
     return _set_enabled(tenant, trigger, False)
 
 
 @router.post("/{name}/resume", responses=CHANGE_ERRORS)
-def resume_trigger(tenant: Tenant, trigger: Trigger) -> TriggerDetail:
+def resume_trigger(tenant: Tenant, trigger: Trigger) -> PausedTrigger:
     """Let it go on from now on."""
     return _set_enabled(tenant, trigger, True)
 
 
-@router.post("/{name}/fire", status_code=202, responses=CHANGE_ERRORS)
-def fire_trigger(tenant: Tenant, trigger: Trigger) -> Fired:
-    """Have a runner start a run at once, whatever the fire times, overlap or state."""
-    request_run_now(writable_database(tenant), trigger.id)
-    return Fired(trigger=trigger.name or trigger.id, fired=True)
+@router.post("/{name}/fire", status_code=202, responses=CHANGE_ERRORS, openapi_extra=TAKES_VALUES)
+def fire_trigger(tenant: Tenant, trigger: Trigger, body: FireBody | None = None) -> Fired:
+    """Start a run at once, whatever the fire times, overlap or state.
+
+    A fire without an `event` is part of the history; one with an event is a run that is started with these values.
+    """
+    name = trigger.name or trigger.id
+    event = {} if body is None else body.event
+    if not event:
+        request_run_now(writable_database(tenant), trigger.id)
+        return Fired(trigger=name, tenant_id=tenant.tenant, fired=1, executions=[])
+    given = {} if trigger.inputs is None else json.loads(trigger.inputs)
+    provenance = Provenance(trigger.kind, f"schedule:{name}")
+    started = start_by_name(tenant.engine, trigger.workflow, read_values({**given, **event}), provenance=provenance)
+    run = FiredExecution(execution_id=started.info.id, workflow_name=started.info.workflow)
+    return Fired(trigger=name, tenant_id=tenant.tenant, fired=1, executions=[run])
 
 
 @router.get("/{name}/next")
@@ -178,19 +195,25 @@ def list_trigger_history(
     )
 
 
-def _set_enabled(tenant: TenantDatabase, trigger: ScheduleInfo, enabled: bool) -> TriggerDetail:
+def _set_enabled(tenant: TenantDatabase, trigger: ScheduleInfo, enabled: bool) -> PausedTrigger:
     database = writable_database(tenant)
     if trigger.kind == "cron":
         set_schedule_enabled(database, trigger.id, enabled)
     else:
         set_trigger_enabled(database, trigger.name or "", enabled)
-    return _detail(tenant, get_schedule(database, trigger.id))
+    found = _detail(tenant, get_schedule(database, trigger.id))
+    facts = {name: getattr(found, name) for name in TriggerDetail.model_fields}
+    return PausedTrigger(**facts, name=trigger.name or trigger.id, status="resumed" if enabled else "paused")
 
 
 def _detail(tenant: TenantDatabase, info: ScheduleInfo) -> TriggerDetail:
     fires = list_fires(tenant.database, info.id, limit=RECENT_FIRES)
+    facts = TriggerBody.of(info)
     return TriggerDetail(
-        **TriggerBody.of(info).model_dump(), tenant_id=tenant.tenant, recent_executions=[Fire.of(f) for f in fires]
+        **facts.model_dump(),
+        tenant_id=tenant.tenant,
+        schedule=facts,
+        recent_executions=[Fire.of(fire) for fire in fires],
     )
 
 

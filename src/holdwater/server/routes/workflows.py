@@ -66,6 +66,6 @@ def execute_workflow(
         execution_id=started.info.id,
         workflow_name=started.info.workflow,
         tenant_id=tenant.tenant,
-        status=started.info.status.value,
+        status="scheduled" if started.is_new else started.info.status.value,
         is_new=started.is_new,
     )
