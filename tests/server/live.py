@@ -28,7 +28,9 @@ class Live:
     def __init__(self, port: int, app: FastAPI, access: SessionAccess | None, end: Callable[[], None]) -> None:
         self.port, self.origin, self.app, self.access = port, f"http://127.0.0.1:{port}", app, access
         self.end = end
-        self.streams: StreamHub = app.state.tenants.only.streams
+        only = app.state.tenants.only
+        if only is not None:
+            self.streams: StreamHub = only.streams
 
     def client(self, **options: Any) -> httpx.Client:
         """A program with the token."""

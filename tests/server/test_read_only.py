@@ -119,9 +119,9 @@ def test_a_reader_changes_nothing(runner: DefaultRunner, names: dict[str, str], 
         assert len(pages) >= 17
         for path in pages:
             posted = client.post(path, data={"csrf_token": CSRF, "theme": "dark", "times": "utc"})
-            assert posted.status_code == (303 if path in ("/ui/public/preferences", "/ui/public/columns") else 403), (
-                path
-            )
+            assert posted.status_code == (
+                303 if path in ("/ui/public/preferences", "/ui/public/columns", "/ui/public/views") else 403
+            ), path
     assert rows_of(tmp_path / "runs.db") == before
 
 

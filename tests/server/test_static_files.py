@@ -31,7 +31,7 @@ MAX_ROW_BYTES = 900
 COMPRESSION_LEVEL = 6
 
 LINK = re.compile(r'(?:href|src)="/static/\w+/([\w.]+)"')
-IMPORT = re.compile(r"^import .* from '\./([\w.]+)'", re.MULTILINE)
+IMPORT = re.compile(r"^import.* from '\./([\w.]+)'", re.MULTILINE)
 CLASS = re.compile(r"\.([a-zA-Z][\w-]*)")
 MADE_OF_WORDS = {f"{prefix}-{name}" for prefix in ("mark", "state") for name in MARKS} | {"kind-end"}
 """classes whose names are put together"""
@@ -133,7 +133,9 @@ def test_only_comments_and_layout_are_left_out() -> None:
     css = 'a > b, c:is(d, e) { /* why */ content: "a  : {b}; ↓"; margin: calc(1px - 2px) ;\n color: var(--x, red); }\n'
     assert compact_css(css) == 'a>b,c:is(d,e){content:"a  : {b}; ↓";margin:calc(1px - 2px);color:var(--x,red)}'
     assert compact_css("a :hover { b: c }") == "a :hover{b:c}"
-    assert compact_js("// why\n\n  const a = 'b // c'; // d\n\tlet e;\n") == "const a = 'b // c'; // d\nlet e;\n"
+    js = "// why\n\n  const a = 'b // c' + `${d, 1}`; // d\n\tif (e) f(/x , '/) - -g;\n"
+    js += "  h.replace(/ , '\\//g, 'i') ; // it's\n"
+    assert compact_js(js) == "const a='b // c' + `${d, 1}`;\nif(e)f(/x , '/)- -g;\nh.replace(/ , '\\//g,'i');\n"
 
 
 def test_no_text_of_a_script_goes_on_over_the_end_of_a_line() -> None:

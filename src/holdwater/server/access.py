@@ -99,6 +99,11 @@ class AccessPolicy(Protocol):
         """Advice for a caller without access."""
         ...
 
+    @property
+    def login_path(self) -> str | None:
+        """The page where a browser signs in, below the root; None: there is none."""
+        ...
+
     def check_host(self, request: Request) -> bool:
         """Return False for a host name that is not the server's."""
         ...
@@ -124,6 +129,7 @@ class MountedAccess:
     """
 
     sign_in_hint: Final = "sign in to the application that this is a part of"
+    login_path: Final = None
 
     def __init__(self, access: AccessFunction) -> None:
         self._access = access

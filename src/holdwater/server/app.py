@@ -8,10 +8,8 @@ from typing import Any, Final
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
 
 from holdwater import __version__
 from holdwater.engine import Engine
@@ -21,8 +19,7 @@ from holdwater.server.access import AccessFunction, AccessPolicy, MountedAccess
 from holdwater.server.control.tables import ServerTables
 from holdwater.server.errors import holdwater_error_response, http_error_response, validation_error_response
 from holdwater.server.form_posts import check_csrf
-from holdwater.server.pages import PAGE_ROUTERS
-from holdwater.server.rendering import root_of
+from holdwater.server.pages import PAGE_ROUTERS, SERVER_PAGE_ROUTERS, home
 from holdwater.server.request_guard import RequestGuard
 from holdwater.server.routes import API_ROUTERS, graph_health, health, installation, not_offered
 from holdwater.server.tenant_database import OneTenant, TenantDatabase, Tenants
@@ -102,17 +99,14 @@ def create_app(
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     if has_pages:
-        _add_pages(app, tenants)
+        _add_pages(app)
     return app
 
 
-def _add_pages(app: FastAPI, tenants: Tenants) -> None:
+def _add_pages(app: FastAPI) -> None:
+    for router in SERVER_PAGE_ROUTERS:  # before those of tenants, whose names are in the same place of a path
+        app.include_router(router, prefix="/ui", include_in_schema=False)
+    app.include_router(home.router, include_in_schema=False)
     for router in PAGE_ROUTERS:
         app.include_router(router, prefix="/ui/{tenant}", include_in_schema=False, dependencies=[Depends(check_csrf)])
     app.include_router(static_files.router)
-
-    @app.get("/", include_in_schema=False)
-    @app.get("/ui", include_in_schema=False)
-    @app.get("/ui/{tenant}", include_in_schema=False)
-    def home(request: Request) -> RedirectResponse:
-        return RedirectResponse(f"{root_of(request)}/ui/{tenants.default}/runs")

@@ -17,6 +17,7 @@ class BootstrapAccess:
     """Access policy of a server with one key, that of its administrator."""
 
     sign_in_hint: Final = "send the bootstrap key as Authorization: Bearer KEY"
+    login_path: Final = None
 
     def __init__(self, key: str) -> None:
         self._key = key

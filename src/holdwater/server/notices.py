@@ -10,6 +10,8 @@ from urllib.parse import quote, unquote
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from holdwater.server.page_paths import scope_of
+
 COOKIE: Final = "holdwater_notice"
 MAX_TEXT_CHARACTERS: Final = 600
 LIFETIME_SECONDS: Final = 60
@@ -39,7 +41,7 @@ def redirect_with(request: Request, url: str, notice: Notice | None) -> Response
             COOKIE,
             quote(json.dumps(fields), safe=""),
             max_age=LIFETIME_SECONDS,
-            path=_cookie_path(request),
+            path=_cookie_path(request, url),
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",
@@ -63,9 +65,10 @@ def notice_of(request: Request) -> Notice | None:
 
 def forget_notice(request: Request, response: Response) -> None:
     """Have the browser drop the notice, which the response shows."""
-    response.delete_cookie(COOKIE, path=_cookie_path(request))
+    response.delete_cookie(COOKIE, path=_cookie_path(request, request.url.path))
 
 
-def _cookie_path(request: Request) -> str:
-    """Return the path the application is mounted at."""
-    return str(request.scope.get("root_path", "")).rstrip("/") or "/"
+def _cookie_path(request: Request, url: str) -> str:
+    """Return the path of the tenant of a page, so that no page of another one shows it.  `url`: without a host."""
+    root = str(request.scope.get("root_path", "")).rstrip("/")
+    return root + scope_of(url.partition("?")[0].removeprefix(root)) or "/"

@@ -18,7 +18,8 @@ from holdwater.server import presentation
 from holdwater.server.access import Caller, caller_of
 from holdwater.server.command_lines import command_line
 from holdwater.server.notices import forget_notice, notice_of
-from holdwater.server.preferences import preferences_of
+from holdwater.server.page_paths import section_of
+from holdwater.server.preferences import keep_last_tenant, preferences_of
 from holdwater.server.run_paths import encode_run_id
 from holdwater.server.static_files import fingerprint
 from holdwater.server.tenant_database import BORROWED, TenantDatabase, tenants_of
@@ -51,18 +52,33 @@ def render(
     Templates also see `root` (prefix of every link), `static` (of scripts and styles), `tenant`, `base`
     (`root/ui/TENANT`), `command_line` (of commands on this database), `now`, `preferences`, `notice`, `csrf_token` (of
     the hidden field in every form: `ui.csrf()`), `can_write` (acting controls are shown) and `read_only_reason` (a
-    sentence; empty for a database that can be written), and `caller`.  `tenant`: None for that of the request, or the
-    only one; on a page of no tenant it is None for the template, too, which has no `command_line` then.
+    sentence; empty for a database that can be written), `caller`, `login_path` (the page where browsers sign in, None
+    without one), `switches` (the caller can choose among tenants) and `administers` (it has pages of keys).  `tenant`:
+    None for that of the request, or the only one; on a page of no tenant it is None for the template, too, which has no
+    `command_line` then.
     """
     notice = notice_of(request)
     text = _render_text(request, template, tenant, notice=notice, **values)
     response = HTMLResponse(text, status_code)
     if notice is not None:
         forget_notice(request, response)
+    shown = _shown_tenant(request, tenant)
+    if shown is not None and can_switch(request):
+        keep_last_tenant(request, response, shown.tenant)
     return response
 
 
-def render_fragment(request: Request, template: str, tenant: TenantDatabase, **values: Any) -> HTMLResponse:
+def can_switch(request: Request) -> bool:
+    """Return True if the caller has access to many tenants."""
+    return tenants_of(request).only is None and caller_of(request).tenant is None
+
+
+def can_administer(request: Request) -> bool:
+    """Return True if the caller may look at keys and the audit of the tenant, or of the server."""
+    return request.app.state.policy.login_path is not None and caller_of(request).may("admin")
+
+
+def render_fragment(request: Request, template: str, tenant: TenantDatabase | None, **values: Any) -> HTMLResponse:
     """Render a part of a page for its live update: what it shows of a notice is left for the next page."""
     return HTMLResponse(_render_text(request, template, tenant, notice=None, **values))
 
@@ -83,8 +99,13 @@ def is_page(request: Request) -> bool:
     return path in ("", "/") or path == "/ui" or path.startswith("/ui/") or path == "/docs"
 
 
-def _render_text(request: Request, template: str, tenant: TenantDatabase | None, **values: Any) -> str:
+def _shown_tenant(request: Request, tenant: TenantDatabase | None) -> TenantDatabase | None:
     shown: TenantDatabase | None = tenant or request.scope.get(BORROWED) or tenants_of(request).only
+    return shown
+
+
+def _render_text(request: Request, template: str, tenant: TenantDatabase | None, **values: Any) -> str:
+    shown = _shown_tenant(request, tenant)
     caller, root = caller_of(request), root_of(request)
     return _ENVIRONMENT.get_template(template).render(
         {
@@ -94,6 +115,10 @@ def _render_text(request: Request, template: str, tenant: TenantDatabase | None,
             "static": f"{root}/static/{fingerprint()}",
             "preferences": preferences_of(request),
             "csrf_token": caller.csrf,
+            "login_path": request.app.state.policy.login_path,
+            "switches": can_switch(request),
+            "administers": can_administer(request),
+            "kept_section": section_of(path_below_root(request)) or "runs",
             **(_values_without_tenant(root) if shown is None else _values_of_tenant(shown, caller, root)),
             "questions_open": _count_questions(shown) if values.get("section") else None,
             **values,

@@ -14,21 +14,22 @@ from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdwater.server.access import CALLER, AccessPolicy
+from holdwater.server.access import CALLER, AccessPolicy, Caller
 from holdwater.server.context_parts import is_multipart
 from holdwater.server.errors import REQUEST_ID, http_error_response, internal_error_response
+from holdwater.server.page_paths import login_url
 from holdwater.server.refusals import RequestError
-from holdwater.server.rendering import is_page, path_below_root
+from holdwater.server.rendering import is_page, path_below_root, root_of
 from holdwater.server.tenant_database import BORROWED, TenantDatabase, tenants_of
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json"})
 STATIC_PREFIX: Final = "/static/"
-HARMLESS_POST: Final = re.compile("/ui/[^/]+/(preferences|columns)")
-"""changes cookies of the browser and nothing else"""
+HARMLESS_POST: Final = re.compile("/ui/(login|logout|preferences|[^/]+/(preferences|columns|views))")
+"""changes cookies of the browser, or its session, and nothing else"""
 MAX_HEADER_BYTES: Final = 32 * 1024
 MAX_HEADERS: Final = 200
 MAX_URL_BYTES: Final = 8 * 1024
@@ -100,12 +101,16 @@ class RequestGuard:
             await signed_in(scope, receive, send)
             return
         caller = await policy.identify(request)
-        if caller is None:
-            raise RequestError(
-                401, "this needs a session or a token", hint=policy.sign_in_hint,
-                headers={"www-authenticate": "Bearer"},
-            )  # fmt: skip
-        scope[CALLER] = caller
+        if caller is None and path_below_root(request) == policy.login_path:
+            if request.method not in SAFE_METHODS:
+                check_origin(request)
+            await self._app(scope, receive, send)
+            return
+        if caller is None and _can_sign_in_first(request, policy):
+            target = path_below_root(request) + (f"?{request.url.query}" if request.url.query else "")
+            await RedirectResponse(login_url(root_of(request), target), 303)(scope, receive, send)
+            return
+        scope[CALLER] = caller = _known(caller, policy)
         if request.method not in SAFE_METHODS:
             if caller.is_ambient:
                 check_origin(request)
@@ -113,6 +118,29 @@ class RequestGuard:
                 raise RequestError(403, "this access is read-only: nothing can be changed with it")
         send.cookie = policy.after(request, caller)
         await self._app(scope, receive, send)
+
+
+def _known(caller: Caller | None, policy: AccessPolicy) -> Caller:
+    """Return a caller that has access.  Raises RequestError (401)."""
+    if caller is None:
+        raise RequestError(
+            401, "this needs a session or a token", hint=policy.sign_in_hint, headers={"www-authenticate": "Bearer"}
+        )
+    return caller
+
+
+def _can_sign_in_first(request: Request, policy: AccessPolicy) -> bool:
+    """Return True if a browser opens a page without a session, and there is a page where it can sign in.
+
+    What scripts fetch for an open page is refused instead: they say so on that page.
+    """
+    return (
+        policy.login_path is not None
+        and request.method in ("GET", "HEAD")
+        and is_page(request)
+        and "fragment" not in request.query_params
+        and "authorization" not in request.headers
+    )
 
 
 def check_origin(request: Request) -> None:

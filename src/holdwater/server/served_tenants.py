@@ -64,6 +64,10 @@ class ServedTenants:
                 self._open[name] = made
             return made
 
+    def names(self) -> list[str]:
+        """List the names of all tenants, in their order.  Raises StoreUnavailable."""
+        return sorted([place.name for place in self._directory.list()])
+
     def give_back(self, tenant: TenantDatabase) -> None:
         """End the use of a database by one request.  Does not block."""
 

@@ -35,6 +35,7 @@ class SessionAccess:
         "open the link that `holdwater ui` prints; programs send the token of --api-token-file as "
         "Authorization: Bearer TOKEN"
     )
+    login_path: Final = None
 
     def __init__(self, port: int, role: Role = "write", api_token: str | None = None) -> None:
         self._cookie_name = f"holdwater-{port}"

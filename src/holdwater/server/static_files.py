@@ -21,6 +21,12 @@ ASKED_AGAIN: Final = "no-cache"
 FINGERPRINT_DIGITS: Final = 12
 
 _STRING: Final = re.compile(r'("[^"\n]*")')
+_JS_TEXT: Final = re.compile(
+    r"""('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`|(?<=\()/(?![/*])(?:[^/\\\n]|\\.)+/)"""
+)
+"""texts, templates, and regular expressions that are arguments"""
+_JS_MARK: Final = re.compile(r" ?([,;:{}()=<>&|?!*\[\]]) ?")
+"""signs that need no white space; + and - are not among them: `a + +b`"""
 
 router = APIRouter()
 
@@ -59,9 +65,22 @@ def _compact_rules(text: str) -> str:
 
 
 def compact_js(text: str) -> str:
-    """Leave out indentation, empty lines and lines of comment; no text goes on over the end of its line."""
+    """Leave out comments, empty lines, and white space around signs; no text goes on over the end of its line."""
     lines = [line.strip() for line in text.splitlines()]
-    return "\n".join([line for line in lines if line and not line.startswith("//")]) + "\n"
+    return "\n".join([_compact_line(line) for line in lines if line and not line.startswith("//")]) + "\n"
+
+
+def _compact_line(line: str) -> str:
+    packed = []
+    for number, part in enumerate(_JS_TEXT.split(line)):
+        if number % 2:
+            packed.append(part)
+            continue
+        code, is_comment, _ = part.partition(" // ")
+        packed.append(_JS_MARK.sub(r"\1", code))
+        if is_comment:
+            break
+    return "".join(packed).strip()
 
 
 @router.api_route("/static/{version}/{name}", methods=["GET", "HEAD"], include_in_schema=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Annotated, Final, Protocol, Self
 
@@ -51,6 +52,8 @@ class TenantDatabase:
         self.bulk_worker = BulkWorker(engine)
         self.read_only_reason = "" if engine is not None else "This server only reads the database."
         """a sentence, if nothing can be changed; empty if it can"""
+        self.server_url = ""
+        """of the server that serves it, for command lines; "": commands use the database itself"""
         self._read_only_hint = "start it without --read-only to control runs"
 
     @classmethod
@@ -138,6 +141,10 @@ class Tenants(Protocol):
         """
         ...
 
+    def names(self) -> Sequence[str]:
+        """List the names of all tenants, in their order.  May block.  Raises StoreUnavailable."""
+        ...
+
     def give_back(self, tenant: TenantDatabase) -> None:
         """End the use of a database by one request.  From any thread; does not block."""
         ...
@@ -178,6 +185,10 @@ class OneTenant:
         if name != self.database.tenant:
             raise TenantNotFound(f"there is no tenant {name!r} here", hint=f"this database is {self.database.tenant!r}")
         return self.database
+
+    def names(self) -> Sequence[str]:
+        """List its name."""
+        return (self.database.tenant,)
 
     def give_back(self, tenant: TenantDatabase) -> None:
         """Do nothing: the database is open as long as the application is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from holdwater.server.pages import (
+    login,
     ops,
     packages,
     preferences,
@@ -11,6 +12,7 @@ from holdwater.server.pages import (
     runs,
     schedule_form,
     schedules,
+    tenants,
     workflow_start,
     workflows,
 )
@@ -27,3 +29,6 @@ PAGE_ROUTERS = (
     ops.router,
     preferences.router,
 )
+"""below `/ui/{tenant}`"""
+SERVER_PAGE_ROUTERS = (login.router, tenants.router, preferences.server_router)
+"""below `/ui`, of no tenant"""

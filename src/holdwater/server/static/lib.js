@@ -120,15 +120,21 @@ export function showSignedOut() {
   const box = Object.assign(document.createElement('div'), { className: 'notice bad' });
   box.setAttribute('role', 'alert');
   box.dataset.signedOut = '';
-  box.textContent = 'This page is not signed in any more: the server was started again, or the session has ended. '
-    + 'Open the link that it printed, or sign in again. Until then the page stays as it is.';
+  const { login } = document.body.dataset;
+  box.textContent = 'This page is not signed in any more: the session has ended, or the server was started again. '
+    + (login ? 'Until you sign in the page stays as it is. ' : 'Open the link that it printed. Until then the page stays as it is.');
+  if (login) {
+    const next = encodeURIComponent(location.pathname.slice(document.body.dataset.root.length) + location.search);
+    box.append(Object.assign(document.createElement('a'), { href: `${login}?next=${next}`, textContent: 'Sign in' }));
+  }
   one('main').prepend(box);
   box.scrollIntoView({ block: 'nearest' });
 }
 
 // The browser does not tell a stream that is refused from one that cannot be reached: ask.
-async function isSignedOut() {
-  const answer = await fetch(`${document.body.dataset.root}/v1/server`).catch(() => null);
+async function isSignedOut(stream) {
+  const asking = new AbortController(), answer = await fetch(stream, { signal: asking.signal }).catch(() => null);
+  asking.abort();
   return answer?.status === 401;
 }
 
@@ -178,7 +184,7 @@ export function openStream(url, names, onEvent, { isQuiet = false } = {}) {
   const again = async () => {
     close();
     show('wait', 'reconnecting');
-    if (await isSignedOut()) {
+    if (await isSignedOut(url)) {
       ended = true;
       show('off', 'signed out');
       showSignedOut();

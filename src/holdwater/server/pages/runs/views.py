@@ -16,8 +16,7 @@ from holdwater.server.form_posts import PostedForm
 from holdwater.server.notices import Notice, redirect_with
 from holdwater.server.pages.runs.query import EVERYTHING, RunsQuery
 from holdwater.server.preferences import LIFETIME_SECONDS
-from holdwater.server.rendering import root_of
-from holdwater.server.tenant_database import Tenant
+from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 router = APIRouter()
 
@@ -85,6 +84,7 @@ def save_view(request: Request, tenant: Tenant, posted: PostedForm) -> Response:
     if _text(posted, "remove"):
         return _keep(
             request,
+            tenant,
             page_url(request, tenant, f"/runs?{urlencode([EVERYTHING])}"),
             views,
             Notice(f"The view {name} is removed."),
@@ -93,17 +93,18 @@ def save_view(request: Request, tenant: Tenant, posted: PostedForm) -> Response:
     if is_default:
         views = [View(view.name, view.query, True) for view in views]
     views.append(View(name, query, True, is_default))
-    return _keep(request, url, views, Notice(f"The view {name} is kept in this browser."))
+    return _keep(request, tenant, url, views, Notice(f"The view {name} is kept in this browser."))
 
 
-def _keep(request: Request, url: str, views: list[View], notice: Notice) -> Response:
+def _keep(request: Request, tenant: TenantDatabase, url: str, views: list[View], notice: Notice) -> Response:
+    path = page_url(request, tenant, "")
     text = quote(json.dumps([[view.name, view.query, view.is_default] for view in views]), safe="")
     if len(text) > MAX_COOKIE_BYTES or len(views) > MAX_VIEWS:
         return redirect_with(request, url, Notice("There are too many views to keep one more.", "bad", "Remove one."))
     response = redirect_with(request, url, notice)
     response.set_cookie(
-        COOKIE, text, max_age=LIFETIME_SECONDS, path=root_of(request) or "/", httponly=True, samesite="strict"
-    )
+        COOKIE, text, max_age=LIFETIME_SECONDS, path=path, httponly=True, samesite="strict"
+    )  # of one tenant: filters name its workflows and labels
     return response
 
 
