@@ -13,12 +13,14 @@ from tests.storage.bulk_job_conformance import BulkJobConformance
 from tests.storage.catalog_conformance import CatalogConformance
 from tests.storage.conformance import StoreConformance, StoreLocation
 from tests.storage.drawing_conformance import DrawingConformance
+from tests.storage.limit_conformance import LimitConformance
 from tests.storage.log_conformance import LogConformance
 from tests.storage.map_item_conformance import MapItemConformance
 from tests.storage.question_conformance import QuestionConformance
 from tests.storage.release_conformance import ReleaseConformance
 from tests.storage.run_list_conformance import RunListConformance
 from tests.storage.schedule_conformance import ScheduleConformance
+from tests.storage.secret_conformance import SecretConformance
 
 
 @pytest.fixture(params=["file", "in-memory database", "memory", "postgres", "postgres behind a proxy"])
@@ -83,4 +85,12 @@ class TestBulkJobsOfEveryStore(BulkJobConformance):
 
 
 class TestReleasesOfEveryStore(ReleaseConformance):
+    pass
+
+
+class TestLimitsOfEveryStore(LimitConformance):
+    pass
+
+
+class TestSecretsOfEveryStore(SecretConformance):
     pass

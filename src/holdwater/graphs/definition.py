@@ -182,8 +182,13 @@ class GraphWorkflowDefinition:
     def policy(self, node: int) -> NodePolicy:
         """Return retries and time-out of a node."""
         one = self._nodes[node]
-        policy = NodePolicy() if one.retry is None else NodePolicy(retry=one.retry)
+        policy = NodePolicy(limit=one.limit) if one.retry is None else NodePolicy(retry=one.retry, limit=one.limit)
         return policy if one.timeout is None else replace(policy, timeout_seconds=one.timeout)
+
+    @cached_property
+    def node_limits(self) -> Mapping[int, str]:
+        """Return the names of the limits of nodes."""
+        return {i: one.limit for i, one in enumerate(self._nodes) if one.limit is not None}
 
     def is_async(self, node: int) -> bool:
         """Return True if the node's function must be awaited."""

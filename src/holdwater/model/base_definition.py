@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 from holdwater.errors import BadAnswer, TaskNotPortable
@@ -32,6 +33,11 @@ class BaseDefinition:
     def variant(self, description: str) -> Self:
         """Return self: there are no variants."""
         return self
+
+    @cached_property
+    def node_limits(self) -> Mapping[int, str]:
+        """Return an empty mapping: no node names a limit."""
+        return {}
 
     def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return all values: every name is an input."""

@@ -2,8 +2,8 @@
 
 The data of a workflow: `format`, `description`, `tags`, `inputs_schema`, and where there are any `defaults` (inputs as
 stored trees), `variants` (`given`, `structure`, `required`) and `bound_inputs` (their names).  The data of a node:
-`name`, `kind`, `full_name`, and where they say something `is_async`, `executor`, `timeout_seconds`, `retry`, `doc`,
-`source_file`, `source_line`, `answer_schema`, `child_workflow`, `branches` (names of nodes it may lead to -> the
+`name`, `kind`, `full_name`, and where they say something `is_async`, `executor`, `timeout_seconds`, `limit`, `retry`,
+`doc`, `source_file`, `source_line`, `answer_schema`, `child_workflow`, `branches` (names of nodes it may lead to -> the
 decision that does), `resources`, `waits` (it may wait for an instant), `has_failure_observer`.
 """
 
@@ -83,8 +83,9 @@ def _describe_nodes(definition: WorkflowDefinition, said: WorkflowDescription) -
 
 
 def _describe_policy(policy: NodePolicy) -> dict[str, Any]:
+    facts = {"timeout_seconds": policy.timeout_seconds, "limit": policy.limit}
     if policy.retry == _ONE_ATTEMPT:
-        return {"timeout_seconds": policy.timeout_seconds}
+        return facts
     retry = {
         field.name: getattr(policy.retry, field.name)
         for field in dataclasses.fields(RetryPolicy)
@@ -93,7 +94,7 @@ def _describe_policy(policy: NodePolicy) -> dict[str, Any]:
     retry = {key: list(value) if isinstance(value, tuple) else value for key, value in retry.items()}
     if "retry_on" in retry:
         retry["retry_on"] = [f"{cls.__module__}.{cls.__qualname__}" for cls in policy.retry.retry_on]
-    return {"timeout_seconds": policy.timeout_seconds, "retry": retry}
+    return {**facts, "retry": retry}
 
 
 def _describe_function(function: Callable[..., Any] | None) -> dict[str, Any]:

@@ -115,7 +115,12 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePolicy:
-    """Policy of a node, which is no part of the plan.  `timeout_seconds`: of one attempt; None: that of the runner."""
+    """Policy of a node, which is no part of the plan.
+
+    `timeout_seconds`: of one attempt; None: that of the runner.  `limit`: name of the concurrency limit it counts
+    towards; None: it names none.
+    """
 
     retry: RetryPolicy = RetryPolicy()
     timeout_seconds: float | None = None
+    limit: str | None = None

@@ -90,6 +90,7 @@ class WorkRow:
     `reclaimed`: its owner died or lost its lease.  `parked`: its run is paused; it is not claimed.
     `expired`: it was taken from an owner that may well live, and did not renew its lease.
     `suspect`: an earlier process died with the same command; its body begins when that is on disk, and not before.
+    `limit_keys`: the limits it counts towards (see `model.limits`); with any it is only claimed by `Store.claim_work`.
     """
 
     run_id: str
@@ -105,6 +106,7 @@ class WorkRow:
     parked: bool = False
     expired: bool = False
     suspect: bool = False
+    limit_keys: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ class RunUpdate:
     structure is not there yet.
     `work_removed`, `started`: (node, fence) pairs.  `parked`: every unowned row of the run is parked, or (False) freed.
     `notify`: tell the other runners of this database, one of which may have the run or wait for it.
+    `frees_limits`: places in concurrency limits are free afterwards, for tasks that wait.
     `is_followed`: tell those who follow the run's events.  `questions`: None if its open questions are the same.
     """
 
@@ -165,6 +168,7 @@ class RunUpdate:
     started: list[tuple[int, int]] = field(default_factory=list)
     parked: bool | None = None
     notify: bool = False
+    frees_limits: bool = False
     is_followed: bool = False
     questions: QuestionChanges | None = None
 

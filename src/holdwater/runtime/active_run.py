@@ -26,6 +26,7 @@ from holdwater.model.events import (
     TimerSet,
 )
 from holdwater.model.journal import JournalEntry
+from holdwater.model.limits import join_keys
 from holdwater.model.plan import Plan
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import AuthoringStyle, RunData, WorkflowDefinition
@@ -35,6 +36,7 @@ from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.claim_budget import ClaimBudget
 from holdwater.runtime.future import Future
+from holdwater.runtime.limit_keys import limit_keys_of
 
 CONTROL_EVENTS: Final = (InputProvided, CancelRequested, Paused, Resumed, TimedOut)
 INTERRUPTED_REASON: Final = "its caller was interrupted"
@@ -245,6 +247,8 @@ class ActiveRun:
         if self.is_new:
             out.plan = self.compiled_plan.plan.to_data() if budget.is_new_plan(row.structure) else None
         paused = status == "paused"
+        definition, broad = self.definition, budget.broad_limits
+        named = () if definition is None else definition.node_limits
         for node in sorted(self.changed_nodes) if len(self.changed_nodes) > 1 else self.changed_nodes:
             old, command = self.work_rows.get(node), m.todo.get(node)
             new = None if command is None else self._build_work_row(command, now)
@@ -254,10 +258,16 @@ class ActiveRun:
                     continue
             if old is not None:
                 out.work_removed.append((old.node, old.fence))
+                if old.owner is not None and (
+                    old.limit_keys or (broad and limit_keys_of(row, definition, node, broad))
+                ):
+                    out.frees_limits = True
             if new is not None:
                 new.parked = paused
-                if self.definition is not None and not paused:
-                    budget.try_claim(new, self.definition, m.crash_counts.get(node, 0))
+                if new.kind == "execute" and (broad or node in named):
+                    new.limit_keys = join_keys(limit_keys_of(row, definition, node, broad))
+                if definition is not None and not paused:
+                    budget.try_claim(new, definition, m.crash_counts.get(node, 0))
                 out.work_added.append(new)
         out.started = [
             (a.node, a.fence) for a in self.newly_started if a.state == "running" and self.has_unstarted_work(a)

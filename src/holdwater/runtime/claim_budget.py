@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from holdwater.model.ports.definition import WorkflowDefinition
@@ -34,11 +34,15 @@ class ClaimBudget:
     """one more of these fits in"""
     timers_until: Micros
     """timers due later are left to the scans; a runner that does not scan keeps them all"""
+    broad_limits: Collection[str] = ()
+    """limits on workflows and labels"""
     unclaimed_executors: set[Executor] = field(default_factory=set)
     """rows for these stay in the queue for any runner with room"""
+    has_limited_rows: bool = False
+    """some stay there to be claimed within limits"""
 
     def try_claim(self, row: WorkRow, program: WorkflowDefinition, crashes: int) -> None:
-        """Claim the row, if there is room and it is due while the lease lasts.
+        """Claim the row, if there is room and it is due while the lease lasts; not one that counts towards limits.
 
         `crashes`: the number of processes that died while its task function was running.
         """
@@ -47,6 +51,9 @@ class ClaimBudget:
         elif row.kind == "timer":
             if row.due_at <= self.timers_until:
                 row.owner, row.lease_until = self.owner, self.lease_until
+        elif row.limit_keys:
+            self.unclaimed_executors.add(self.executor_for_node(program, row.node))
+            self.has_limited_rows = True
         elif crashes < self.isolate_after_crashes:
             self._claim_task(row, self.executor_for_node(program, row.node))
         elif self.can_isolate:  # it begins when the others have ended, and none begins before it

@@ -12,6 +12,7 @@ from holdwater.runtime.config import DriverConfig
 from holdwater.runtime.crash_suspects import CrashSuspects
 from holdwater.runtime.executors.dispatch import Dispatcher
 from holdwater.runtime.executors.slots import Executor
+from holdwater.runtime.known_limits import KnownLimits
 
 FAR_FUTURE: Final = Micros(1 << 62)
 
@@ -27,9 +28,11 @@ class ClaimLimits:
         dispatcher: Dispatcher,
         crash_suspects: CrashSuspects,
         claim_requests: ClaimRequests,
+        known_limits: KnownLimits,
     ) -> None:
         self._owner, self._config, self._clock = owner, config, clock
         self._dispatcher, self._crash_suspects, self._claim_requests = dispatcher, crash_suspects, claim_requests
+        self._known_limits = known_limits
         self._stored_structures: set[str] = set()
         self._is_closed = False
 
@@ -53,6 +56,7 @@ class ClaimLimits:
             self._crash_suspects.isolate_after_crashes,
             begins,
             lease_until if config.recover else FAR_FUTURE,
+            self._known_limits.broad_keys,
         )
 
     def prefetch_slots(self, now: Micros) -> dict[Executor, int]:
@@ -70,4 +74,5 @@ class ClaimLimits:
     def note_unclaimed(self, budget: ClaimBudget) -> None:
         """The transaction with this budget is on disk: claim the rest of its work when there is room."""
         if budget.unclaimed_executors and not self._is_closed:
+            self._claim_requests.has_limited_work |= budget.has_limited_rows
             self._claim_requests.claim_when_free(budget.unclaimed_executors)

@@ -32,6 +32,10 @@ class ClaimRequests:
         """there may be work to claim"""
         self.backlog_left = False
         """work stayed in the queue for want of room"""
+        self.limits_changed = True
+        """concurrency limits are to be read"""
+        self.has_limited_work = False
+        """own work was left in the queue, to be claimed within concurrency limits when others end"""
         self.check_owned_work = False
         """rows may be this runner's on disk and unknown here"""
         self._outcome_unknown = False
@@ -46,7 +50,12 @@ class ClaimRequests:
     @property
     def pending(self) -> bool:
         """Something is left to do as soon as the store answers."""
-        return self.claim_needed or self.check_owned_work or bool(self.stale_runs or self.rows_to_release)
+        return (
+            self.claim_needed
+            or self.limits_changed
+            or self.check_owned_work
+            or bool(self.stale_runs or self.rows_to_release)
+        )
 
     def include_run(self, run_id: str) -> None:
         """Claim work of this run and its children, where a runner claims that of its own runs only."""
@@ -86,7 +95,7 @@ class ClaimRequests:
 
     def on_scan(self) -> None:
         """Request all that notifications may have missed."""
-        self.claim_needed = True
+        self.claim_needed = self.limits_changed = True
         self.stale_runs.update(self._table.active)
         if self._extra_scans:
             self.check_owned_work = True

@@ -175,7 +175,7 @@ class Commits:
         self._start_committed_work(run, update)
         if table.get(run.row.id) is not run:  # it was parked while its work was started
             return
-        if update.parked is False:
+        if update.parked is False or update.frees_limits:
             self._claim_requests.request_claim()
         if table.has_newer_changes(run):  # callers are told by the commit of these
             return

@@ -24,6 +24,7 @@ from holdwater.runtime.heartbeat import RunnerHeartbeat
 from holdwater.runtime.hooks import RunHooks
 from holdwater.runtime.internal_errors import InternalErrors
 from holdwater.runtime.journal_watchers import JournalWatchers
+from holdwater.runtime.known_limits import KnownLimits
 from holdwater.runtime.logs.capture import LogCapture
 from holdwater.runtime.loop import Loop
 from holdwater.runtime.parking import Parking
@@ -75,7 +76,10 @@ class Core:
         self.log_capture = LogCapture(store, clock, self.journal_watchers, self.error_log, config)
         self.claim_requests = ClaimRequests(table, self.dispatcher, config, clock)
         self.crash_suspects = CrashSuspects(table, self.dispatcher, self.claim_requests, config.max_crashes_per_task)
-        self.limits = ClaimLimits(owner, config, clock, self.dispatcher, self.crash_suspects, self.claim_requests)
+        self.known_limits = KnownLimits(store)
+        self.limits = ClaimLimits(
+            owner, config, clock, self.dispatcher, self.crash_suspects, self.claim_requests, self.known_limits
+        )
         self.parking = Parking(store, self.store_status, owner, clock, self.timers)
         self.decisions = Decisions(table, hooks, self.parking, clock, self.error_log)
         self.work = Work(

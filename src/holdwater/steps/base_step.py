@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, TypeVar
 
-from holdwater.errors import WorkflowError
+from holdwater.errors import InvalidArgument, WorkflowError
 from holdwater.model import validation
+from holdwater.model.limits import check_limit_name
 from holdwater.model.policies import RetryPolicy
 from holdwater.steps.jump_targets import JumpTargets
 from holdwater.steps.step_config import copy_config
@@ -51,6 +52,7 @@ class BaseStep:
     on_error: ErrorPolicy | str = ErrorPolicy.STOP
     retry_policy: RetryPolicy | None = None
     timeout: float | None = None
+    limit: str | None = None
     description: str = ""
     checkpoint: bool = False
 
@@ -68,6 +70,11 @@ class BaseStep:
             raise self._invalid_error(f"on_error={self.on_error!r}", "one of stop, continue, retry") from None
         if self.retry_policy is not None and not isinstance(self.retry_policy, RetryPolicy):
             raise self._invalid_error(f"retry={self.retry_policy!r}", "give a RetryPolicy")
+        if self.limit is not None:
+            try:
+                check_limit_name(self.limit)
+            except InvalidArgument as error:
+                raise self._invalid_error(f"limit={self.limit!r}", error.hint) from error
         if not self.takes_async and inspect.iscoroutinefunction(self.function):
             raise self._invalid_error(
                 f"the async function {self.function!r}", "only handlers and pipelines are awaited"

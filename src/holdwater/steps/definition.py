@@ -140,6 +140,11 @@ class StepsWorkflowDefinition(BaseDefinition):
         """Return retries and time-out of a step."""
         return build_node_policy(self._steps[node], self.settings.default_retry, self.settings.default_timeout_seconds)
 
+    @cached_property
+    def node_limits(self) -> Mapping[int, str]:
+        """Return the names of the limits of steps."""
+        return {i: step.limit for i, step in enumerate(self._steps) if step.limit is not None}
+
     def is_async(self, node: int) -> bool:
         """Return True if the handler must be awaited.  With a StepWrapper every step is called in a thread."""
         step = self._steps[node]

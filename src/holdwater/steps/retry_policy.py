@@ -24,4 +24,4 @@ def build_node_policy(
     if retry is None:
         retry = (default_retry or DEFAULT_RETRY) if step.on_error is ErrorPolicy.RETRY else _SINGLE_ATTEMPT
     timeout_seconds = step.timeout_seconds or default_timeout_seconds or NO_TIMEOUT_SECONDS
-    return NodePolicy(retry=retry, timeout_seconds=timeout_seconds)
+    return NodePolicy(retry=retry, timeout_seconds=timeout_seconds, limit=step.limit)

@@ -26,9 +26,10 @@ class Step(BaseStep):
     """A step of a workflow, created by `lambda_`, `pipeline`, `choice`, `map` and `wait`.  Raises WorkflowError.
 
     `config`: for the handler and middleware; its containers are copied here and for each attempt, other objects in it
-    are shared.  `config["timeout"]`, or `timeout`: time limit of an attempt, seconds.  `retry_policy`: applies with
-    any `on_error`, which takes effect when the attempts are exhausted.  `checkpoint`: marks the step for runners that
-    do not checkpoint after every step.
+    are shared.  `config["timeout"]`, or `timeout`: time limit of an attempt, seconds.  `limit`: name of a concurrency
+    limit, which counts the steps that name it and run at once, across all runners of the database.  `retry_policy`:
+    applies with any `on_error`, which takes effect when the attempts are exhausted.  `checkpoint`: marks the step for
+    runners that do not checkpoint after every step.
     """
 
     @staticmethod

@@ -17,6 +17,7 @@ class StepOptions(TypedDict, total=False):
     """Options of every kind of step."""
 
     timeout: float | None
+    limit: str | None
     description: str
     checkpoint: bool
 

@@ -53,7 +53,9 @@ def _step_to_dict(step: Step) -> dict[str, Any]:
         data["on_error"] = str(step.on_error)
     if step.retry_policy is not None:
         data["retry"] = _retry_to_dict(step)
-    data.update({name: value for name in ("timeout", "description", "checkpoint") if (value := getattr(step, name))})
+    data.update(
+        {name: value for name in ("timeout", "limit", "description", "checkpoint") if (value := getattr(step, name))}
+    )
     for name in _PLAIN_FIELDS.get(step.step_type, ()):
         if (value := getattr(step, name)) is not None:
             data[name] = value
@@ -100,7 +102,7 @@ def _step_from_dict(workflow_class: type[BaseWorkflow[Step]], row: Mapping[str, 
     except ValueError:
         raise WorkflowError(f"step {name!r} has the unknown type {row['type']!r}", hint=f"{[*StepType]}") from None
     common: dict[str, Any] = {
-        key: row[key] for key in ("on_error", "timeout", "description", "checkpoint") if key in row
+        key: row[key] for key in ("on_error", "timeout", "limit", "description", "checkpoint") if key in row
     }
     if "retry" in row:
         common["retry"] = RetryPolicy(**row["retry"])

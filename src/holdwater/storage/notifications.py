@@ -16,6 +16,9 @@ SCHEDULES_CHANGED: Final = Notification(work_available=False, changed_runs=froze
 
 RELEASES_CHANGED: Final = Notification(work_available=False, changed_runs=frozenset(), releases_changed=True)
 
+LIMITS_CHANGED: Final = Notification(work_available=True, changed_runs=frozenset(), schedules_changed=True)
+"""Concurrency limits are read where schedules are; tasks that waited may begin."""
+
 ANYTHING_CHANGED: Final = Notification(
     work_available=True, changed_runs=None, schedules_changed=True, releases_changed=True
 )
@@ -27,7 +30,7 @@ MESSAGE_LIMIT_BYTES: Final = 4000
 
 def notification_for_updates(updates: Sequence[RunUpdate]) -> Notification | None:
     """Describe committed changes for other stores; None if none of them concerns others."""
-    work = any([change.parked is False or _has_claimable_work(change) for change in updates])
+    work = any([change.parked is False or change.frees_limits or _has_claimable_work(change) for change in updates])
     runs = [change.run.id for change in updates if change.notify]
     progress = frozenset([change.run.id for change in updates if change.is_followed])
     return Notification(work, frozenset(runs), progressed_runs=progress) if work or runs or progress else None

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, overload
 
 from holdwater.errors import ConfigError, WorkflowError
 from holdwater.model import validation
+from holdwater.model.limits import check_limit_name
 from holdwater.model.policies import NodePolicy, RetryPolicy
 from holdwater.model.resources import Resources, check_resources
 from holdwater.model.signatures import signature_of
@@ -40,6 +41,7 @@ def task(
     on_failure: OnFailure | None = None,
     retry: RetryPolicy | None = None,
     timeout_seconds: float | None = None,
+    limit: str | None = None,
     executor: str | None = None,
     resources: Resources | None = None,
     trigger_rules: Any = None,
@@ -69,6 +71,7 @@ def task(
     on_failure: OnFailure | None = None,
     retry: RetryPolicy | None = None,
     timeout_seconds: float | None = None,
+    limit: str | None = None,
     executor: str | None = None,
     resources: Resources | None = None,
     trigger_rules: Any = None,
@@ -91,6 +94,8 @@ def task(
       "exponential" (default).  `retry_delay_ms` 1000, `retry_max_delay_ms` 60000.  `retry_condition`: "all" (default),
       "transient", "never".  `retry_jitter`: default off.  Or all of that as one policy: `retry`.
     - `timeout_seconds`: per attempt; None: the runner's.
+    - `limit`: the name of a concurrency limit: how many task functions that name it run at once, across all runners of
+      the database, is set there (`holdwater limits set NAME MAX`).
     - `executor`: the name of the runner's executor that runs the function; None: the runner's `routing` decides.
       `resources`: what the function needs where the executor places work by resources (RayExecutor): `num_cpus`,
       `num_gpus`, `memory` in bytes, custom ones by name; it comes before those of the routing and of the executor.
@@ -130,6 +135,7 @@ def task(
     policy = NodePolicy(
         retry=_build_retry_policy({name: given for name, given in spelled.items() if given is not None}, retry),
         timeout_seconds=_check_timeout(timeout_seconds),
+        limit=None if limit is None else check_limit_name(limit),
     )
     if executor is not None:
         validation.check_text("executor=", executor, max_bytes=validation.MAX_NAME_BYTES, error_class=ConfigError)

@@ -110,6 +110,12 @@ class TaskWorkflowDefinition(BaseDefinition):
         task = self._tasks[node]
         return task.policy if task.task_map is None else _ONE_ATTEMPT
 
+    @cached_property
+    def node_limits(self) -> Mapping[int, str]:
+        """Return the names of the limits of tasks; that of a mapped one is of its items."""
+        limits = {i: task.policy.limit for i, task in enumerate(self._tasks) if task.task_map is None}
+        return {i: name for i, name in limits.items() if name is not None}
+
     def is_async(self, node: int) -> bool:
         """Return True if the task function must be awaited; that of a mapped one is, in the runs of its items."""
         task = self._tasks[node]

@@ -33,7 +33,7 @@ class Node(ABC):
 
     `wait_for`: names that must have been written, since its previous run, before it starts.  `cache`: its results may
     be taken from the runner's cache.  `hide`: it is not drawn.  `timeout`: seconds per attempt.  `retry` and `timeout`
-    default to those of the runner.
+    default to those of the runner.  `limit`: name of a concurrency limit of the database it is executed on.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Node(ABC):
     hide: bool
     retry: RetryPolicy | None = None
     timeout: float | None = None
+    limit: str | None = None
 
     is_gate = False
     is_interrupt = False

@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Unpack, overload
 
-from holdwater.errors import SignatureError
+from holdwater.errors import InvalidArgument, SignatureError
 from holdwater.graphs.nodes.base import PortOptions, normalize_names
 from holdwater.graphs.nodes.call_node import CallNode, P, R, default_node_name, node_signature
 from holdwater.graphs.nodes.signatures import CallableSignature
 from holdwater.model import validation
+from holdwater.model.limits import check_limit_name
 from holdwater.model.policies import RetryPolicy
 
 
@@ -21,6 +22,7 @@ class NodeOptions(PortOptions, total=False):
     output_name: str | Iterable[str] | None
     retry: RetryPolicy | None
     timeout: float | None
+    limit: str | None
     name: str | None
 
 
@@ -35,6 +37,7 @@ class FunctionNode(CallNode[P, R]):
         *,
         retry: RetryPolicy | None = None,
         timeout: float | None = None,
+        limit: str | None = None,
         **ports: Unpack[PortOptions],
     ) -> None:
         """Create a node.
@@ -48,9 +51,14 @@ class FunctionNode(CallNode[P, R]):
             raise SignatureError(f"retry of node {name!r} is a RetryPolicy, not {retry!r}")
         if timeout is not None:
             validation.check_seconds(f"timeout of node {name!r}", timeout, error_class=SignatureError)
+        if limit is not None:
+            try:
+                check_limit_name(limit)
+            except InvalidArgument as error:
+                raise SignatureError(f"limit of node {name!r}: {error.message}", hint=error.hint) from error
         signature = node_signature(source, f"node {name!r}")
         super().__init__(signature, name, normalize_names(output_name, f"output_name of node {name!r}"), **ports)
-        self._set_fields(retry=retry, timeout=timeout)
+        self._set_fields(retry=retry, timeout=timeout, limit=limit)
         if not self.data_outputs and signature.declares_value:
             _warn_unused_value(signature, name)
 
@@ -87,6 +95,8 @@ def node(source: Callable[..., Any] | None = None, /, **options: Unpack[NodeOpti
     - `cache`: its results may come from the runner's cache.  `hide`: it is not drawn.
     - `emit`: outputs without data that signal that it has run.  `wait_for`: outputs it waits for.
     - `retry`: a RetryPolicy.  `timeout`: seconds per attempt.
+    - `limit`: the name of a concurrency limit, which counts the nodes that run at once across all durable runners of a
+      database.
 
     Raises SignatureError (a TypeError), GraphConfigError.
     """

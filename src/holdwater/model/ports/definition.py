@@ -213,6 +213,11 @@ class WorkflowDefinition(Protocol):
 
     def policy(self, node: int) -> NodePolicy: ...
 
+    @property
+    def node_limits(self) -> Mapping[int, str]:
+        """The names of concurrency limits in the policies of nodes, by node."""
+        ...
+
     def is_async(self, node: int) -> bool: ...
 
     def routing_key(self, node: int) -> str:

@@ -9,11 +9,13 @@ from holdwater.model.ports.bulk_jobs import BulkJobStore
 from holdwater.model.ports.catalog import CatalogStore
 from holdwater.model.ports.drawings import DrawingStore
 from holdwater.model.ports.inspection import InspectionStore
+from holdwater.model.ports.limits import LimitStore
 from holdwater.model.ports.logs import LogStore
 from holdwater.model.ports.map_items import MapItemStore
 from holdwater.model.ports.questions import QuestionStore
 from holdwater.model.ports.releases import ReleaseStore
 from holdwater.model.ports.schedules import ScheduleStore
+from holdwater.model.ports.secrets import SecretStore
 from holdwater.model.ports.settings import SettingStore
 from holdwater.model.records import (
     FIRST_CURSOR,
@@ -58,6 +60,8 @@ class Store(
     MapItemStore,
     InspectionStore,
     ReleaseStore,
+    LimitStore,
+    SecretStore,
     Protocol,
 ):
     """Storage of runs.  Synchronous and thread-safe; every method is one transaction.
@@ -148,14 +152,15 @@ class Store(
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows, given as claim keys, the oldest first; rows as they were.
 
-        That is `limit` bodies at most, whatever their `due_at`, and as many of what needs no slot and is due until
-        then.  `within_run_id`: only that of this run and of the children its nodes have fanned out to.
-        `excluded_nodes`: not the bodies of these (workflow, node) pairs; `include_tasks` False: none at all.
+        That is `limit` bodies at most, whatever their `due_at` but within the concurrency limits they count towards,
+        and as many of what needs no slot and is due until then.  `within_run_id`: only that of this run and of the
+        children its nodes have fanned out to.  `excluded_nodes`: not the bodies of these (workflow, node) pairs;
+        `include_tasks` False: none at all.
         """
         ...
 
     def release_work(self, owner: str, rows: Sequence[WorkRow]) -> None:
-        """Give back work that was claimed and not begun."""
+        """Give back work that was claimed and not begun, with the keys of limits that the rows have."""
         ...
 
     def get_run(self, run_id: str) -> RunRow | None: ...

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from holdwater.errors import ConfigError, PackageBuildError
+from holdwater.errors import ConfigError, InvalidArgument, PackageBuildError
 from holdwater.model import validation
 from holdwater.model.descriptor import FORMAT, MAX_DESCRIPTION_CHARS, MAX_DOC_CHARS
+from holdwater.model.limits import check_limit_name
 from holdwater.model.plan import PlanNode
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.resources import check_resources
@@ -33,7 +34,7 @@ MAX_LINE: Final = 10_000_000
 MAX_NAMES: Final = 10_000
 _OPTIONAL_FIELDS: Final = ("defaults", "variants", "bound_inputs")
 _NODE_FIELDS: Final = (
-    "is_async", "executor", "timeout_seconds", "retry", "doc", "source_file", "source_line", "answer_schema",
+    "is_async", "executor", "timeout_seconds", "limit", "retry", "doc", "source_file", "source_line", "answer_schema",
     "child_workflow", "branches", "resources", "waits", "has_failure_observer",
 )  # fmt: skip
 _RETRY_FIELDS: Final = tuple([field.name for field in dataclasses.fields(RetryPolicy)])
@@ -86,6 +87,8 @@ def _check_node(data: Any, workflow: str, planned: PlanNode) -> Mapping[str, Any
         check_type(fields.get(name, True), f"`{name}` of {label}", bool)
     if "timeout_seconds" in fields:
         validation.check_seconds(f"the time-out of {label}", fields["timeout_seconds"], error_class=PackageBuildError)
+    if "limit" in fields:
+        _check_limit(fields["limit"], label)
     if "retry" in fields:
         read_retry_policy(check_fields(fields["retry"], f"retries of {label}", (), _RETRY_FIELDS), label)
     check_text(fields.get("doc", ""), f"the docstring of {label}", MAX_DOC_CHARS)
@@ -104,6 +107,13 @@ def _check_node(data: Any, workflow: str, planned: PlanNode) -> Mapping[str, Any
     except ConfigError as error:
         raise PackageBuildError(error.message) from error
     return fields
+
+
+def _check_limit(name: Any, label: str) -> None:
+    try:
+        check_limit_name(name)
+    except InvalidArgument as error:
+        raise PackageBuildError(f"the limit of {label}: {error.message}", hint=error.hint) from error
 
 
 def _check_source(fields: Mapping[str, Any], label: str) -> None:

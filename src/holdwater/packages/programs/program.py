@@ -83,7 +83,8 @@ class PackagedProgram(BaseDefinition):
 
     def _read_policy(self, node: Mapping[str, Any]) -> NodePolicy:
         retry = read_retry_policy(node["retry"], node["name"]) if "retry" in node else RetryPolicy()
-        return NodePolicy(retry=retry, timeout_seconds=node.get("timeout_seconds", self._release.timeout_seconds))
+        timeout_seconds = node.get("timeout_seconds", self._release.timeout_seconds)
+        return NodePolicy(retry=retry, timeout_seconds=timeout_seconds, limit=node.get("limit"))
 
     # -- variants
 
@@ -227,6 +228,12 @@ class PackagedProgram(BaseDefinition):
     def policy(self, node: int) -> NodePolicy:
         """Return retries and time-out of a node."""
         return self._policies[node]
+
+    @cached_property
+    def node_limits(self) -> Mapping[int, str]:
+        """Return the names of the limits of nodes."""
+        limits = {i: policy.limit for i, policy in enumerate(self._policies)}
+        return {i: name for i, name in limits.items() if name is not None}
 
     def is_async(self, node: int) -> bool:
         """Return True if the function must be awaited."""

@@ -27,6 +27,7 @@ from holdwater.runtime.executors.dispatch import Dispatcher
 from holdwater.runtime.executors.slots import Executor
 from holdwater.runtime.executors.throughput import SURPLUS_CHECK_US
 from holdwater.runtime.internal_errors import InternalErrors, describe_recorded, logger
+from holdwater.runtime.known_limits import KnownLimits
 from holdwater.runtime.other_versions import OtherVersions
 from holdwater.runtime.parking import Parking, structure_changed_reason
 from holdwater.runtime.run_loader import RunLoader
@@ -57,11 +58,13 @@ class WorkClaimer:
         stored_runs: StoredRuns,
         decisions: Decider,
         other_versions: OtherVersions,
+        known_limits: KnownLimits,
     ) -> None:
         self._store, self._clock, self._config, self._table = store, clock, config, table
         self._requests, self._limits, self._workflows = claim_requests, limits, workflows
         self._dispatcher, self._crash_suspects, self._continuation = dispatcher, crash_suspects, continuation
         self._stored_runs, self._decisions, self._other_versions = stored_runs, decisions, other_versions
+        self._known_limits = known_limits
         self._surplus_check_at = clock.now()
 
     def due_at(self, now: Micros) -> Micros | None:
@@ -74,6 +77,9 @@ class WorkClaimer:
     def run(self, now: Micros) -> None:
         """Do what was requested, and go on with the work that was claimed."""
         requests = self._requests
+        if requests.limits_changed:
+            self._known_limits.read()
+            requests.limits_changed = False
         if requests.check_owned_work:
             self._claim_unknown_work()
             requests.on_owned_work_checked()
@@ -138,7 +144,7 @@ class WorkClaimer:
     def _claim_work(self, now: Micros) -> None:
         """Claim work for the slots that are free, or soon will be; timers and parents of children need none."""
         requests, config = self._requests, self._config
-        if not (config.recover or requests.backlog_left):
+        if not (config.recover or requests.backlog_left or requests.has_limited_work):
             requests.claim_needed = False
             return
         names = self._other_versions.claimable(self._workflows.claim_keys())
@@ -218,10 +224,13 @@ class ClaimedWork:
         parking: Parking,
         error_log: InternalErrors,
         other_versions: OtherVersions,
+        claim_requests: ClaimRequests,
+        known_limits: KnownLimits,
     ) -> None:
         self._table, self._run_loader, self._stored_runs = table, run_loader, stored_runs
         self._decisions, self._work, self._crash_suspects = decisions, work, crash_suspects
         self._parking, self._error_log, self._other_versions = parking, error_log, other_versions
+        self._claim_requests, self._known_limits = claim_requests, known_limits
         self.rows: deque[WorkRow] = deque()
 
     def add_claimed(self, rows: Sequence[WorkRow], lease_until: Micros) -> None:
@@ -264,7 +273,8 @@ class ClaimedWork:
             if run is None:
                 return
         elif row.node in run.work_rows:
-            run.work_rows[row.node].owner = self._table.owner
+            held = run.work_rows[row.node]
+            held.owner, held.limit_keys = self._table.owner, row.limit_keys
         if run.definition is None:  # it may have been registered since the run was loaded
             run.definition = self._run_loader.executable_definition(run.row)
             if run.definition is not None and run.has_unvalidated_values:
@@ -288,7 +298,17 @@ class ClaimedWork:
         elif row.reclaimed:
             self._continue_lost_attempt(run, row)
         elif row.node not in run.attempts:
+            self._start_within_limits(run, row)
+
+    def _start_within_limits(self, run: ActiveRun, row: WorkRow) -> None:
+        """Start a task that was counted where it has to be; else give it back, to be counted."""
+        limit_keys = self._known_limits.keys_to_add(run, row.node, row.limit_keys)
+        if limit_keys is None:
             self._work.start(run, row)
+        else:
+            run.work_rows[row.node].limit_keys = limit_keys
+            self._claim_requests.has_limited_work = True
+            self._claim_requests.release_later(run, row)
 
     def _continue_lost_attempt(self, run: ActiveRun, row: WorkRow) -> None:
         """The task may have begun in a runner that died, or had it for longer than its lease."""

@@ -105,6 +105,8 @@ class Services:
             core.parking,
             core.error_log,
             other_versions,
+            core.claim_requests,
+            core.known_limits,
         )
         self.claims = WorkClaimer(
             store,
@@ -120,6 +122,7 @@ class Services:
             core.adoption,
             core.decisions,
             other_versions,
+            core.known_limits,
         )
         scheduling, triggers = config.scheduling, core.registry.triggers
         writer = FiringWriter(
@@ -219,8 +222,9 @@ class Services:
             self.deadlines.on_clock_jump(jump)
 
     def check_for_work(self) -> None:
-        """Have all that is due looked for: workflows, triggers or schedules have changed."""
+        """Have all that is due looked for: workflows, triggers, schedules or concurrency limits have changed."""
         self._core.claim_requests.request_claim()
+        self._core.claim_requests.limits_changed = True
         self.scheduler.check_needed = self.triggers.check_needed = self.announcer.check_needed = True
         self._core.heartbeat.on_workflows_changed()
 
@@ -236,6 +240,7 @@ class Services:
             self._core.claim_requests.request_claim()
         if notification.schedules_changed:
             self.scheduler.check_needed = self.triggers.check_needed = True
+            self._core.claim_requests.limits_changed = True
         elif notification.changed_runs:
             self.scheduler.on_runs_settled()
         self._core.claim_requests.on_notification(notification.changed_runs)

@@ -30,6 +30,7 @@ from holdwater.storage.memory.bulk_jobs import MemoryBulkJobs
 from holdwater.storage.memory.catalog import MemoryCatalog
 from holdwater.storage.memory.drawings import MemoryDrawings
 from holdwater.storage.memory.inspection import MemoryInspection
+from holdwater.storage.memory.limits import MemoryLimits
 from holdwater.storage.memory.logs import MemoryLogs
 from holdwater.storage.memory.map_items import MemoryMapItems
 from holdwater.storage.memory.pruning import MemoryPruning
@@ -38,6 +39,7 @@ from holdwater.storage.memory.releases import MemoryReleases
 from holdwater.storage.memory.run_index import RunIndex
 from holdwater.storage.memory.run_lists import MemoryRunLists
 from holdwater.storage.memory.schedules import MemorySchedules
+from holdwater.storage.memory.secrets import MemorySecrets
 from holdwater.storage.sql.journal_tail import slice_after
 from holdwater.storage.sql.rows import claim_sort_key
 from holdwater.storage.sqlite.liveness import InProcessOwners
@@ -71,6 +73,8 @@ class MemoryStore(
     MemoryMapItems,
     MemoryInspection,
     MemoryReleases,
+    MemoryLimits,
+    MemorySecrets,
 ):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
@@ -106,6 +110,8 @@ class MemoryStore(
         MemoryQuestions.__init__(self, self._locked, self._runs, self._journal)
         MemoryMapItems.__init__(self, self._locked, self._runs)
         MemoryReleases.__init__(self, self._locked, self._runs)
+        MemoryLimits.__init__(self, self._locked, self._runs, self._work_rows)
+        MemorySecrets.__init__(self, self._locked)
         process_forks.register_fork_aware(self)
 
     def close(self) -> None:
@@ -123,6 +129,7 @@ class MemoryStore(
             self._layouts.clear()
             self._questions.clear()
             self._map_items.clear()
+            self._secrets.clear()
             self._owners.close()
 
     def before_fork(self) -> None:
@@ -226,7 +233,8 @@ class MemoryStore(
             wanted = [row for row in free if row.kind == "execute" and (row.workflow, row.node) not in excluded_nodes]
             others = [row for row in free if row.kind != "execute" and row.due_at <= due_before]
             at_most = max(0, limit)
-            taken = sorted([*(wanted[:at_most] if include_tasks else ()), *others[:at_most]], key=claim_sort_key)
+            tasks = self._choose_within_limits(wanted, at_most) if include_tasks else ()
+            taken = sorted([*tasks, *others[:at_most]], key=claim_sort_key)
             before = [replace(row) for row in taken]
             for row in taken:
                 row.owner, row.lease_until = owner, lease_until
@@ -238,7 +246,7 @@ class MemoryStore(
             for row in rows:
                 held = self._work.get(row.run_id, {}).get((row.node, row.fence))
                 if held is not None and held.owner == owner:
-                    held.started = held.started and held.reclaimed
+                    held.started, held.limit_keys = held.started and held.reclaimed, row.limit_keys
                     self._release_row(held)
 
     def get_run(self, run_id: str) -> RunRow | None:

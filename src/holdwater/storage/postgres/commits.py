@@ -85,6 +85,8 @@ def write_calls(updates: Sequence[RunUpdate]) -> Iterator[StatementCall]:
         yield sql.DELETE_WORK, rows_to_columns(sorted(rows.removed_work))
     if rows.added_work:
         yield sql.INSERT_WORK, rows_to_columns(rows.added_work)
+    if rows.added_limited_work:
+        yield sql.INSERT_LIMITED_WORK, rows_to_columns(rows.added_limited_work)
     if rows.started_work:
         yield sql.MARK_WORK_STARTED, rows_to_columns(sorted(rows.started_work))
     if rows.closed_questions:

@@ -24,6 +24,7 @@ from holdwater.storage.postgres.drawings import PostgresDrawings
 from holdwater.storage.postgres.errors import RETRYABLE_SQLSTATES, as_unreachable, translate_error
 from holdwater.storage.postgres.inspection import PostgresInspection
 from holdwater.storage.postgres.lease_renewal import PostgresRenewal
+from holdwater.storage.postgres.limits import PostgresLimits
 from holdwater.storage.postgres.listener import NotificationListener
 from holdwater.storage.postgres.liveness import LeaseObserver, owner_lock_key
 from holdwater.storage.postgres.logs import PostgresLogs
@@ -39,8 +40,11 @@ from holdwater.storage.sql.fragments import Fragment
 from holdwater.storage.sql.pruning import PruneQueries, prunable
 from holdwater.storage.sql.questions import QuestionQueries
 from holdwater.storage.sql.run_lists import RunLists
+from holdwater.storage.sql.secrets import SQLSecrets
 
 T = TypeVar("T")
+LIMITED_TASKS_WAIT: Final = "limited"
+"""kind of the row that says so among claimed work"""
 
 
 class PostgresStore(
@@ -51,7 +55,9 @@ class PostgresStore(
     PostgresMapItems,
     PostgresBulkJobs,
     PostgresInspection,
+    SQLSecrets,
     PostgresReleases,
+    PostgresLimits,
     QuestionQueries,
     PruneQueries,
     RunLists,
@@ -236,15 +242,18 @@ class PostgresStore(
         if limit < 1 or not workflows:
             return []
         full = [name for name, _ in excluded_nodes], [node for _, node in excluded_nodes]
-        which = [*workflows], within_run_id, *full, limit if include_tasks else 0, due_before, limit
+        which = limit if include_tasks else 0, [*workflows], within_run_id, *full, due_before, limit
         found = self._select(sql.CLAIM_WORK, (*which, owner, lease_until), retry=False)
-        return sorted([rows.parse_work_row(row) for row in found], key=rows.claim_sort_key)
+        claimed = [rows.parse_work_row(row) for row in found if row[3] != LIMITED_TASKS_WAIT]
+        if len(claimed) < len(found):
+            claimed += self._claim_limited(owner, lease_until, limit, workflows, within_run_id, full)
+        return sorted(claimed, key=rows.claim_sort_key)
 
     def release_work(self, owner: str, rows: Sequence[WorkRow]) -> None:
         """Give back work that was claimed and not started; rows the owner no longer holds are left alone."""
         self._require_writable()
         if rows:
-            places = rows_to_columns([(row.run_id, row.node, row.fence) for row in rows])
+            places = rows_to_columns([(row.run_id, row.node, row.fence, row.limit_keys) for row in rows])
             self._execute_calls(
                 [(sql.RELEASE_WORK, [*places, owner]), self._notification_call(notifications.WORK_AVAILABLE)]
             )
@@ -283,8 +292,11 @@ class PostgresStore(
 
         self._with_connection(act, retry=False)
 
-    def _with_transaction(self, function: Callable[[PostgresConnection], T]) -> T:
-        """Call `function` with a connection in a transaction; again if the connection was lost or met a deadlock."""
+    def _with_transaction(self, function: Callable[[PostgresConnection], T], *, retry: bool = True) -> T:
+        """Call `function` with a connection in a transaction; again if it met a deadlock.
+
+        `retry`: also if the connection was lost, when it may have been committed.
+        """
 
         def act(session: PostgresConnection) -> T:
             try:
@@ -297,7 +309,7 @@ class PostgresStore(
                 raise
 
         self._require_writable()
-        return self._with_connection(act, retry=True)
+        return self._with_connection(act, retry)
 
     def _execute_update(self, statement: str, parameters: tuple[Any, ...]) -> int:
         """Execute a statement; returns the number of rows it changed."""

@@ -83,6 +83,8 @@ class GroupedRows:
     journal_rows: list[Row] = field(default_factory=list)
     removed_work: list[Row] = field(default_factory=list)
     added_work: list[Row] = field(default_factory=list)
+    added_limited_work: list[Row] = field(default_factory=list)
+    """tasks with keys of limits, which are one value more"""
     started_work: list[Row] = field(default_factory=list)
     asked: list[Row] = field(default_factory=list)
     closed_questions: list[Row] = field(default_factory=list)
@@ -107,8 +109,11 @@ def group_rows(updates: Sequence[RunUpdate]) -> GroupedRows:
             found.journal_rows += rows.journal_rows(change)
         if change.work_removed:
             found.removed_work += [(run.id, node, fence) for node, fence in change.work_removed]
-        if change.work_added:
-            found.added_work += [rows.work_row(row) for row in change.work_added]
+        for row in change.work_added:
+            if row.limit_keys:
+                found.added_limited_work.append(rows.limited_work_row(row))
+            else:
+                found.added_work.append(rows.work_row(row))
         if change.started:
             found.started_work += [(run.id, node, fence) for node, fence in change.started]
         if change.questions is not None:

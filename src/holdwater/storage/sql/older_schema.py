@@ -14,7 +14,7 @@ from typing import Final
 from holdwater.storage.sql.migrations import Migration
 
 _ADDED_COLUMN: Final = re.compile(
-    r"ALTER TABLE (\w+) ADD COLUMN (\w+) ([A-Z]+)(?: NOT NULL)?(?: DEFAULT (\S+))?", re.DOTALL
+    r"ALTER TABLE (\w+) ADD COLUMN (\w+) ([A-Z]+)(?: COLLATE \"C\")?(?: NOT NULL)?(?: DEFAULT (\S+))?", re.DOTALL
 )
 _NEW_TABLE: Final = re.compile(r"CREATE TABLE (\w+) \((.*)\)[^)]*", re.DOTALL)
 _COLUMN: Final = re.compile(r"^ +([a-z_]+) ([A-Z]+)\b", re.MULTILINE)

@@ -49,8 +49,12 @@ def work_row(w: WorkRow) -> Row:
     )  # fmt: skip
 
 
+def limited_work_row(w: WorkRow) -> Row:
+    return (*work_row(w), w.limit_keys)
+
+
 def parse_work_row(row: Row) -> WorkRow:
-    run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked = row
+    run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked, limit_keys = row
     return WorkRow(
         run_id,
         node,
@@ -65,6 +69,7 @@ def parse_work_row(row: Row) -> WorkRow:
         parked == 1,
         reclaimed == 2,
         reclaimed == 3,
+        limit_keys,
     )
 
 

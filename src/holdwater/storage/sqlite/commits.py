@@ -44,6 +44,8 @@ def write_updates(connection: sqlite3.Connection, updates: Sequence[RunUpdate]) 
         many(sql.DELETE_WORK, rows.removed_work)
     if rows.added_work:
         many(sql.INSERT_WORK, rows.added_work)
+    if rows.added_limited_work:
+        many(sql.INSERT_LIMITED_WORK, rows.added_limited_work)
     if rows.started_work:
         many(sql.MARK_WORK_STARTED, rows.started_work)
     if rows.closed_questions:

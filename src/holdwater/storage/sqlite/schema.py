@@ -22,6 +22,7 @@ MIGRATIONS: Final = (
     Migration(_PACKAGE, 7, "pre", "map_items"),
     Migration(_PACKAGE, 8, "pre", "bulk_jobs_and_settings"),
     Migration(_PACKAGE, 9, "pre", "releases"),
+    Migration(_PACKAGE, 10, "pre", "limits_and_secrets"),
 )
 
 

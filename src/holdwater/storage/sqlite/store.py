@@ -20,6 +20,7 @@ from holdwater.storage.sql.fragments import Fragment
 from holdwater.storage.sql.pruning import PruneQueries, prunable
 from holdwater.storage.sql.questions import QuestionQueries
 from holdwater.storage.sql.run_lists import RunLists
+from holdwater.storage.sql.secrets import SQLSecrets
 from holdwater.storage.sqlite import commits as batches
 from holdwater.storage.sqlite import connections, schema, writer
 from holdwater.storage.sqlite import statements as sql
@@ -29,6 +30,7 @@ from holdwater.storage.sqlite.drawings import SQLiteDrawings
 from holdwater.storage.sqlite.errors import translate_error
 from holdwater.storage.sqlite.file_identity import FileIdentity
 from holdwater.storage.sqlite.inspection import SQLiteInspection
+from holdwater.storage.sqlite.limits import SQLiteLimits, select_tasks
 from holdwater.storage.sqlite.liveness import InProcessOwners, LockFileOwners, OwnerLiveness
 from holdwater.storage.sqlite.logs import SQLiteLogs
 from holdwater.storage.sqlite.map_items import SQLiteMapItems
@@ -49,7 +51,9 @@ class SQLiteStore(
     SQLiteMapItems,
     SQLiteBulkJobs,
     SQLiteInspection,
+    SQLSecrets,
     SQLiteReleases,
+    SQLiteLimits,
     QuestionQueries,
     PruneQueries,
     RunLists,
@@ -221,22 +225,23 @@ class SQLiteStore(
         Returns the rows as they were before the claim.
         """
         names = json.dumps(list(workflows))
-        wanted: list[tuple[str, str, tuple[Any, ...]]] = [
-            (sql.HAS_CLAIMABLE_TIMERS, sql.LIST_CLAIMABLE_TIMERS, (due_before, names, within_run_id))
-        ]
-        if include_tasks:
-            passed = json.dumps(list(excluded_nodes))
-            wanted.append((sql.HAS_CLAIMABLE_TASKS, sql.LIST_CLAIMABLE_TASKS, (names, within_run_id, passed)))
-        if limit < 1 or not any([self._select(look, which) for look, _, which in wanted]):
+        timers = (due_before, names, within_run_id)
+        tasks = (names, within_run_id, json.dumps(list(excluded_nodes)))
+        if limit < 1 or not (
+            self._select(sql.HAS_CLAIMABLE_TIMERS, timers)
+            or (include_tasks and self._select(sql.HAS_CLAIMABLE_TASKS, tasks))
+        ):
             return []
         with self._transaction() as connection:
-            found = [
-                row
-                for _, take, which in wanted
-                for row in connection.execute(take, sql.bind(take, (*which, limit))).fetchall()
-            ]
-            connection.executemany(sql.CLAIM_WORK, [(owner, lease_until, *row[:3]) for row in found])
-        return sorted([rows.parse_work_row(row) for row in found], key=rows.claim_sort_key)
+            take = sql.LIST_CLAIMABLE_TIMERS
+            found = connection.execute(take, sql.bind(take, (*timers, limit))).fetchall()
+            claimed = [rows.parse_work_row(row) for row in found]
+            if include_tasks:
+                claimed += select_tasks(connection, tasks, limit)
+            connection.executemany(
+                sql.CLAIM_WORK, [(owner, lease_until, row.run_id, row.node, row.fence) for row in claimed]
+            )
+        return sorted(claimed, key=rows.claim_sort_key)
 
     def release_work(self, owner: str, rows: Sequence[WorkRow]) -> None:
         """Give back work that was claimed and not started; rows the owner no longer holds are left alone."""
@@ -244,7 +249,9 @@ class SQLiteStore(
             self._require_writable()
             return
         with self._transaction() as connection:
-            connection.executemany(sql.RELEASE_WORK, [(row.run_id, row.node, row.fence, owner) for row in rows])
+            connection.executemany(
+                sql.RELEASE_WORK, [(row.limit_keys, row.run_id, row.node, row.fence, owner) for row in rows]
+            )
         self._notify(WORK_AVAILABLE)
 
     def _delete_families(self, root_ids: Sequence[str], keep: frozenset[str]) -> list[str]:

@@ -7,7 +7,10 @@ UPDATE work
 SET
     owner = NULL, lease_until = 0,
     started = CASE WHEN reclaimed IN (1, 2) THEN started ELSE 0 END,
+    limit_keys = target.limit_keys,
     parked = CASE WHEN locked_runs.status = 'paused' THEN 1 ELSE 0 END
-FROM unnest(:run_id::TEXT[], :node::INTEGER[], :fence::BIGINT[]) AS target (run_id, node, fence)
+FROM
+    unnest(:run_id::TEXT[], :node::INTEGER[], :fence::BIGINT[], :limit_keys::TEXT[])
+    AS target (run_id, node, fence, limit_keys)
 JOIN locked_runs ON locked_runs.id = target.run_id
 WHERE work.run_id = target.run_id AND work.node = target.node AND work.fence = target.fence AND work.owner = :owner

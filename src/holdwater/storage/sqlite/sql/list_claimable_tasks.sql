@@ -1,8 +1,8 @@
 -- whatever their instants, which only order them
-SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked
+SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked, limit_keys
 FROM work
 WHERE
-    owner IS NULL AND parked = 0 AND kind = 'execute'
+    owner IS NULL AND parked = 0 AND kind = 'execute' AND limit_keys = :limit_keys
     AND workflow IN (SELECT value FROM json_each(:workflows))
     AND (
         :ancestor_id IS NULL OR run_id = :ancestor_id

@@ -1,5 +1,5 @@
 -- timers, and nodes with child runs to be seen to: what needs no slot
-SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked
+SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked, limit_keys
 FROM work
 WHERE
     owner IS NULL AND parked = 0 AND kind <> 'execute'
