@@ -47,13 +47,8 @@ def property_test(*strategies: SearchStrategy[Any], quick_examples: int, long_ex
 
 
 def sample_cases(every: int, cases: Sequence[Any], always: Sequence[Any] = ()) -> list[Any]:
-    """The cases for `parametrize`: by default these and every n-th, all of them with `-m long`.
-
-    A case of several parameters is a tuple.
-    """
+    """The cases for `parametrize`: by default these and every n-th, all of them with `-m long`."""
     return [
-        case
-        if index % every == 0 or case in always
-        else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=LONG)
+        case if index % every == 0 or case in always else pytest.param(case, marks=LONG)
         for index, case in enumerate(cases)
     ]
