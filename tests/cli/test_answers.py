@@ -86,7 +86,7 @@ def resume_and_get_seen(shell: Shell, name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "typed", "value"),
+    "case",
     sample_cases(3, [
         ("yes or no", "no", "False"),
         ("yes or no", "Yes", "True"),
@@ -100,7 +100,8 @@ def resume_and_get_seen(shell: Shell, name: str) -> str:
         ("nested", '{"approved": true, "notes": ["a"]}', "Reply(approved=True, size=<Size.SMALL: 'small'>, until=None, notes=['a'])"),  # noqa: E501
     ]),
 )  # fmt: skip
-def test_an_answer_becomes_what_the_code_asks_for(asking: Shell, name: str, typed: str, value: str) -> None:
+def test_an_answer_becomes_what_the_code_asks_for(asking: Shell, case: tuple[str, str, str]) -> None:
+    name, typed, value = case
     run_until_paused(asking, name)
     answered = asking("runs", "answer", "@last", typed)
     assert answered.returncode == 0, answered.stderr
@@ -109,7 +110,7 @@ def test_an_answer_becomes_what_the_code_asks_for(asking: Shell, name: str, type
 
 
 @pytest.mark.parametrize(
-    ("name", "typed", "said"),
+    "case",
     sample_cases(
         3,
         [
@@ -124,7 +125,8 @@ def test_an_answer_becomes_what_the_code_asks_for(asking: Shell, name: str, type
         ],
     ),
 )
-def test_an_answer_of_a_wrong_type_is_refused(asking: Shell, name: str, typed: str, said: str) -> None:
+def test_an_answer_of_a_wrong_type_is_refused(asking: Shell, case: tuple[str, str, str]) -> None:
+    name, typed, said = case
     run_until_paused(asking, name)
     answered = asking("runs", "answer", "@last", typed)
     assert answered.returncode == 2
