@@ -16,6 +16,8 @@ class HoldwaterError(Exception):
         super().__init__(f"{message}\n  hint: {hint}" if hint else message)
         self.message = message
         self.hint = hint
+        self.request_id = ""
+        """of the answer of a server that reported it, by which it is found in the log there"""
 
     def __str__(self) -> str:  # KeyError would show the repr of its argument
         return str(self.args[0]) if self.args else ""
@@ -455,6 +457,45 @@ class FallThroughWarning(UserWarning):
 
 class StepOutsideRun(HoldwaterError, RuntimeError):
     """A runner's `_execute_*` method was called by hand, outside of a run."""
+
+
+# -- servers
+
+
+class RemoteError(HoldwaterError):
+    """A server did not do what it was asked, for a reason that has no class of its own.
+
+    `status`: of its answer (HTTP), 0 if there was none; `code`: its reason, for programs.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+
+
+class ServerUnreachable(RemoteError, ConnectionError):
+    """A server cannot be reached: no connection, no name, no trusted certificate, no answer in time."""
+
+
+class ServerMismatch(RemoteError, RuntimeError):
+    """The answer is not that of a Holdwater server, or of a version that this one does not understand."""
+
+
+class NotAuthenticated(RemoteError, PermissionError):
+    """A server does not accept the API key: it is missing, wrong, expired or revoked."""
+
+
+class AccessDenied(RemoteError, PermissionError):
+    """The API key may not do this, or not in this tenant."""
+
+
+class RequestRefused(RemoteError, ValueError):
+    """A server refused a request."""
+
+
+class ServerFailure(RemoteError, RuntimeError):
+    """A server failed while it did what it was asked."""
 
 
 # -- caches

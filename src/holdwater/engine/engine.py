@@ -33,7 +33,7 @@ from holdwater.model.registry import Registry, check_names
 from holdwater.model.registry import registry as known
 from holdwater.model.time import Micros, add_seconds
 from holdwater.runs.authoring_styles import STYLES
-from holdwater.runs.follow import RunFollower
+from holdwater.runs.follow import RunFollower, StoreRunFollower
 from holdwater.runs.info import RunInfo
 from holdwater.runs.reader import ChangeChannel, RunReader
 from holdwater.runs.view import RunView
@@ -264,7 +264,7 @@ class Engine:
         Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable.
         """
         driver = self.driver
-        return RunFollower(
+        return StoreRunFollower(
             self.store, driver.journal_watchers, run_id, after, has_notifications=driver.has_notifications
         )
 

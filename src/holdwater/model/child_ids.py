@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdwater.model.records import RunRow
+from typing import Protocol
 
 
 def child_run_id(parent_id: str, node: str, generation: int, item: int) -> str:
@@ -10,7 +10,16 @@ def child_run_id(parent_id: str, node: str, generation: int, item: int) -> str:
     return f"{parent_id}/{node}.{generation}.{item}"
 
 
-def child_ref(row: RunRow) -> tuple[str, str, int, int] | None:
+class RunWithParent(Protocol):
+    """A run, as far as it says what started it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def parent_id(self) -> str | None: ...
+
+
+def child_ref(row: RunWithParent) -> tuple[str, str, int, int] | None:
     """Parent run, node's name, generation and item of a child; None for a run that no node has fanned out to."""
     if row.parent_id is None or not row.id.startswith(f"{row.parent_id}/"):
         return None

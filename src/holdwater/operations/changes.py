@@ -12,7 +12,7 @@ from holdwater.operations.databases import Database
 from holdwater.operations.runners import list_runners
 from holdwater.runs.event_reader import RunEventReader
 from holdwater.runs.follow import check_position
-from holdwater.runs.log_follower import LogFollower
+from holdwater.runs.log_follower import LogFollower, StoreLogFollower
 from holdwater.runtime.journal_watchers import ChangeListener, JournalWatchers
 
 __all__ = ["ChangeListener", "DatabaseChanges"]
@@ -66,6 +66,6 @@ class DatabaseChanges:
 
     def follow_log(self, run_id: str, after: str | None = None) -> LogFollower:
         """Follow the log of a run.  Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable."""
-        return LogFollower(
+        return StoreLogFollower(
             self._database.runs, self._watchers, run_id, after=after, has_notifications=self.has_notifications
         )

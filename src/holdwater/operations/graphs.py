@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,7 @@ from holdwater.drawing.picture import Picture
 from holdwater.drawing.plan_pictures import picture_of
 from holdwater.drawing.text import render_tree
 from holdwater.model.time import Micros
-from holdwater.operations.catalog import WorkflowInfo
+from holdwater.operations.catalog import WorkflowInfo, WorkflowNodeInfo
 from holdwater.operations.databases import Database
 from holdwater.operations.graph_layouts import GraphLayouts
 from holdwater.operations.graph_states import graph_state
@@ -71,10 +71,18 @@ def announced_nodes(database: Database, run: RunView) -> AnnouncedNodes:
     row = database.store.get_workflow(run.info.workflow)
     if row is None or run.plan.structure not in row.structures:
         return NOTHING_ANNOUNCED
-    attempts = {node["name"]: (node.get("retry") or {}).get("max_attempts", 1) for node in row.nodes}
-    nested = [node["name"] for node in row.nodes if node.get("child_workflow")]
-    branches = {node["name"]: node["branches"] for node in row.nodes if node.get("branches")}
-    return AnnouncedNodes({name: count for name, count in attempts.items() if count > 1}, frozenset(nested), branches)
+    return announced_facts([WorkflowNodeInfo(**node) for node in row.nodes])
+
+
+def announced_facts(nodes: Iterable[WorkflowNodeInfo]) -> AnnouncedNodes:
+    """Return what announced nodes say that no plan has."""
+    known = list(nodes)
+    attempts = {node.name: (node.retry or {}).get("max_attempts", 1) for node in known}
+    return AnnouncedNodes(
+        {name: count for name, count in attempts.items() if count > 1},
+        frozenset([node.name for node in known if node.child_workflow]),
+        {node.name: node.branches for node in known if node.branches},
+    )
 
 
 def picture_of_workflow(workflow: WorkflowInfo) -> Picture:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from holdwater.operations.runs import find_run
 from holdwater.runs.folded_runs import FoldedRuns
-from holdwater.runs.log_follower import LogFollower
+from holdwater.runs.log_follower import LogFollower, StoreLogFollower
 from holdwater.runs.logs import LogLine, LogPage, LogReader
 from holdwater.runs.reader import RunReader
 
@@ -64,6 +64,6 @@ def follow_logs(
     """
     run_id, channel = find_run(runs, reference).id, runs.listen()
     folded = FoldedRuns(runs.store, runs.clock, max_runs=1)  # each look costs what is new
-    return LogFollower(
+    return StoreLogFollower(
         folded, channel.watchers, run_id, node, attempt, after, has_notifications=channel.has_notifications
     )

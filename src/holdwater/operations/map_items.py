@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from holdwater.errors import RunNotFound
 from holdwater.model.child_ids import child_ref
 from holdwater.model.map_items import MAP_INPUT, MAP_SUFFIX, MapItemRow, MapProgress, is_map
-from holdwater.model.records import RunFilter
+from holdwater.model.records import CappedCount, RunFilter, RunRow
 from holdwater.model.statuses import RunStatus
 from holdwater.runs.info import RunInfo
 from holdwater.runs.reader import RunReader
@@ -46,6 +47,24 @@ class MapReport:
     failures: tuple[FailedItem, ...]
     is_capped: bool = False
 
+    @classmethod
+    def of_children(
+        cls, fan_outs: Iterable[int], counts: Mapping[str, CappedCount], failed: Sequence[RunRow | RunInfo]
+    ) -> MapReport:
+        """Create the report of child runs.
+
+        `fan_outs`: how many each node has asked for; `counts`: of all by status; `failed`: the first, the newest first.
+        """
+        ended = {status: number.count for status, number in counts.items()}
+        failed_count = ended.get(RunStatus.FAILED, 0) + ended.get(RunStatus.CANCELLED, 0)
+        failures = [
+            FailedItem(f"{place[1]}[{place[3]}]", child.error or "it failed", child.id)
+            for child in reversed(failed)
+            if (place := child_ref(child)) is not None
+        ]
+        progress = MapProgress(sum(fan_outs), ended.get(RunStatus.COMPLETED, 0), failed_count)
+        return cls(progress, tuple(failures), any(number.is_capped for number in counts.values()))
+
 
 def report_items(runs: RunReader, view: RunView, first_failures: int = FIRST_FAILURES) -> MapReport | None:
     """Count the items of a run, and read the first that failed; None for a run without any.
@@ -59,16 +78,8 @@ def report_items(runs: RunReader, view: RunView, first_failures: int = FIRST_FAI
     if not view.child_counts:
         return None
     counts = runs.store.count_runs(RunFilter(parent_id=view.id))
-    ended = {status: number.count for status, number in counts.items()}
-    failed_count = ended.get(RunStatus.FAILED, 0) + ended.get(RunStatus.CANCELLED, 0)
-    children = runs.store.list_runs(RunFilter(status=RunStatus.FAILED, parent_id=view.id, limit=first_failures))
-    progress = MapProgress(sum(view.child_counts.values()), ended.get(RunStatus.COMPLETED, 0), failed_count)
-    failures = [
-        FailedItem(f"{place[1]}[{place[3]}]", child.error or "it failed", child.id)
-        for child in children
-        if (place := child_ref(child)) is not None
-    ]
-    return MapReport(progress, tuple(reversed(failures)), any(number.is_capped for number in counts.values()))
+    failed_runs = runs.store.list_runs(RunFilter(status=RunStatus.FAILED, parent_id=view.id, limit=first_failures))
+    return MapReport.of_children(view.child_counts.values(), counts, failed_runs)
 
 
 def require_map(view: RunView) -> RunView:

@@ -15,7 +15,7 @@ from holdwater.model.statuses import STATUS_LABELS
 from holdwater.model.time import Micros, to_rfc3339
 from holdwater.operations import cursors
 from holdwater.operations.run_filters import check_filter
-from holdwater.runs.follow import RunFollower
+from holdwater.runs.follow import RunFollower, StoreRunFollower
 from holdwater.runs.info import RunInfo
 from holdwater.runs.reader import RunReader
 from holdwater.runs.view import RunView
@@ -178,4 +178,4 @@ def follow_run(runs: RunReader, reference: str, after: int | EventPosition = 0) 
     The store must stay open meanwhile.  Raises RunNotFound, AmbiguousRun, InvalidArgument, StoreError.
     """
     run_id, channel = find_run(runs, reference).id, runs.listen()
-    return RunFollower(runs.store, channel.watchers, run_id, after, has_notifications=channel.has_notifications)
+    return StoreRunFollower(runs.store, channel.watchers, run_id, after, has_notifications=channel.has_notifications)

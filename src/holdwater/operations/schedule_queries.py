@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from holdwater.errors import ScheduleError, ScheduleNotFound
 from holdwater.model import validation
@@ -20,6 +21,7 @@ DEFAULT_CONFIG: Final = ScheduleConfig()
 DEFAULT_PAGE_SIZE: Final = 100
 LOST_AFTER_US: Final = 600_000_000
 _ALL: Final = 1 << 31
+_Schedule = TypeVar("_Schedule", ScheduleRow, ScheduleInfo)
 
 
 def get_schedule(
@@ -40,13 +42,22 @@ def find_schedule(database: Database, reference: str, *, config: ScheduleConfig 
     Raises ScheduleNotFound, ScheduleError if there are several, StoreUnavailable.
     """
     rows = database.store.list_schedules(None, limit=_ALL)
-    found = [row for row in rows if row.name == reference]
-    found = found or [row for row in rows if reference and row.id.startswith(reference)]
+    return ScheduleInfo.from_row(choose_schedule(rows, reference), config)
+
+
+def choose_schedule(schedules: Iterable[_Schedule], reference: str) -> _Schedule:
+    """Choose the schedule of a name, or of the beginning of an id.
+
+    Raises ScheduleNotFound, ScheduleError if there are several.
+    """
+    known = list(schedules)
+    found = [one for one in known if one.name == reference]
+    found = found or [one for one in known if reference and one.id.startswith(reference)]
     if not found:
         raise ScheduleNotFound(f"there is no schedule {reference!r}", hint="`holdwater schedules list` shows them")
     if len(found) > 1:
         raise ScheduleError(f"several schedules begin with {reference!r}", hint="give more of the id")
-    return ScheduleInfo.from_row(found[0], config)
+    return found[0]
 
 
 def list_schedules(

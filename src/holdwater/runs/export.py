@@ -1,4 +1,4 @@
-"""One run as a JSON file: its row, plan, journal and log, as they are recorded."""
+"""One run as a JSON file: its row, plan, journal, queue and log, as they are recorded."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from holdwater.model.logs import MAX_LOG_PAGE_LINES
 from holdwater.model.map_items import MAX_ITEM_PAGE_ROWS
 from holdwater.model.ports.store import Store
 from holdwater.model.records import RunFilter, RunRow
+from holdwater.model.time import Micros
 from holdwater.runs.reader import RunReader
 
 EXPORT_FORMAT: Final = 1
@@ -21,27 +22,28 @@ MAX_CHILDREN: Final = 1000
 """ids of child runs that are listed"""
 
 
-def export_run(runs: RunReader, run_id: str) -> Iterator[str]:
+def export_run(runs: RunReader, run_id: str, *, with_logs: bool = True) -> Iterator[str]:
     """Write a run as the parts of one JSON text, read a few rows at a time.
 
-    `{"format": 1, "run": {}, "plan": {}, "children": [ids], "journal": [{"seq", "at", "entries"}], "items": [],
-    "logs": []}`, `items` being those of a map; values in the tags of the store, instants in microseconds.  A journal
-    that grows meanwhile is exported as far as it was.  Raises RunNotFound, StoreError, StoreUnavailable, at once if
-    there is no such run.
+    `{"format": 1, "exported_at": instant, "run": {}, "plan": {}, "children": [ids], "journal": [{"seq", "at",
+    "entries"}], "work": [], "items": [], "logs": []}`, `work` being its outstanding work, `items` those of a map;
+    values in the tags of the store, instants in microseconds.  A journal that grows meanwhile is exported as far as it
+    was.  Raises RunNotFound, StoreError, StoreUnavailable, at once if there is no such run.
     """
-    return _parts(runs.store, runs.row(run_id))
+    return _parts(runs.store, runs.row(run_id), runs.clock.now(), with_logs=with_logs)
 
 
-def _parts(store: Store, row: RunRow) -> Iterator[str]:
+def _parts(store: Store, row: RunRow, now: Micros, *, with_logs: bool) -> Iterator[str]:
     children = [child.id for child in store.list_runs(RunFilter(parent_id=row.id, limit=MAX_CHILDREN))]
-    head = {"format": EXPORT_FORMAT, "run": asdict(row), "plan": store.get_plan(row.structure), "children": children}
+    plan, work = store.get_plan(row.structure), [asdict(one) for one in store.work_of_run(row.id)]
+    head = {"format": EXPORT_FORMAT, "exported_at": now, "run": asdict(row), "plan": plan, "children": children}
     yield json.dumps(head)[:-1]
     yield ', "journal": ['
     yield from _separated(_journal_parts(store, row))
-    yield '], "items": ['
+    yield f'], "work": {json.dumps(work)}, "items": ['
     yield from _separated(_item_parts(store, row))
     yield '], "logs": ['
-    yield from _separated(_log_parts(store, row))
+    yield from _separated(_log_parts(store, row) if with_logs else iter(()))
     yield "]}\n"
 
 

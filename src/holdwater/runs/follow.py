@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -36,33 +37,22 @@ class FollowStep:
     wait_seconds: float
 
 
-class RunFollower:
+class RunFollower(ABC):
     """The events of one run behind `after`: a journal number, or the position of an event.
 
     Iterate over it, with `for` or `async for`, once: each event comes exactly once, in order, and the iteration ends
     when the run has ended (a pause is no end).  An iteration over the same run with `after` the position of the last
     event goes on behind it, in any process.
 
-    Iterating raises RunNotFound if the run is deleted meanwhile, StoreError, StoreUnusable, RunnerClosed.  A store that
-    cannot be reached for a while is waited for.
+    Iterating raises RunNotFound if the run is deleted meanwhile, StoreError, StoreUnusable, RunnerClosed.  A store, or
+    a server, that cannot be reached for a while is waited for.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        watchers: JournalWatchers,
-        run_id: str,
-        after: int | EventPosition = 0,
-        *,
-        has_notifications: bool,
-    ) -> None:
-        """Prepare to follow a run.  Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable."""
-        self._store, self._watchers, self.run_id = store, watchers, run_id
-        self._waits = FIRST_WAITS_SECONDS if has_notifications else ()
-        self._longest_wait = LONGEST_WAIT_SECONDS if has_notifications else UNTOLD_WAIT_SECONDS
-        self._reader = RunEventReader(
-            store, validation.check_search_text("the id of a run", run_id), check_position(after)
-        )
+    run_id: str
+
+    @abstractmethod
+    def steps(self) -> Iterator[FollowStep]:
+        """Every look at the run: the waiting in between is the caller's."""
 
     def __iter__(self) -> Iterator[RunEvent]:
         for step in self.steps():
@@ -80,6 +70,27 @@ class RunFollower:
             if step.change is not None:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wrap_future(step.change), step.wait_seconds)
+
+
+class StoreRunFollower(RunFollower):
+    """Follows a run by the journal in its store."""
+
+    def __init__(
+        self,
+        store: Store,
+        watchers: JournalWatchers,
+        run_id: str,
+        after: int | EventPosition = 0,
+        *,
+        has_notifications: bool,
+    ) -> None:
+        """Prepare to follow a run.  Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable."""
+        self._store, self._watchers, self.run_id = store, watchers, run_id
+        self._waits = FIRST_WAITS_SECONDS if has_notifications else ()
+        self._longest_wait = LONGEST_WAIT_SECONDS if has_notifications else UNTOLD_WAIT_SECONDS
+        self._reader = RunEventReader(
+            store, validation.check_search_text("the id of a run", run_id), check_position(after)
+        )
 
     def steps(self) -> Iterator[FollowStep]:
         """Every look at the run: the waiting in between is the caller's."""

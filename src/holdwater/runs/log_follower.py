@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -36,12 +37,39 @@ class LogStep:
     wait_seconds: float
 
 
-class LogFollower:
+class LogFollower(ABC):
     """The lines of the log of one run behind a cursor, with `for` or `async for`, once, until the run has ended.
 
-    Iterating raises RunNotFound if the run is deleted meanwhile, StoreError, StoreUnusable, RunnerClosed.  A store that
-    cannot be reached for a while is waited for.
+    Iterating raises RunNotFound if the run is deleted meanwhile, StoreError, StoreUnusable, RunnerClosed.  A store, or
+    a server, that cannot be reached for a while is waited for.
     """
+
+    run_id: str
+
+    @abstractmethod
+    def steps(self) -> Iterator[LogStep]:
+        """Every look at the log: the waiting in between is the caller's."""
+
+    def __iter__(self) -> Iterator[LogLine]:
+        for step in self.steps():
+            yield from step.lines
+            if step.change is not None:
+                step.change.wait(step.wait_seconds)
+
+    async def __aiter__(self) -> AsyncIterator[LogLine]:
+        import asyncio
+
+        steps = self.steps()
+        while (step := await asyncio.to_thread(next, steps, None)) is not None:
+            for line in step.lines:
+                yield line
+            if step.change is not None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(wrap_future(step.change), step.wait_seconds)
+
+
+class StoreLogFollower(LogFollower):
+    """Follows a log by the lines in its store."""
 
     def __init__(
         self,
@@ -60,23 +88,6 @@ class LogFollower:
         parse_cursor(after)
         self._cursor = after
         self._longest_wait = LONGEST_WAIT_SECONDS if has_notifications else UNTOLD_WAIT_SECONDS
-
-    def __iter__(self) -> Iterator[LogLine]:
-        for step in self.steps():
-            yield from step.lines
-            if step.change is not None:
-                step.change.wait(step.wait_seconds)
-
-    async def __aiter__(self) -> AsyncIterator[LogLine]:
-        import asyncio
-
-        steps = self.steps()
-        while (step := await asyncio.to_thread(next, steps, None)) is not None:
-            for line in step.lines:
-                yield line
-            if step.change is not None:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wrap_future(step.change), step.wait_seconds)
 
     def steps(self) -> Iterator[LogStep]:
         """Every look at the log: the waiting in between is the caller's."""

@@ -24,6 +24,7 @@ REQUEST_ID: Final = "holdwater.request_id"
 INTERNAL: Final = (500, "internal_error")
 
 STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
+    errors.AccessDenied: INTERNAL,
     errors.AmbiguousRun: (400, "ambiguous_id"),
     errors.AnswerError: (400, "answer_invalid"),
     errors.ArchiveError: (400, "upload_failed"),
@@ -65,6 +66,7 @@ STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.MissingOutputError: INTERNAL,
     errors.NodeFailure: INTERNAL,
     errors.NodeReturnError: INTERNAL,
+    errors.NotAuthenticated: INTERNAL,
     errors.PackageBuildError: (400, "upload_failed"),
     errors.PackageError: (400, "upload_failed"),
     errors.PackageUnsupported: (400, "upload_failed"),
@@ -75,6 +77,8 @@ STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.ReleaseDraining: (409, "release_draining"),
     errors.ReleaseNotFound: (404, "release_not_found"),
     errors.RenameError: INTERNAL,
+    errors.RemoteError: INTERNAL,
+    errors.RequestRefused: INTERNAL,
     errors.ResourcesUnavailable: INTERNAL,
     errors.RunInProgress: (409, "in_progress"),
     errors.RunNotFinished: (504, "run_not_finished"),
@@ -84,6 +88,9 @@ STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.ScheduleNotFound: (404, "trigger_not_found"),
     errors.SchemaTooNew: (503, "schema_too_new"),
     errors.ServerError: INTERNAL,
+    errors.ServerFailure: INTERNAL,
+    errors.ServerMismatch: INTERNAL,
+    errors.ServerUnreachable: INTERNAL,
     errors.SignatureError: INTERNAL,
     errors.StepFailed: INTERNAL,
     errors.StepOutsideRun: INTERNAL,

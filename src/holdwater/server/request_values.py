@@ -6,11 +6,15 @@ A tag that names a class is refused: to read it, the module of the class would h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Query
 
 from holdwater.errors import DecodingError, InvalidArgument
 from holdwater.operations.edited_values import values_from_json
 from holdwater.server.refusals import RequestError
+
+Typed = Annotated[bool, Query(description="values as they are stored: JSON with the tags of their types")]
 
 
 def read_values(trees: Mapping[str, Any]) -> Mapping[str, Any]:

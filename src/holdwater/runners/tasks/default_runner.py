@@ -28,6 +28,7 @@ from holdwater.runners.tasks.package_loading import (
     with_packages,
 )
 from holdwater.runners.tasks.results import PipelineResult
+from holdwater.runners.tasks.run_access import EngineRuns
 from holdwater.runners.tasks.run_methods import RunMethods
 from holdwater.runners.tasks.schedule_methods import ScheduleMethods
 from holdwater.runners.tasks.workflow_handle import ContextInput, WorkflowHandle
@@ -79,6 +80,7 @@ class DefaultRunner(RunMethods, ScheduleMethods):
                 event_processors=check_processors(event_processors),
             )
         engine = self._engine
+        self._runs = EngineRuns(engine)
         self._database = Database.of(engine)
         self._schedule_config = self._config.schedule_config()
         self._lost_after_us = self._config.cron_lost_threshold_minutes * 60_000_000
@@ -129,7 +131,7 @@ class DefaultRunner(RunMethods, ScheduleMethods):
         provenance = Provenance.of_caller(started_by, labels)
         name = resolve_workflow_name(workflow, self._engine.registry)
         started = self._engine.submit(name, context, idempotency_key=idempotency_key, provenance=provenance)
-        return WorkflowHandle.of(self, self._engine, started)
+        return WorkflowHandle.of(self, self._runs, started)
 
     def submit_many(
         self,
@@ -149,7 +151,7 @@ class DefaultRunner(RunMethods, ScheduleMethods):
         name = resolve_workflow_name(workflow, self._engine.registry)
         provenance = Provenance.of_caller(labels=labels)
         started = self._engine.batches.submit(name, given, idempotency_keys=keys, provenance=provenance)
-        return [WorkflowHandle.of(self, self._engine, one) for one in started]
+        return [WorkflowHandle.of(self, self._runs, one) for one in started]
 
     def execute(
         self,

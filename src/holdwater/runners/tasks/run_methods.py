@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from holdwater.engine import Engine
 from holdwater.errors import ConfigError
 from holdwater.events.run_events import EventPosition
 from holdwater.model import validation
@@ -14,8 +13,8 @@ from holdwater.model.provenance import check_labels
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import STATUS_LABELS
 from holdwater.model.time import Micros, from_datetime
-from holdwater.operations.runs import find_run
 from holdwater.runners.tasks.results import PipelineResult, RunSummary
+from holdwater.runners.tasks.run_access import RunAccess
 from holdwater.runners.tasks.workflow_handle import ContextInput, WorkflowHandle
 from holdwater.runs.activity import Activity
 from holdwater.runs.follow import RunFollower
@@ -26,13 +25,11 @@ from holdwater.tasks import Context
 class RunMethods:
     """The runs of one database, whichever process executes them."""
 
-    _engine: Engine
-    _author: str = ""
-    """recorded with the requests that steer runs"""
+    _runs: RunAccess
 
     def get_run(self, run_id: str) -> PipelineResult:
         """Read a run with its tasks, as recorded so far.  Raises RunNotFound."""
-        return PipelineResult(self._engine.reader.view(run_id))
+        return PipelineResult(self._runs.view(run_id))
 
     def list_runs(
         self,
@@ -75,21 +72,21 @@ class RunMethods:
             offset,
             labels={} if labels is None else check_labels(labels),
         )
-        return [RunSummary.from_info(run) for run in self._engine.reader.list_runs(which)]
+        return [RunSummary.from_info(run) for run in self._runs.list_runs(which)]
 
     def find_run(self, reference: str) -> RunSummary:
         """Find a run by its id, by the beginning or the end of its id, or by `@last`, the newest top-level run.
 
         Raises RunNotFound, AmbiguousRun.
         """
-        return RunSummary.from_info(find_run(self._engine.reader, reference))
+        return RunSummary.from_info(self._runs.find_run(reference))
 
     def activity(self, run_id: str) -> Activity:
         """Read the activity of a run: queued, running (host and process), waiting (until), orphaned; or its status.
 
         Raises RunNotFound, StoreUnavailable.
         """
-        return self._engine.reader.activity(run_id)
+        return self._runs.activity(run_id)
 
     def events(self, run_id: str, *, after: int | EventPosition = 0) -> RunFollower:
         """Iterate over the events of a run as they are recorded, until it has ended; for `for` and `async for`.
@@ -98,29 +95,27 @@ class RunMethods:
         given exactly once, also from another process.  A pause is no end.  Raises RunNotFound, InvalidArgument (a
         ValueError), StoreUnavailable; the iteration raises RunnerClosed if the runner is shut down meanwhile.
         """
-        return self._engine.follow(run_id, after)
+        return self._runs.follow(run_id, after)
 
     def handle(self, run_id: str) -> WorkflowHandle:
         """Return a handle on an existing run.  Raises RunNotFound."""
-        row = self._engine.reader.row(run_id)
-        self._engine.driver.include_run(run_id)
-        return WorkflowHandle(self, self._engine, row.workflow, self._engine.future(run_id), author=self._author)
+        return WorkflowHandle.of(self, self._runs, self._runs.attach(run_id))
 
     def cancel(self, run_id: str, reason: str = "") -> None:
         """End a run: nothing more starts, running bodies are told (`handle.cancelled`).  Raises InvalidTransition."""
-        self._engine.control.cancel(run_id, reason, by=self._author)
+        self._runs.cancel(run_id, reason)
 
     def pause(self, run_id: str, reason: str = "") -> None:
         """Start nothing more of a run for now; what runs ends as usual.  Raises InvalidTransition."""
-        self._engine.control.pause(run_id, reason, by=self._author)
+        self._runs.pause(run_id, reason)
 
     def resume(self, run_id: str) -> None:
         """Let a paused run go on.  Raises InvalidTransition."""
-        self._engine.control.resume(run_id, by=self._author)
+        self._runs.resume(run_id)
 
     def pauses(self, run_id: str) -> list[Pause]:
         """List the open questions of a run and its children, in the order of the workflow.  Raises RunNotFound."""
-        return list(self._engine.reader.pauses(run_id))
+        return list(self._runs.pauses(run_id))
 
     def answer(self, run_id: str, pause_id: str | None, value: Any) -> None:
         """Answer an open question; the run goes on with it.
@@ -131,7 +126,7 @@ class RunMethods:
         Raises PauseNotFound (a ValueError), EncodingError, RunNotFound, RunnerClosed, and what the question's own check
         of answers raises.
         """
-        self._engine.control.answer(run_id, pause_id, value, by=self._author)
+        self._runs.answer(run_id, pause_id, value)
 
     def retry(self, run_id: str, reason: str = "", *, release: Literal["active"] | None = None) -> None:
         """Try again what failed or was cancelled in a run that has ended; what succeeded is kept and never runs again.
@@ -144,7 +139,7 @@ class RunMethods:
         Raises InvalidTransition for a run that is running, paused or completed, StructureChanged if tasks, dependencies
         or rules are not those it was recorded under, RunNotFound, RunnerClosed.
         """
-        self._engine.control.retry(run_id, reason, by=self._author, release=release)
+        self._runs.retry(run_id, reason, release=release)
 
     def fork(
         self,
@@ -166,10 +161,8 @@ class RunMethods:
         IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
         removed = (remove,) if isinstance(remove, str) else tuple(remove)
-        fork = self._engine.fork(
-            run_id, from_task, Context(context), removed, idempotency_key=idempotency_key, by=self._author
-        )
-        return WorkflowHandle.of(self, self._engine, fork, author=self._author)
+        fork = self._runs.fork(run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
+        return WorkflowHandle.of(self, self._runs, fork)
 
 
 def _parse_aware(instant: datetime) -> Micros:

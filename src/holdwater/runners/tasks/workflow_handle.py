@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Mapping
 from typing import Any, Literal
 
-from holdwater.engine import Engine
-from holdwater.engine.run_batches import StartedRun
-from holdwater.engine.waiting import RunFuture
 from holdwater.events.run_events import EventPosition
 from holdwater.model.statuses import STATUS_LABELS
-from holdwater.operations.control import is_executing
 from holdwater.runners.tasks.results import PipelineResult
+from holdwater.runners.tasks.run_access import AcceptedRun, PendingRun, RunAccess
 from holdwater.runs.follow import RunFollower
 from holdwater.runs.open_pauses import Pause
 from holdwater.tasks import Context
@@ -27,30 +24,23 @@ class WorkflowHandle:
     """
 
     def __init__(
-        self,
-        runner: object,
-        engine: Engine,
-        workflow_name: str,
-        future: RunFuture,
-        *,
-        is_new: bool = False,
-        author: str = "",
+        self, runner: object, runs: RunAccess, workflow_name: str, future: PendingRun, *, is_new: bool
     ) -> None:
-        """Create a handle.  `runner`: kept alive by this handle.  `engine`: of the runner.  `author`: of requests."""
-        self._runner, self._engine, self._future, self._author = runner, engine, future, author
+        """Create a handle.  `runner`: kept alive by this handle.  `runs`: those of the runner."""
+        self._runner, self._runs, self._future = runner, runs, future
         self.run_id = future.run_id
         self.workflow_name = workflow_name
         self.is_new = is_new
 
     @classmethod
-    def of(cls, runner: object, engine: Engine, started: StartedRun, *, author: str = "") -> WorkflowHandle:
+    def of(cls, runner: object, runs: RunAccess, started: AcceptedRun) -> WorkflowHandle:
         """Create the handle of a committed run."""
-        return cls(runner, engine, started.info.workflow, started.future, is_new=started.is_new, author=author)
+        return cls(runner, runs, started.info.workflow, started.future, is_new=started.is_new)
 
     @property
     def status(self) -> str:
         """Running, Paused, Completed, Failed or Cancelled, as recorded now."""
-        return STATUS_LABELS[self._engine.reader.row(self.run_id).status]
+        return STATUS_LABELS[self._runs.status(self.run_id)]
 
     def done(self) -> bool:
         """Return True if the run has ended."""
@@ -66,33 +56,33 @@ class WorkflowHandle:
 
     def events(self, *, after: int | EventPosition = 0) -> RunFollower:
         """Iterate over the events of the run as they are recorded; see `DefaultRunner.events`."""
-        return self._engine.follow(self.run_id, after)
+        return self._runs.follow(self.run_id, after)
 
     def info(self) -> PipelineResult:
         """Read the run as recorded so far."""
-        return PipelineResult(self._engine.reader.view(self.run_id))
+        return PipelineResult(self._runs.view(self.run_id))
 
     def is_executing_here(self) -> bool:
         """Return True if this runner executes a function of the run now; False with unfinished child runs."""
-        return is_executing(self._engine, self.run_id)
+        return self._runs.is_executing_here(self.run_id)
 
     def cancel(self, reason: str = "") -> None:
-        self._engine.control.cancel(self.run_id, reason, by=self._author)
+        self._runs.cancel(self.run_id, reason)
 
     def pause(self, reason: str = "") -> None:
-        self._engine.control.pause(self.run_id, reason, by=self._author)
+        self._runs.pause(self.run_id, reason)
 
     def resume(self) -> None:
-        self._engine.control.resume(self.run_id, by=self._author)
+        self._runs.resume(self.run_id)
 
     def pauses(self) -> list[Pause]:
-        return list(self._engine.reader.pauses(self.run_id))
+        return list(self._runs.pauses(self.run_id))
 
     def answer(self, pause_id: str | None, value: Any) -> None:
-        self._engine.control.answer(self.run_id, pause_id, value, by=self._author)
+        self._runs.answer(self.run_id, pause_id, value)
 
     def retry(self, reason: str = "", *, release: Literal["active"] | None = None) -> None:
-        self._engine.control.retry(self.run_id, reason, by=self._author, release=release)
+        self._runs.retry(self.run_id, reason, release=release)
 
     def fork(
         self,
@@ -103,10 +93,8 @@ class WorkflowHandle:
         idempotency_key: str | None = None,
     ) -> WorkflowHandle:
         removed = (remove,) if isinstance(remove, str) else tuple(remove)
-        fork = self._engine.fork(
-            self.run_id, from_task, Context(context), removed, idempotency_key=idempotency_key, by=self._author
-        )
-        return WorkflowHandle.of(self._runner, self._engine, fork, author=self._author)
+        fork = self._runs.fork(self.run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
+        return WorkflowHandle.of(self._runner, self._runs, fork)
 
     def __await__(self) -> Generator[Any, None, PipelineResult]:
         return self._result_async().__await__()

@@ -20,6 +20,7 @@ _OWN_FIELDS = frozenset({"type", "run_id", "seq", "part", "at", "recorded_at", "
 class Event(BaseModel):
     """One event.  `id`: its place, to read on behind it; `sequence_num`: number of its journal entry.
 
+    `created_at`: when it happened; `recorded_at`: when it was journalled.
     `data`: what else the event says: names, numbers and texts; `event_data`: the same as a text in JSON, null for
     nothing.  `values`: with `values=true`, the values of users in it
     as they are recorded, of 16 KiB at most; a larger one is `{"too_large_bytes": N}`.
@@ -31,6 +32,7 @@ class Event(BaseModel):
     task_name: str | None
     by: str | None
     created_at: Instant
+    recorded_at: Instant
     data: dict[str, Any]
     event_data: str | None = Field(examples=['{"attempt":2}'])
     values: dict[str, Any] | None = None
@@ -47,6 +49,7 @@ class Event(BaseModel):
             task_name=said.get("node"),
             by=said.get("by") or None,
             created_at=to_instant(event.at),
+            recorded_at=to_instant(event.recorded_at),
             data=data,
             event_data=json.dumps(data, separators=(",", ":")) if data else None,
             values={name: _show(value) for name, value in event.recorded_values().items()} if with_values else None,

@@ -46,7 +46,7 @@ class ExecutionFilter(BaseModel, extra="forbid"):  # type: ignore[call-arg]
     `release`: runs that are pinned to it.
     `since`, `until`: started, or with `time=ended` ended, at or after and before an instant.
     `text`: the beginning or end of an id, part of an idempotency key or of an error.
-    `children`: also runs that other runs have started.
+    `children`: also runs that other runs have started; `parent`: only those that this one has started.
     """
 
     status: list[StatusTerm] = Field(default_factory=list, max_length=MAX_ALTERNATIVES)
@@ -59,6 +59,7 @@ class ExecutionFilter(BaseModel, extra="forbid"):  # type: ignore[call-arg]
     time: Literal["started", "ended"] = "started"
     text: str | None = Field(None, min_length=1, max_length=1000)
     children: bool = False
+    parent: str | None = Field(None, min_length=1, max_length=1000)
 
     def to_run_filter(self) -> RunFilter:
         """Create the filter of operations.  Raises RequestError."""
@@ -69,7 +70,8 @@ class ExecutionFilter(BaseModel, extra="forbid"):  # type: ignore[call-arg]
             {"ended_since": since, "ended_until": until} if self.time == "ended" else {"since": since, "until": until}
         )
         return RunFilter(
-            top_level=not self.children,
+            parent_id=self.parent,
+            top_level=self.parent is None and not self.children,
             statuses=statuses,
             excluded_statuses=excluded_statuses,
             workflows=workflows,

@@ -10,12 +10,13 @@ from pydantic import BaseModel, Field
 from holdwater.model.records import CappedCount
 from holdwater.model.statuses import FINAL_STATUSES
 from holdwater.operations.runs import RunPage
+from holdwater.runs.activity import Activity
 from holdwater.runs.info import RunInfo
 from holdwater.runs.open_pauses import Pause
 from holdwater.runs.progress import RunProgress
 from holdwater.runs.view import RunView
 from holdwater.server.models.base import Instant, Page, RequestBody, to_instant
-from holdwater.server.models.values import plain_value, plain_values
+from holdwater.server.models.values import shown_value, shown_values
 
 ExecutionStatus = Literal["running", "paused", "completed", "failed", "cancelled"]
 Origin = Literal["api", "cli", "code", "cron", "trigger", "child", "fork", ""]
@@ -37,9 +38,35 @@ class Progress(BaseModel):
         return cls(done=progress.done, total=progress.total)
 
 
+class ActivityDetails(BaseModel):
+    """The activity of a run now.  `host`, `pid`: the process that executes it; `waiting_until`: of a timer or a retry.
+
+    `answer_name`: the answer it waits for, empty for none.
+    """
+
+    state: ActivityState
+    host: str | None
+    pid: int | None
+    waiting_until: Instant | None
+    answer_name: str
+
+    @classmethod
+    def of(cls, activity: Activity) -> ActivityDetails:
+        """Create it from the activity of a run."""
+        return cls(
+            state=activity.state,
+            host=activity.host,
+            pid=activity.pid,
+            waiting_until=to_instant(activity.waiting_until),
+            answer_name=activity.answer_name,
+        )
+
+
 class Execution(BaseModel):
     """One run, as a list shows it.  `completed_at`: when it ended, whichever way.
 
+    `structure`, `code`: fingerprints of the plan it was started under, and of the functions it was last executed with.
+    `event_count`: entries of its journal.
     `progress`: in lists with `progress=true`; null for a run whose journal is too long to be read for a list.
     `trigger_origin`: name of the schedule or trigger that has started it.
     """
@@ -49,6 +76,7 @@ class Execution(BaseModel):
     style: str = Field(examples=["tasks"])
     status: ExecutionStatus
     activity: ActivityState | None = None
+    activity_details: ActivityDetails | None = None
     started_at: Instant
     completed_at: Instant | None
     error: str | None
@@ -61,6 +89,12 @@ class Execution(BaseModel):
     forked_from: str | None
     idempotency_key: str | None
     release: str | None
+    structure: str
+    code: str
+    paused_at: Instant | None
+    deadline_at: Instant | None
+    traceparent: str | None
+    event_count: int
     progress: Progress | None = None
 
     @classmethod
@@ -76,6 +110,7 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "style": run.style,
         "status": run.status.value,
         "activity": None if run.activity is None else run.activity.state,
+        "activity_details": None if run.activity is None else ActivityDetails.of(run.activity),
         "started_at": to_instant(run.created_at),
         "completed_at": to_instant(run.finished_at),
         "error": run.error,
@@ -88,6 +123,12 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         "forked_from": run.forked_from,
         "idempotency_key": run.idempotency_key,
         "release": run.release,
+        "structure": run.structure,
+        "code": run.code,
+        "paused_at": to_instant(run.paused_at),
+        "deadline_at": to_instant(run.deadline_at),
+        "traceparent": run.traceparent,
+        "event_count": run.journal_length,
     }
 
 
@@ -136,22 +177,27 @@ class ExecutionPage(Page):
 
 
 class ExecutionQuestion(BaseModel):
-    """An open question.  `value`: to show; `answer_schema`: JSON Schema of answers, null for any value."""
+    """An open question.  `value`: to show; `answer_schema`: JSON Schema of answers, null for any value.
+
+    `task_name`: the task that asks, of the run `asking_execution_id`.
+    """
 
     pause_id: str
     answer_name: str
+    task_name: str
     asking_execution_id: str
     value: Any
     answer_schema: Any
 
     @classmethod
-    def of(cls, pause: Pause) -> ExecutionQuestion:
-        """Create it from an open question of a run."""
+    def of(cls, pause: Pause, *, typed: bool = False) -> ExecutionQuestion:
+        """Create it from an open question of a run.  `typed`: with its value as it is stored."""
         return cls(
             pause_id=pause.pause_id,
             answer_name=pause.answer_name,
+            task_name=pause.name,
             asking_execution_id=pause.asking_run_id,
-            value=plain_value(pause.question),
+            value=shown_value(pause.question, typed=typed),
             answer_schema=pause.answer_schema,
         )
 
@@ -162,29 +208,27 @@ class ExecutionDetail(Execution):
     tenant_id: str
     execution_id: str
     questions: list[ExecutionQuestion]
-    paused_at: Instant | None
-    deadline_at: Instant | None
-    traceparent: str | None
     inputs: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
 
     @classmethod
-    def of_view(cls, tenant_id: str, run: RunView, *, with_values: bool = False) -> ExecutionDetail:
-        """Create it.  Raises StoreError."""
+    def of_view(
+        cls, tenant_id: str, run: RunView, *, with_values: bool = False, typed: bool = False
+    ) -> ExecutionDetail:
+        """Create it.  `typed`: with values as they are stored.  Raises StoreError."""
         info = run.info
         facts = _facts(info)
-        facts["activity"] = run.activity.state
+        facts |= {"activity": run.activity.state, "activity_details": ActivityDetails.of(run.activity)}
         return cls(
             **facts,
             tenant_id=tenant_id,
             execution_id=info.id,
             progress=Progress.of(run.progress),
-            questions=[] if info.status in FINAL_STATUSES else [ExecutionQuestion.of(pause) for pause in run.pauses],
-            paused_at=to_instant(info.paused_at),
-            deadline_at=to_instant(info.deadline_at),
-            traceparent=info.traceparent,
-            inputs=plain_values(run.starting_values) if with_values else None,
-            context=plain_values(run.result) if with_values else None,
+            questions=[]
+            if info.status in FINAL_STATUSES
+            else [ExecutionQuestion.of(pause, typed=typed) for pause in run.pauses],
+            inputs=shown_values(run.starting_values, typed=typed) if with_values else None,
+            context=shown_values(run.result, typed=typed) if with_values else None,
         )
 
 

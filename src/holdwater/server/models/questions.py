@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from holdwater.operations.questions import OpenQuestion
 from holdwater.server.models.base import Instant, Page, to_instant
 from holdwater.server.models.executions import Count
-from holdwater.server.models.values import plain_value
+from holdwater.server.models.values import shown_value
 
 
 class OpenQuestionBody(BaseModel):
@@ -30,8 +30,8 @@ class OpenQuestionBody(BaseModel):
     problem: str | None
 
     @classmethod
-    def of(cls, question: OpenQuestion) -> OpenQuestionBody:
-        """Create it from an open question."""
+    def of(cls, question: OpenQuestion, *, typed: bool = False) -> OpenQuestionBody:
+        """Create it from an open question.  `typed`: with its value as it is stored."""
         return cls(
             execution_id=question.run_id,
             workflow_name=question.workflow,
@@ -39,7 +39,7 @@ class OpenQuestionBody(BaseModel):
             answer_name=question.answer_name,
             task_name=question.node,
             asking_execution_id=question.asking_run_id,
-            value=plain_value(question.question),
+            value=shown_value(question.question, typed=typed),
             answer_schema=question.answer_schema,
             since=to_instant(question.since),
             problem=question.problem or None,

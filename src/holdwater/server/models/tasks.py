@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from holdwater.model.ids import parse_owner_id
+from holdwater.model.records import WorkRow
+from holdwater.model.time import Micros
 from holdwater.runs.nodes import AttemptView, ChildRun, NodeState, NodeView
 from holdwater.runs.view import RunView
 from holdwater.server.models.base import Instant, ItemList, to_instant
@@ -144,6 +147,43 @@ class ChildExecution(BaseModel):
     def of(cls, child: ChildRun) -> ChildExecution:
         """Create it from a child run."""
         return cls(execution_id=child.run_id, index=child.index, status=child.status, error=child.error)
+
+
+class OutstandingWork(BaseModel):
+    """A command of a run that is to be carried out.  `kind`: "children": to start and watch child runs.
+
+    `due_at`: not before then.  `runner`: `host:pid` of the process that has it.  `is_held`: that process lives, as far
+    as its lease says.  `has_started`: its function was seen to start.
+    """
+
+    task_name: str
+    kind: Literal["execute", "timer", "children"]
+    due_at: Instant
+    runner: str | None
+    is_held: bool
+    has_started: bool
+
+    @classmethod
+    def of(cls, work: WorkRow, task_name: str, now: Micros) -> OutstandingWork:
+        """Create it from a row of the queue."""
+        host, pid = (None, None) if work.owner is None else parse_owner_id(work.owner)
+        return cls(
+            task_name=task_name,
+            kind=work.kind,
+            due_at=to_instant(work.due_at),
+            runner=None if pid is None else f"{host}:{pid}",
+            is_held=work.owner is not None and work.lease_until > now,
+            has_started=work.started,
+        )
+
+
+class OutstandingWorkList(BaseModel):
+    """All outstanding work of a run."""
+
+    tenant_id: str
+    execution_id: str
+    items: list[OutstandingWork]
+    total: int
 
 
 class TaskDetail(ExecutionTask):

@@ -88,10 +88,14 @@ class TriggerPage(Page):
 
 
 class Fire(BaseModel):
-    """One fire time.  `state`: skipped, `reason` says why; failed: no run could be made."""
+    """One fire time.  `state`: skipped, `reason` says why; failed: no run could be made.
+
+    `claimed_at`: when the state was decided, or tried last.
+    """
 
     id: str
     scheduled_time: Instant
+    claimed_at: Instant
     state: Literal["started", "queued", "requested", "failed", "skipped"]
     reason: str | None
     attempts: int
@@ -107,6 +111,7 @@ class Fire(BaseModel):
         return cls(
             id=f"{fire.schedule_id}:{fire.scheduled_at}",
             scheduled_time=to_instant(fire.scheduled_at),
+            claimed_at=to_instant(fire.claimed_at),
             state=fire.state,
             reason=fire.reason,
             attempts=fire.attempts,
@@ -168,7 +173,7 @@ class CronOptions(RequestBody):
 class NewTrigger(CronOptions):
     """A new cron schedule.  `allow_unknown`: no runner need have announced the workflow."""
 
-    name: str = Field(min_length=1, max_length=MAX_NAME_CHARS, examples=["nightly"])
+    name: str | None = Field(None, min_length=1, max_length=MAX_NAME_CHARS, examples=["nightly"])
     workflow_name: str = Field(min_length=1, max_length=MAX_NAME_CHARS, examples=["orders"])
     cron_expression: str = Field(min_length=1, max_length=MAX_EXPRESSION_CHARS, examples=["0 2 * * *"])
     timezone: str = Field("UTC", max_length=100, examples=["Europe/Berlin"])

@@ -14,7 +14,8 @@ from holdwater.server.models.executions import ExecutionStatus
 class WorkflowBody(BaseModel):
     """An announced workflow.  `style`: null if an older version has announced its name only: it cannot be started here.
 
-    `runners`: names of living runners that take its runs.
+    `runners`: names of living runners that take its runs.  `structure`, `code`: fingerprints of its plan and its
+    functions.  `release`: the active one of its package.  `inputs_schema`: JSON Schema of its inputs.
     """
 
     name: str = Field(examples=["orders"])
@@ -22,6 +23,10 @@ class WorkflowBody(BaseModel):
     description: str
     tags: list[str]
     runners: list[str]
+    structure: str | None
+    code: str | None
+    release: str | None
+    inputs_schema: Any
     registered_at: Instant
     seen_at: Instant
 
@@ -38,6 +43,10 @@ def _facts(workflow: WorkflowInfo) -> dict[str, Any]:
         "description": workflow.description,
         "tags": list(workflow.tags),
         "runners": list(workflow.runners),
+        "structure": workflow.structure,
+        "code": workflow.code,
+        "release": workflow.release,
+        "inputs_schema": workflow.inputs_schema,
         "registered_at": to_instant(workflow.registered_at),
         "seen_at": to_instant(workflow.seen_at),
     }
@@ -52,7 +61,10 @@ class WorkflowPage(Page):
 
 
 class WorkflowTask(BaseModel):
-    """A task of a workflow.  `retry`: what differs from the defaults; `answer_schema`: of the question it asks."""
+    """A task of a workflow.  `retry`: what differs from the defaults; `answer_schema`: of the question it asks.
+
+    `branches`: of a gate or a jump, names of the tasks it may lead to ("": the end) -> the decision that does.
+    """
 
     name: str
     kind: str
@@ -66,6 +78,7 @@ class WorkflowTask(BaseModel):
     source_line: int | None
     answer_schema: Any
     child_workflow: str | None
+    branches: dict[str, str] | None
 
     @classmethod
     def of(cls, node: WorkflowNodeInfo) -> WorkflowTask:
@@ -83,16 +96,14 @@ class WorkflowTask(BaseModel):
             source_line=node.source_line,
             answer_schema=node.answer_schema,
             child_workflow=node.child_workflow,
+            branches=node.branches,
         )
 
 
 class WorkflowDetail(WorkflowBody):
-    """An announced workflow with its tasks and the JSON Schema of its inputs.  `plan`: as runs of it record it."""
+    """An announced workflow with its tasks.  `plan`: as runs of it record it."""
 
     tenant_id: str
-    structure: str | None
-    code: str | None
-    inputs_schema: Any
     tasks: list[WorkflowTask]
     plan: Any
 
@@ -102,9 +113,6 @@ class WorkflowDetail(WorkflowBody):
         return cls(
             **_facts(workflow),
             tenant_id=tenant_id,
-            structure=workflow.structure,
-            code=workflow.code,
-            inputs_schema=workflow.inputs_schema,
             tasks=[WorkflowTask.of(node) for node in workflow.nodes],
             plan=None if workflow.plan is None else workflow.plan.to_data(),
         )

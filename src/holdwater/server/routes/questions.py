@@ -12,6 +12,7 @@ from holdwater.server.api_routing import api_router
 from holdwater.server.models.executions import Count
 from holdwater.server.models.questions import OpenQuestionBody, QuestionPageBody
 from holdwater.server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
+from holdwater.server.request_values import Typed
 from holdwater.server.tenant_database import Tenant
 
 router = api_router("questions", "/questions")
@@ -23,18 +24,21 @@ def list_open_questions(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
     count: Annotated[bool, Query(description="with `counts`, up to 1,000")] = False,
+    oldest: Annotated[bool, Query(description="the one that waits longest first")] = False,
+    typed: Typed = False,
 ) -> QuestionPageBody:
     """List the questions that wait for answers, the newest first."""
+    order = "oldest questions" if oldest else "questions"
     after = None
     if cursor is not None:
-        at, run_id, node = decode_cursor(cursor, "questions", (int, str, int))
+        at, run_id, node = decode_cursor(cursor, order, (int, str, int))
         after = (Micros(at), run_id, node)
-    page = list_questions(tenant.database, limit=limit, after=after)
+    page = list_questions(tenant.database, limit=limit, after=after, newest_first=not oldest)
     counted = count_questions(tenant.database) if count else None
     return QuestionPageBody(
         tenant_id=tenant.tenant,
-        items=[OpenQuestionBody.of(question) for question in page.questions],
+        items=[OpenQuestionBody.of(question, typed=typed) for question in page.questions],
         total=len(page.questions),
-        next_cursor=None if page.next_cursor is None else encode_cursor([*page.next_cursor], "questions"),
+        next_cursor=None if page.next_cursor is None else encode_cursor([*page.next_cursor], order),
         counts=None if counted is None else Count(count=counted.count, more=counted.has_more),
     )

@@ -28,6 +28,7 @@ async def stream_execution(
     run_id: RunId,
     after: Annotated[str, Query(pattern=POSITION_PATTERN, description="only events behind this `id`")] = "0",
     logs: Annotated[bool, Query(description="with the lines of the log as `log` events, without ids")] = False,
+    logs_after: Annotated[str | None, Query(max_length=100, description="only lines behind this `cursor`")] = None,
     values: Annotated[bool, Query(description="with values of users, up to 16 KiB each")] = False,
     last_event_id: Annotated[str | None, Header(description="as `after`, and before it")] = None,
 ) -> EventStreamResponse:
@@ -40,7 +41,7 @@ async def stream_execution(
     stream = await tenant.streams.open_run(run_id, place, with_values=values)
     if logs:
         try:
-            log = await tenant.streams.log_of(run_id)
+            log = await tenant.streams.log_of(run_id, logs_after)
         except BaseException:
             stream.close()
             raise

@@ -86,7 +86,7 @@ def list_triggers(
 def create_trigger(tenant: Tenant, body: NewTrigger) -> TriggerDetail:
     """Create a cron schedule; one of this name that is there already is an error."""
     database = writable_database(tenant)
-    if database.store.schedule_by_name("cron", body.name) is not None:
+    if body.name is not None and database.store.schedule_by_name("cron", body.name) is not None:
         raise RequestError(409, f"there is a schedule {body.name!r} already", code="trigger_exists", hint="PATCH it")
     schedule_id = register_cron(
         database,

@@ -127,9 +127,9 @@ class StreamHub:
                 asyncio.get_running_loop().call_later(seconds, self._look_at_newest_soon)
         return OpenStream(stream.messages(), close)
 
-    async def log_of(self, run_id: str) -> LogFollower:
-        """Follow the log of a run that is streamed.  Raises RunNotFound, StoreError."""
-        return await asyncio.to_thread(self._connected().follow_log, run_id)
+    async def log_of(self, run_id: str, after: str | None = None) -> LogFollower:
+        """Follow the log of a run, behind a cursor.  Raises RunNotFound, InvalidArgument, StoreError."""
+        return await asyncio.to_thread(self._connected().follow_log, run_id, after)
 
     def close_soon(self) -> None:
         """Have all streams end, from any thread or a signal handler; browsers connect again later."""

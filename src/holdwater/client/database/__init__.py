@@ -1,0 +1,1 @@
+"""The interfaces on a database."""

@@ -1,0 +1,1 @@
+"""The interfaces on a server, by its HTTP API."""
