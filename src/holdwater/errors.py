@@ -113,6 +113,10 @@ class AmbiguousRun(HoldwaterError, ValueError):
         self.candidates = tuple(candidates)
 
 
+class LimitNotFound(HoldwaterError, ValueError):
+    """There is no concurrency limit with this key."""
+
+
 class RunInProgress(HoldwaterError, RuntimeError):
     """A run is executed at this moment, here or elsewhere, and cannot be executed a second time beside that."""
 

@@ -78,7 +78,7 @@ def serve_app(
 def serve_database(url: str, *, read_only: bool = False, **options: Any) -> Iterator[Live]:
     """Serve a database as `holdwater ui` does, with a token for programs.  `options`: of `create_app`."""
     listening = listen_on_loopback(0, may_choose=False)
-    access = SessionAccess(listening.getsockname()[1], "read" if read_only else "write", API_TOKEN)
+    access = SessionAccess(listening.getsockname()[1], "read" if read_only else "admin", API_TOKEN)
     app = create_app(OneTenant(TenantDatabase.open(url, read_only=read_only)), access, **options)
     with serve_app(app, access, listening) as live:
         yield live

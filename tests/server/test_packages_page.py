@@ -109,7 +109,7 @@ def test_processes_of_a_daemon(url: str, database: Database) -> None:
     rejected = [Rejected("/srv/<b>.cloacina", "it is no archive")]
     hosts = [Host(release, "orders", "1.1", 4711, "busy", 1234)]
     listening = listen_on_loopback(0, may_choose=False)
-    access = SessionAccess(listening.getsockname()[1], "write", "x" * 40)
+    access = SessionAccess(listening.getsockname()[1], "admin", "x" * 40)
     tenant = TenantDatabase.open(url)
     tenant.executed = ExecutedPackages(lambda: hosts, lambda: rejected)
     app = create_app(OneTenant(tenant), access)

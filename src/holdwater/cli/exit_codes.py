@@ -54,6 +54,7 @@ def exit_code_for(error: Exception) -> int:
             errors.WorkflowNotFound()
             | errors.RunNotFound()
             | errors.BulkJobNotFound()
+            | errors.LimitNotFound()
             | errors.ScheduleNotFound()
             | errors.TaskNotFound()
             | errors.TenantNotFound()

@@ -69,7 +69,7 @@ def ui(
     token = None if api_token_file is None else read_or_create_token(api_token_file)
     with listen_on_loopback(DEFAULT_PORT if port is None else port, may_choose=port is None) as listening:
         actual_port: int = listening.getsockname()[1]
-        access = SessionAccess(actual_port, "read" if read_only else "write", token)
+        access = SessionAccess(actual_port, "read" if read_only else "admin", token)
         app = create_app(OneTenant(TenantDatabase.open(url, read_only=read_only, schema=schema)), access)
         link = f"http://{LOOPBACK}:{actual_port}/ui?token={access.new_link_token()}"
 

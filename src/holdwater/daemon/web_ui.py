@@ -55,7 +55,7 @@ class WebUI:
         port, may_choose = parse_bind(bind)
         self._socket: socket.socket = listen_on_loopback(port, may_choose=may_choose)
         actual_port: int = self._socket.getsockname()[1]
-        access = SessionAccess(actual_port, "write", None)
+        access = SessionAccess(actual_port, "admin", None)
         app = create_app(OneTenant(TenantDatabase.of(engine, executed=executed)), access)
         self.link = f"http://{LOOPBACK}:{actual_port}/ui?token={access.new_link_token()}"
         self._server = LocalServer(app, on_exit=app.state.tenants.close_streams_soon)

@@ -9,7 +9,7 @@ given back, and nothing can be forgotten.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -174,8 +174,3 @@ class LimitState:
             for key in keys:
                 free[key] -= 1
         return chosen
-
-
-def holders(rows: Sequence[WorkRow], key: str) -> list[WorkRow]:
-    """Select the leased tasks that count towards a key."""
-    return [row for row in rows if key in split_keys(row.limit_keys)]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from holdwater.operations.databases import Database, open_for_control, open_for_reading, open_for_writing
     from holdwater.operations.doctor import Finding, diagnose_installation, diagnose_run
     from holdwater.operations.exporting import export_run
+    from holdwater.operations.limits import LimitHolder, LimitInfo, get_limit, list_limits, remove_limit, set_limit
     from holdwater.operations.logs import LogFollower, LogLine, LogPage, follow_logs, read_logs
     from holdwater.operations.migration import migrate_database
     from holdwater.operations.pruning import (
@@ -99,6 +100,8 @@ __all__ = [
     "Finding",
     "FireInfo",
     "FireStats",
+    "LimitHolder",
+    "LimitInfo",
     "LogFollower",
     "LogLine",
     "LogPage",
@@ -139,6 +142,7 @@ __all__ = [
     "forecast_cron",
     "fork_run",
     "get_bulk_job",
+    "get_limit",
     "get_retention",
     "get_schedule",
     "get_trigger",
@@ -147,6 +151,7 @@ __all__ = [
     "is_executing",
     "list_bulk_jobs",
     "list_fires",
+    "list_limits",
     "list_questions",
     "list_runners",
     "list_runs",
@@ -165,10 +170,12 @@ __all__ = [
     "prune_runs",
     "read_logs",
     "register_cron",
+    "remove_limit",
     "request_run_now",
     "resume_run",
     "retry_run",
     "run_histogram",
+    "set_limit",
     "set_retention",
     "set_schedule_enabled",
     "set_trigger_enabled",
@@ -222,6 +229,14 @@ _EXPORTS = {
         "diagnose_run",
     ),
     ".exporting": ("export_run",),
+    ".limits": (
+        "LimitHolder",
+        "LimitInfo",
+        "get_limit",
+        "list_limits",
+        "remove_limit",
+        "set_limit",
+    ),
     ".logs": (
         "LogFollower",
         "LogLine",

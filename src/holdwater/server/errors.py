@@ -60,6 +60,7 @@ STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.IsolationUnavailable: INTERNAL,
     errors.KeyExists: (400, "value_invalid"),
     errors.KeyMissing: (400, "value_invalid"),
+    errors.LimitNotFound: (404, "limit_not_found"),
     errors.ManifestError: (400, "upload_failed"),
     errors.MapOverError: INTERNAL,
     errors.MissingInputError: (400, "workflow_input_invalid"),

@@ -37,7 +37,7 @@ class SessionAccess:
     )
     login_path: Final = None
 
-    def __init__(self, port: int, role: Role = "write", api_token: str | None = None) -> None:
+    def __init__(self, port: int, role: Role = "admin", api_token: str | None = None) -> None:
         self._cookie_name = f"holdwater-{port}"
         self._role: Role = role
         self._api_token = api_token

@@ -13,6 +13,7 @@ from holdwater.operations.doctor.commands import continue_command
 from holdwater.operations.doctor.findings import Finding
 from holdwater.operations.doctor.queue import queue_findings
 from holdwater.operations.doctor.state import MAX_NAMES, DatabaseState, name_list
+from holdwater.operations.limits import LimitInfo, full_limits, list_limits
 from holdwater.runs.nodes import NodeView
 from holdwater.runs.view import RunView
 
@@ -42,7 +43,11 @@ def work_findings(state: DatabaseState, view: RunView) -> Iterator[Finding]:
     due = [one for one in free if not one.row.reclaimed and (one.row.kind == "execute" or one.row.due_at <= state.now)]
     if due:
         owners = [one.row.owner for one in held if one.row.owner and not state.is_dead(one.row)]
-        yield from queue_findings(state, view, [one.row for one in due], [one.node.name for one in due], owners)
+        blocked, due = _split_limited(state, due)
+        for limit, work_of_limit in blocked:
+            yield _limit_finding(state, view, limit, work_of_limit)
+        if due:
+            yield from queue_findings(state, view, [one.row for one in due], [one.node.name for one in due], owners)
     timers = [one for one in work if one.row.kind == "timer" and one.row.due_at > state.now and not one.row.reclaimed]
     yield from _timer_findings(state, view, timers)
     if not rows and not view.own_pauses:
@@ -72,6 +77,50 @@ def _cancel_findings(view: RunView) -> Iterator[Finding]:
                 run_id=view.id,
             )
             return
+
+
+# -- work that waits for a place in a concurrency limit
+
+
+def _split_limited(
+    state: DatabaseState, due: Sequence[TaskWork]
+) -> tuple[list[tuple[LimitInfo, list[TaskWork]]], list[TaskWork]]:
+    """Split work that is due: by the first full limit it counts towards, and that which no limit holds up."""
+    if not any([one.row.limit_keys for one in due]):
+        return [], list(due)
+    limits = list_limits(state.database)
+    blocked: dict[str, tuple[LimitInfo, list[TaskWork]]] = {}
+    rest: list[TaskWork] = []
+    for one in due:
+        full = full_limits(limits, one.row.limit_keys)
+        if full:
+            blocked.setdefault(full[0].key, (full[0], []))[1].append(one)
+        else:
+            rest.append(one)
+    return list(blocked.values()), rest
+
+
+def _limit_finding(state: DatabaseState, view: RunView, limit: LimitInfo, work: Sequence[TaskWork]) -> Finding:
+    names = [f"{one.task!r} of run {one.run_id} on {state.describe_owner(one.runner)}" for one in limit.holders[:3]]
+    more = limit.used_count - len(names)
+    held = f", held by {'; '.join(names)}{f' and {more:,} more' if more > 0 else ''}" if names else ""
+    waits = "waits" if len(work) == 1 else "wait"
+    return Finding(
+        "limit_full",
+        "problem" if not limit.max_running else "info",
+        f"{_tasks(work)} {waits} for a place in the limit {limit.key!r}, which is full: {limit.used_count:,} of"
+        f" {limit.max_running:,}{held}.",
+        {
+            **_work_facts(work),
+            "limit": limit.key,
+            "max": limit.max_running,
+            "used": limit.used_count,
+            "waiting": limit.waiting_count,
+            "holders": [{"run_id": one.run_id, "task": one.task, "runner": one.runner} for one in limit.holders],
+        },
+        ("limits", "list"),
+        view.id,
+    )
 
 
 # -- work that runners have

@@ -8,6 +8,7 @@ from holdwater.server.routes import (
     executions,
     graphs,
     installation,
+    limits,
     map_items,
     questions,
     releases,
@@ -31,5 +32,6 @@ API_ROUTERS = (
     triggers.router,
     releases.router,
     retention.router,
+    limits.router,
     installation.router,
 )

@@ -6,7 +6,7 @@ from holdwater.model.retention import RetentionRule
 from holdwater.operations import pruning
 from holdwater.operations.schedule_queries import parse_instant
 from holdwater.server.acts import writable_database
-from holdwater.server.api_routing import CHANGE_ERRORS, FOR_READERS, api_router
+from holdwater.server.api_routing import CHANGE_ERRORS, FOR_ADMINS, FOR_READERS, api_router
 from holdwater.server.maintenance import MAINTENANCE_ERRORS, maintaining
 from holdwater.server.models.executions import Count
 from holdwater.server.models.server import (
@@ -29,7 +29,7 @@ def get_retention(tenant: Tenant) -> RetentionStatus:
     return RetentionStatus.of(tenant.tenant, pruning.get_retention(tenant.database))
 
 
-@router.put("", responses=CHANGE_ERRORS)
+@router.put("", responses=CHANGE_ERRORS, openapi_extra=FOR_ADMINS)
 def set_retention(tenant: Tenant, body: RetentionRuleBody) -> RetentionStatus:
     """Set the rule; runners obey it within an hour.  What is left out, or null, limits nothing."""
     stored = pruning.set_retention(writable_database(tenant), body.to_rule(), by=BY_API)
@@ -53,7 +53,7 @@ def preview_retention(tenant: Tenant, body: RetentionBody | None = None) -> Rete
     )
 
 
-@router.post("/prune", responses=MAINTENANCE_ERRORS)
+@router.post("/prune", responses=MAINTENANCE_ERRORS, openapi_extra=FOR_ADMINS)
 def prune_executions(tenant: Tenant, body: RetentionBody | None = None) -> Pruned:
     """Delete old runs at once, with their children, in many small transactions."""
     asked = _checked(body)

@@ -13,6 +13,7 @@ from holdwater.model.retention import RetentionRule
 from holdwater.model.time import Micros, add_seconds
 from holdwater.operations.databases import Database
 from holdwater.operations.pruning import RetentionPreview, preview_pruning, prune_runs, set_retention
+from holdwater.server.access import check_role
 from holdwater.server.acts import act_and_redirect, page_url, writable_database
 from holdwater.server.form_posts import PostedForm
 from holdwater.server.notices import Notice
@@ -54,6 +55,7 @@ def preview(database: Database, days: int) -> OldRuns:
 @router.post("/ops/prune")
 def delete_old_runs(request: Request, tenant: Tenant, posted: PostedForm) -> Response:
     """Delete the runs that ended so many days ago, `MAX_DELETED_RUNS` at most."""
+    check_role(request, "admin")
     text = str(posted.get("days", ""))
 
     def act() -> Notice:
@@ -72,6 +74,7 @@ def delete_old_runs(request: Request, tenant: Tenant, posted: PostedForm) -> Res
 @router.post("/ops/retention")
 def set_rule(request: Request, tenant: Tenant, posted: PostedForm) -> Response:
     """Set the rule of the database; an empty field limits nothing."""
+    check_role(request, "admin")
     fields = {name: str(posted.get(name, ""))[:MAX_FIELD_CHARACTERS].strip() for name in _FIELDS}
 
     def act() -> Notice:
