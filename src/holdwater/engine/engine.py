@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from holdwater.engine.announced_runs import AnnouncedRuns
 from holdwater.engine.event_publisher import EventPublisher
+from holdwater.engine.metering import EngineMeter, metered
 from holdwater.engine.run_batches import RunBatches, StartedRun, check_idempotency_key
 from holdwater.engine.run_commands import RunCommands, run_in_progress_error
 from holdwater.engine.waiting import RunFuture, RunWaiter
@@ -73,16 +74,18 @@ class Engine:
         to_result: Callable[[RunView], Any] = lambda run: run,
         store: Store | None = None,
         event_processors: Sequence[EventProcessor] = (),
+        meter: EngineMeter | None = None,
     ) -> None:
         """`poll_seconds`: how often a wait looks at a run of another process, where the store sends no notifications.
 
-        `to_result`: what a task function gets for a child run that has ended.
+        `to_result`: what a task function gets for a child run that has ended.  `meter`: told of what it does.
         """
         self.clock: Clock = clock or SystemClock()
         self.registry = registry
         self.run_timeout_seconds = run_timeout_seconds
         self.owner = ids.new_owner_id(driver_config.runner_id)
-        self.store = open_store(url, options) if store is None else store
+        opened = open_store(url, options) if store is None else store
+        self.store = opened if meter is None else metered(opened, meter)
         self.reader = RunReader(self.store, self.clock)
         self._unsubscribe_callbacks: list[Callable[[], None]] = []
         try:
@@ -100,6 +103,8 @@ class Engine:
             caller = ChildCaller(
                 self.resolve_workflow, self.driver.start_child_call, lambda run: to_result(self.reader.view_of(run))
             )
+            if meter is not None:
+                self.driver.add_listeners(meter.on_run_saved, meter.on_run_ended)
             self.driver.start(caller, self._publisher)
             self.reader.use_channel(ChangeChannel(self.driver.journal_watchers, self.driver.has_notifications))
         except BaseException:

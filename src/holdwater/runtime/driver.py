@@ -93,6 +93,13 @@ class Driver:
         self._core.hooks.attempt_created.add(observe_attempt)
         self._core.hooks.run_saved.add(observer.on_committed)
 
+    def add_listeners(
+        self, on_run_saved: Callable[[ActiveRun, int], None], on_run_ended: Callable[[ActiveRun], None]
+    ) -> None:
+        """Have these called by the loop's thread: see `RunHooks`.  Before `start`."""
+        self._core.hooks.run_saved.add(on_run_saved)
+        self._core.hooks.run_ended.add(on_run_ended)
+
     def close(self, drain_seconds: float, *, wait: bool = True) -> None:
         """Let running task functions end for that long, then leave the rest to the next runner.  Idempotent.
 

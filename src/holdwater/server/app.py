@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -19,6 +19,7 @@ from holdwater.server.access import AccessFunction, AccessPolicy, MountedAccess
 from holdwater.server.control.tables import ServerTables
 from holdwater.server.errors import holdwater_error_response, http_error_response, validation_error_response
 from holdwater.server.form_posts import check_csrf
+from holdwater.server.health_checks import HealthChecks, SharedCheck, TenantsHealth
 from holdwater.server.pages import PAGE_ROUTERS, SERVER_PAGE_ROUTERS, home
 from holdwater.server.request_guard import RequestGuard
 from holdwater.server.routes import API_ROUTERS, graph_health, health, installation, not_offered
@@ -59,10 +60,13 @@ def create_app(
     has_pages: bool = True,
     control: ServerTables | None = None,
     legacy_lists: bool = False,
+    health_checks: HealthChecks | None = None,
+    server_routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """Create an application, which closes the databases of the tenants at its end.
 
-    `has_pages`: with the web UI.  `control`: the tables of a server of many tenants.
+    `has_pages`: with the web UI.  `control`, `server_routers`: the tables of a server of many tenants, and what it has
+    beside the others.  `health_checks`: None for those of a database.
     `legacy_lists`: answers as clients of Cloacina's server expect them: lists have their names, too, and what is no
     UUID is not the id of a run that is not found, but a bad request.
     """
@@ -88,12 +92,17 @@ def create_app(
     )
     app.state.tenants, app.state.policy, app.state.control = tenants, policy, control
     app.state.legacy_lists = legacy_lists
+    checks = health_checks or TenantsHealth(tenants)
+    app.state.trouble, app.state.obstacle = SharedCheck(checks.find_trouble), SharedCheck(checks.find_obstacle)
     app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(RequestGuard, policy=policy)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
     app.include_router(health.router)
     app.include_router(openapi.router)
-    app.include_router(installation.server_router)
+    if tenants.only is not None:
+        app.include_router(installation.server_router)
+    for router in server_routers:
+        app.include_router(router)
     app.include_router(graph_health.router)
     app.include_router(not_offered.router)
     for router in API_ROUTERS:

@@ -11,16 +11,29 @@ from typing import Final
 from holdwater.engine import Engine
 from holdwater.errors import ServerError
 from holdwater.model.registry import Registry
+from holdwater.operations.databases import Database
 from holdwater.runtime.config import DriverConfig
+from holdwater.server.access_log import log_request
 from holdwater.server.api_token import read_or_create_token
 from holdwater.server.app import create_app
+from holdwater.server.awake_tenants import AwakeTenants
 from holdwater.server.bootstrap_access import BootstrapAccess
 from holdwater.server.control.database import ControlDatabase
+from holdwater.server.cross_origin import CrossOrigin
+from holdwater.server.drain_gate import DrainGate
+from holdwater.server.health_checks import ServerHealth
+from holdwater.server.metrics.server_metrics import ServerMetrics
+from holdwater.server.request_observer import RequestObserver
+from holdwater.server.routes import metrics as metrics_route
+from holdwater.server.routes import server as server_route
+from holdwater.server.served_tenants import ServedTenants
 from holdwater.server.server_home import ServerHome
+from holdwater.server.server_report import ServerReporter
 from holdwater.server.serving import LocalServer, listen
-from holdwater.server.tenant_database import OneTenant, TenantDatabase
+from holdwater.server.tenant_database import TenantDatabase
 from holdwater.service.home_lock import HomeLock, usable_home
 from holdwater.service.server_settings import ServerSettings, parse_bind
+from holdwater.service.tenants.resources import TenantResources
 
 logger = logging.getLogger("holdwater.server")
 
@@ -62,13 +75,25 @@ class Server:
         self.control = ControlDatabase(settings.database_url)
         closing(self.control.close)
         key = settings.bootstrap_key or read_or_create_token(self.home.bootstrap_key)
-        engine = Engine(settings.database_url, DriverConfig(listed=True, name="server"), registry=Registry())
-        closing(engine.close, 0.0)
-        self.tenants = OneTenant(TenantDatabase.of(engine))
+        self.awake = AwakeTenants()
+        self.tenants = ServedTenants(self.control, self._make_tenant)
         closing(self.tenants.close)
+        self.health = ServerHealth(self.tenants, self.awake)
+        self.metrics = ServerMetrics(settings.metrics_prefix, self.awake, lambda: not self.health.find_obstacle())
         self.app = create_app(
-            self.tenants, BootstrapAccess(key), has_pages=settings.has_ui, legacy_lists=settings.legacy_lists
+            self.tenants,
+            BootstrapAccess(key),
+            has_pages=settings.has_ui,
+            legacy_lists=settings.legacy_lists,
+            health_checks=self.health,
+            server_routers=(metrics_route.router, server_route.router),
         )
+        self.app.state.metrics = self.metrics
+        self.app.state.reporter = ServerReporter(self.control, self.awake, self.health, self.url)
+        if settings.cors_origins:
+            self.app.add_middleware(CrossOrigin, origins=settings.cors_origins)
+        self.app.add_middleware(DrainGate, health=self.health)
+        self.app.add_middleware(RequestObserver, observers=(self.metrics.on_request, log_request))
         self._http = LocalServer(
             self.app,
             on_exit=self.tenants.close_streams_soon,
@@ -76,6 +101,22 @@ class Server:
             trusted_proxies=settings.trusted_proxies,
         )
         self._thread = threading.Thread(target=self._serve, name="holdwater-http", daemon=True)
+
+    def _make_tenant(self, name: str, resources: TenantResources) -> TenantDatabase:
+        """Open the database of a tenant.  Raises HoldwaterError."""
+        config = DriverConfig(listed=True, name="server")
+        engine = Engine(
+            self.settings.database_url,
+            config,
+            registry=Registry(),
+            options=resources.store_options,
+            meter=self.metrics.engine_counts,
+        )
+        closing = ExitStack()
+        closing.callback(engine.close, 0.0)
+        made = TenantDatabase(name, Database.of(engine), engine, closing)
+        self.awake.add(made)
+        return made
 
     def start(self) -> None:
         """Execute, and answer; returns when it answers.  Raises ServerError."""
@@ -90,11 +131,16 @@ class Server:
             self._started.set()  # or it could not start
 
     def stop(self) -> None:
-        """End streams and requests, and close all.  Idempotent."""
+        """Refuse new requests, end streams, let running functions end, and close all.  Idempotent.
+
+        Functions have `shutdown_timeout_seconds`; what has not ended then is killed with its host, and its runs go on
+        with another replica, or the next server.
+        """
         if self._is_stopped:
             return
-        self._is_stopped = True
+        self._is_stopped = self.health.is_draining = True
         self.tenants.close_streams_soon()
+        self.tenants.close()
         self._http.should_exit = True
         if self._thread.ident is not None:
             self._thread.join()

@@ -26,7 +26,7 @@ from holdwater.server.rendering import is_page, path_below_root, root_of
 from holdwater.server.tenant_database import BORROWED, TenantDatabase, tenants_of
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-PUBLIC_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json"})
+PUBLIC_PATHS: Final = frozenset({"/health", "/ready", "/metrics", "/openapi.json"})
 STATIC_PREFIX: Final = "/static/"
 HARMLESS_POST: Final = re.compile("/ui/(login|logout|preferences|[^/]+/(preferences|columns|views))")
 """changes cookies of the browser, or its session, and nothing else"""

@@ -13,13 +13,20 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from holdwater.model.time import Micros, to_rfc3339
+from holdwater.service.log_context import REQUEST_FACTS
 
 LOG_NAME: Final = "holdwater.log"
 KEPT_DAYS: Final = 14
 MAX_MESSAGE_CHARS: Final = 100_000
 _LOGGER: Final = "holdwater"
-_CONTEXT: Final = {"holdwater_run_id": "run", "holdwater_node": "node", "holdwater_attempt": "attempt"}
-"""attributes of records of task functions -> keys of the JSON"""
+_CONTEXT: Final = {
+    "holdwater_run_id": "run",
+    "holdwater_node": "node",
+    "holdwater_attempt": "attempt",
+    "holdwater_request": "request",
+    "holdwater_tenant": "tenant",
+}
+"""attributes of records of task functions and of requests -> keys of the JSON"""
 
 
 def escape_controls(text: str) -> str:
@@ -27,6 +34,17 @@ def escape_controls(text: str) -> str:
     if text.isprintable():
         return text
     return "".join([one if one.isprintable() else one.encode("unicode_escape").decode() for one in text])
+
+
+class RequestFilter(logging.Filter):
+    """Adds the request in which a record is made; lets all records pass."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add the id and the tenant of the request."""
+        request = REQUEST_FACTS.get()
+        if request is not None and not hasattr(record, "holdwater_request"):
+            record.holdwater_request, record.holdwater_tenant = request.request_id, request.tenant
+        return True
 
 
 class HumanFormatter(logging.Formatter):
@@ -53,7 +71,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage()[:MAX_MESSAGE_CHARS],
         }
         for attribute, key in _CONTEXT.items():
-            if hasattr(record, attribute):
+            if getattr(record, attribute, "") != "":
                 found[key] = getattr(record, attribute)
         if record.exc_info:
             found["exception"] = self.formatException(record.exc_info)[-MAX_MESSAGE_CHARS:]
@@ -75,6 +93,7 @@ class ServiceLogs:
             self._handlers.append(lines)
         self._level_before = self._logger.level
         for handler in self._handlers:
+            handler.addFilter(RequestFilter())
             self._logger.addHandler(handler)
         self._logger.setLevel(logging.WARNING)  # of other libraries
         self.set_level(level)

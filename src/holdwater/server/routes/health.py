@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from holdwater.errors import HoldwaterError
-from holdwater.server.models.health import Health, Readiness, Unreadiness
+from holdwater.server.health_checks import UNREACHABLE, SharedCheck
+from holdwater.server.models.health import Health, Readiness, Sickness, Unreadiness
 
 READY_SECONDS: Final = 1.0
 """longest wait for the database's answer"""
+HEALTH_SECONDS: Final = 5.0
+"""longest wait for the answers of engines"""
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health", operation_id="health")
-async def health() -> Health:
-    """Say that the server is alive."""
+@router.get("/health", operation_id="health", response_model=Health, responses={503: {"model": Sickness}})
+async def health(request: Request) -> Health | JSONResponse:
+    """Say whether the process works; 503: it should be started anew."""
+    check: SharedCheck = request.app.state.trouble
+    try:
+        trouble = await check.run(HEALTH_SECONDS)
+    except TimeoutError:
+        trouble = "engines cannot be asked"
+    if trouble:
+        return JSONResponse(Sickness(status="unhealthy", reason=trouble).model_dump(), 503)
     return Health(status="ok")
 
 
 @router.get("/ready", operation_id="ready", response_model=Readiness, responses={503: {"model": Unreadiness}})
 async def ready(request: Request) -> Readiness | JSONResponse:
-    """Say whether the database answers."""
-    check = request.app.state.tenants.check_ready
+    """Say whether requests can be answered: the database answers, and the server does not end."""
+    check: SharedCheck = request.app.state.obstacle
     try:
-        await asyncio.wait_for(asyncio.to_thread(check), READY_SECONDS)
-    except (HoldwaterError, TimeoutError):
-        reason = Unreadiness(status="not ready", reason="database unreachable")
-        return JSONResponse(reason.model_dump(), 503, {"retry-after": "1"})
+        obstacle = await check.run(READY_SECONDS)
+    except TimeoutError:
+        obstacle = UNREACHABLE
+    if obstacle:
+        return JSONResponse(Unreadiness(status="not ready", reason=obstacle).model_dump(), 503, {"retry-after": "1"})
     return Readiness(status="ready")

@@ -1,0 +1,105 @@
+"""Requests to a server: other origins, tricks with methods and redirects, the report about the server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.server.serving.server_process import ServedHere, serve_here
+
+ORIGIN = "https://app.example.org"
+PATH = "/v1/tenants/public/executions"
+
+
+@pytest.fixture(scope="module")
+def cross(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[ServedHere]:
+    """A server that pages of another origin may call."""
+    from tests.server.serving.conftest import create_database
+
+    database = create_database(request.getfixturevalue("postgres"))
+    with serve_here(database, tmp_path_factory.mktemp("cross"), cors_origins=(ORIGIN,)) as server:
+        yield server
+
+
+def cors_headers(headers: object) -> dict[str, str]:
+    return {name: value for name, value in dict(headers).items() if name.startswith("access-control")}  # type: ignore[call-overload]
+
+
+def test_pages_of_an_origin_that_is_named_may_call_with_a_key(cross: ServedHere) -> None:
+    with cross.stranger(headers={"origin": ORIGIN}) as page, cross.client(headers={"origin": ORIGIN}) as client:
+        asked = page.options(PATH, headers={"access-control-request-method": "POST"})
+        assert asked.status_code == 204
+        assert asked.headers["access-control-allow-origin"] == ORIGIN
+        assert "authorization" in asked.headers["access-control-allow-headers"]
+        answer = client.get(PATH)
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+        assert "access-control-allow-credentials" not in {**asked.headers, **answer.headers}
+        assert "Origin" in answer.headers["vary"]
+        assert page.get(PATH).status_code == 401
+        assert page.get(PATH).headers["access-control-allow-origin"] == ORIGIN  # it can read why
+        assert cors_headers(client.get("/ui/public/runs").headers) == {}
+
+
+def test_other_origins_may_not(cross: ServedHere, served: ServedHere) -> None:
+    for server, origin in ((cross, "https://evil.example.org"), (cross, "null"), (served, ORIGIN)):
+        with server.client(headers={"origin": origin}) as client:
+            assert cors_headers(client.get(PATH).headers) == {}
+            asked = client.options(PATH, headers={"access-control-request-method": "POST"})
+            assert asked.status_code >= 400
+            assert cors_headers(asked.headers) == {}
+
+
+def test_a_method_is_the_method(served: ServedHere) -> None:
+    """Headers and parameters that have other frameworks take a request for one with another method."""
+    with served.client() as client:
+        for header in ("x-http-method-override", "x-method-override", "x-http-method"):
+            answer = client.get(f"{PATH}/of-no-run", headers={header: "DELETE"}, params={"_method": "DELETE"})
+            assert (answer.status_code, answer.json()["code"]) == (404, "execution_not_found")
+        assert client.request("TRACE", PATH).status_code == 405
+        assert client.request("BREW", PATH).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example.org", "//evil.example.org", "/\\evil.example.org", "%2F%2Fevil.example.org"]
+)
+def test_redirects_lead_to_this_server_alone(served: ServedHere, target: str) -> None:
+    with served.client(follow_redirects=False) as client:
+        for path in (
+            "/",
+            "/ui",
+            f"/ui?next={target}",
+            f"/ui/login?next={target}",
+            f"/{target}",
+            f"/ui/public/{target}",
+        ):
+            location = client.get(path).headers.get("location", "/")
+            assert location.startswith(("/", served.url + "/")), path
+            assert not location.startswith("//"), path
+            assert "evil" not in location.partition("?")[0], path
+
+
+def test_the_report_is_for_administrators(served: ServedHere) -> None:
+    with served.client() as client, served.stranger() as stranger:
+        client.get(PATH).raise_for_status()
+        found = client.get("/v1/server").json()
+        assert (found["pid"], found["address"], found["draining"]) == (os.getpid(), served.url, False)
+        assert {"tenant": "public", "status": "working", "streams": 0} in found["engines"]
+        assert "password" not in found["database"]
+        assert stranger.get("/v1/server").status_code == 401
+        described = client.get("/openapi.json").json()["paths"]
+        assert described["/v1/server"]["get"]["x-role"] == "god"
+        assert "/metrics" in described
+
+
+def test_requests_are_refused_while_the_server_drains(new_database: Callable[[], str], tmp_path: Path) -> None:
+    with serve_here(new_database(), tmp_path / "home") as server, server.client() as client:
+        client.get(PATH).raise_for_status()
+        server.server.health.is_draining = True
+        refused = client.get(PATH)
+        assert (refused.status_code, refused.json()["code"]) == (503, "runner_draining")
+        assert refused.headers["retry-after"]
+        assert client.get("/health").json() == {"status": "ok"}
+        assert client.get("/ready").json() == {"status": "not ready", "reason": "draining"}
