@@ -134,8 +134,8 @@ def _ready_lines(made: Server) -> str:
     lines = [f"ready: {made.url}, database {made.control.name}, process {os.getpid()}"]
     if made.settings.has_ui:
         lines.append(f"web UI: {made.url}/ui")
-    if made.home.bootstrap_key.exists():
-        lines.append(f"the first key is in {made.home.bootstrap_key}")
+    if made.first_key is not None:
+        lines.append(f"the first key, of an administrator of the server, is in {made.first_key.path}")
     return "\n".join(map(escape_unsafe, lines))
 
 

@@ -104,7 +104,7 @@ class Engine:
                 self.resolve_workflow, self.driver.start_child_call, lambda run: to_result(self.reader.view_of(run))
             )
             if meter is not None:
-                self.driver.add_listeners(meter.on_run_saved, meter.on_run_ended)
+                self.driver.add_listeners(meter.on_entries, meter.on_run_ended)
             self.driver.start(caller, self._publisher)
             self.reader.use_channel(ChangeChannel(self.driver.journal_watchers, self.driver.has_notifications))
         except BaseException:

@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, cast
 
+from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.store import Store
-from holdwater.model.records import CommitResult, RunUpdate, WorkRow
+from holdwater.model.records import CommitResult, RunRow, RunUpdate, WorkRow
 from holdwater.model.time import Micros
-from holdwater.runtime.active_run import ActiveRun
 
 ClaimOutcome = Literal["claimed", "empty", "error"]
 
@@ -40,11 +40,11 @@ class EngineMeter(Protocol):
         """Take note of work that was taken from owners that died or did not renew their leases."""
         ...
 
-    def on_run_saved(self, run: ActiveRun, new_entries: int) -> None:
-        """Take note of journal entries that are on disk."""
+    def on_entries(self, entries: Sequence[JournalEntry]) -> None:
+        """Take note of new entries of the journal of a run, which are on disk."""
         ...
 
-    def on_run_ended(self, run: ActiveRun) -> None:
+    def on_run_ended(self, row: RunRow, last_entries: Sequence[JournalEntry]) -> None:
         """Take note of a run that is on disk as ended."""
         ...
 

@@ -40,6 +40,9 @@ from holdwater.runtime.service_protocols import MakeRunRow, RunObserver
 from holdwater.runtime.services.children.calls import ChildCall
 from holdwater.runtime.services.composition import Services
 
+LAST_ENTRIES: Final = 4
+"""of a run that has ended: why it did is among them"""
+
 
 def _do_nothing() -> None:
     pass
@@ -94,11 +97,17 @@ class Driver:
         self._core.hooks.run_saved.add(observer.on_committed)
 
     def add_listeners(
-        self, on_run_saved: Callable[[ActiveRun, int], None], on_run_ended: Callable[[ActiveRun], None]
+        self,
+        on_entries: Callable[[Sequence[JournalEntry]], None],
+        on_run_ended: Callable[[RunRow, Sequence[JournalEntry]], None],
     ) -> None:
-        """Have these called by the loop's thread: see `RunHooks`.  Before `start`."""
-        self._core.hooks.run_saved.add(on_run_saved)
-        self._core.hooks.run_ended.add(on_run_ended)
+        """Have the loop's thread tell of what is on disk: new entries of journals, and ends of runs.
+
+        Before `start`.  `on_run_ended` is given the last entries, too.
+        """
+        hooks = self._core.hooks
+        hooks.run_saved.add(lambda run, count: on_entries(run.entries[len(run.entries) - count :]))
+        hooks.run_ended.add(lambda run: on_run_ended(run.row, run.entries[-LAST_ENTRIES:]))
 
     def close(self, drain_seconds: float, *, wait: bool = True) -> None:
         """Let running task functions end for that long, then leave the rest to the next runner.  Idempotent.

@@ -14,11 +14,12 @@ from holdwater.model.registry import Registry
 from holdwater.operations.databases import Database
 from holdwater.runtime.config import DriverConfig
 from holdwater.server.access_log import log_request
-from holdwater.server.api_token import read_or_create_token
 from holdwater.server.app import create_app
 from holdwater.server.awake_tenants import AwakeTenants
 from holdwater.server.bootstrap_access import BootstrapAccess
+from holdwater.server.control.bootstrap import bootstrap
 from holdwater.server.control.database import ControlDatabase
+from holdwater.server.control.tables import ServerTables
 from holdwater.server.cross_origin import CrossOrigin
 from holdwater.server.drain_gate import DrainGate
 from holdwater.server.health_checks import ServerHealth
@@ -74,7 +75,8 @@ class Server:
         lock.write_address(self.url)
         self.control = ControlDatabase(settings.database_url)
         closing(self.control.close)
-        key = settings.bootstrap_key or read_or_create_token(self.home.bootstrap_key)
+        self.first_key = bootstrap(self.control, self.home.folder, settings.bootstrap_key or None)
+        tables = ServerTables(self.control)
         self.awake = AwakeTenants()
         self.tenants = ServedTenants(self.control, self._make_tenant)
         closing(self.tenants.close)
@@ -82,8 +84,9 @@ class Server:
         self.metrics = ServerMetrics(settings.metrics_prefix, self.awake, lambda: not self.health.find_obstacle())
         self.app = create_app(
             self.tenants,
-            BootstrapAccess(key),
+            BootstrapAccess(tables.keys),
             has_pages=settings.has_ui,
+            control=tables,
             legacy_lists=settings.legacy_lists,
             health_checks=self.health,
             server_routers=(metrics_route.router, server_route.router),

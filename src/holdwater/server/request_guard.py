@@ -17,9 +17,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from holdwater.errors import HoldwaterError
 from holdwater.server.access import CALLER, AccessPolicy, Caller
 from holdwater.server.context_parts import is_multipart
-from holdwater.server.errors import REQUEST_ID, http_error_response, internal_error_response
+from holdwater.server.errors import (
+    REQUEST_ID,
+    holdwater_error_response,
+    http_error_response,
+    internal_error_response,
+)
 from holdwater.server.page_paths import login_url
 from holdwater.server.refusals import RequestError
 from holdwater.server.rendering import is_page, path_below_root, root_of
@@ -77,6 +83,9 @@ class RequestGuard:
                 await self._admit(request, sender, _limited(receive, _max_body_bytes(request)))
             except HTTPException as error:  # of this layer: those of the application have handlers
                 response = await http_error_response(request, error)
+                await response(scope, receive, sender)
+            except HoldwaterError as error:  # of the policy: its database cannot be reached
+                response = await holdwater_error_response(request, error)
                 await response(scope, receive, sender)
             finally:
                 borrowed: TenantDatabase | None = scope.get(BORROWED)

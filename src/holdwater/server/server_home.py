@@ -26,11 +26,6 @@ class ServerHome:
     def lock(self) -> Path:
         return self.folder / LOCK_NAME
 
-    @property
-    def bootstrap_key(self) -> Path:
-        """The first key, if it was made here."""
-        return self.folder / "bootstrap-key"
-
     def create(self) -> None:
         """Create the folders that are not there, for this user alone.  Raises ServerError."""
         with usable_home(self.folder, "server"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from holdwater.engine.metering import ClaimOutcome
 from holdwater.model import events as ev
+from holdwater.model.journal import JournalEntry
+from holdwater.model.records import RunRow
 from holdwater.model.time import seconds_between
-from holdwater.runtime.active_run import ActiveRun
 from holdwater.server.metrics.families import Families
 
 REASONS: Final = {"TIMEOUT": "timeout", "CRASHED": "infrastructure", "TaskNotFound": "task_not_found"}
@@ -42,10 +44,10 @@ class EngineCounts:
         """Count claims that were taken from others."""
         self._families.swept.inc(rows)
 
-    def on_run_saved(self, run: ActiveRun, new_entries: int) -> None:
+    def on_entries(self, entries: Sequence[JournalEntry]) -> None:
         """Count the attempts that have ended."""
         families = self._families
-        for entry in run.entries[len(run.entries) - new_entries :]:
+        for entry in entries:
             event = entry.event
             if isinstance(event, ev.Succeeded):
                 families.tasks.labels("completed", "ok").inc()
@@ -63,10 +65,9 @@ class EngineCounts:
             if entry.started_at and entry.ended_at:
                 families.task_seconds.observe(max(0.0, seconds_between(entry.started_at, entry.ended_at)))
 
-    def on_run_ended(self, run: ActiveRun) -> None:
+    def on_run_ended(self, row: RunRow, last_entries: Sequence[JournalEntry]) -> None:
         """Count a run."""
-        row = run.row
-        timed_out = any([isinstance(entry.event, ev.TimedOut) for entry in run.entries[-4:]])
+        timed_out = any([isinstance(entry.event, ev.TimedOut) for entry in last_entries])
         reasons = {"completed": "ok", "failed": "timeout" if timed_out else "task_error"}
         self._families.workflows.labels(row.status, reasons.get(row.status, "unknown")).inc()
         if row.finished_at is not None:
