@@ -8,11 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from holdwater.engine import Engine
 from holdwater.errors import ServerError
-from holdwater.model.registry import Registry
-from holdwater.operations.databases import Database
-from holdwater.runtime.config import DriverConfig
 from holdwater.server.access_log import log_request
 from holdwater.server.app import create_app
 from holdwater.server.awake_tenants import AwakeTenants
@@ -32,8 +28,10 @@ from holdwater.server.server_home import ServerHome
 from holdwater.server.server_report import ServerReporter
 from holdwater.server.serving import LocalServer, listen
 from holdwater.server.tenant_database import TenantDatabase
+from holdwater.server.tenant_engine import TenantMaker
 from holdwater.service.home_lock import HomeLock, usable_home
 from holdwater.service.server_settings import ServerSettings, parse_bind
+from holdwater.service.settings import NO_RETENTION
 from holdwater.service.tenants.resources import TenantResources
 
 logger = logging.getLogger("holdwater.server")
@@ -82,6 +80,14 @@ class Server:
         closing(self.tenants.close)
         self.health = ServerHealth(self.tenants, self.awake)
         self.metrics = ServerMetrics(settings.metrics_prefix, self.awake, lambda: not self.health.find_obstacle())
+        self._maker = TenantMaker(
+            settings.database_url,
+            self.home.folder,
+            settings.packages,
+            requires_signature=lambda tenant: settings.require_signatures,
+            drain_seconds=settings.shutdown_timeout_seconds,
+            meter=self.metrics.engine_counts,
+        )
         self.app = create_app(
             self.tenants,
             BootstrapAccess(tables.keys),
@@ -107,17 +113,10 @@ class Server:
 
     def _make_tenant(self, name: str, resources: TenantResources) -> TenantDatabase:
         """Open the database of a tenant.  Raises HoldwaterError."""
-        config = DriverConfig(listed=True, name="server")
-        engine = Engine(
-            self.settings.database_url,
-            config,
-            registry=Registry(),
-            options=resources.store_options,
-            meter=self.metrics.engine_counts,
-        )
-        closing = ExitStack()
-        closing.callback(engine.close, 0.0)
-        made = TenantDatabase(name, Database.of(engine), engine, closing)
+        made = self._maker(name, resources)
+        if self.settings.retention != NO_RETENTION:
+            driver = made.engine.driver
+            driver.use_options(driver.config.scheduling, self.settings.retention)
         self.awake.add(made)
         return made
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from holdwater.engine import Engine
+from holdwater.engine.metering import EngineMeter
 from holdwater.model.registry import Registry
 from holdwater.operations.databases import Database
 from holdwater.packages.hosts.host_budget import HostBudget
@@ -34,7 +35,8 @@ class TenantMaker:
 
     `home`: of the server; what belongs to a tenant is below `tenants/NAME`.  `packages`: settings of their packages:
     `max_hosts` is the limit of the whole process.  `requires_signature`: returns True for a tenant whose archives must
-    be signed.  `drain_seconds`: time that running functions have when an engine is closed.
+    be signed.  `drain_seconds`: time that running functions have when an engine is closed.  `meter`: told of what
+    engines do.
     """
 
     database_url: str = field(repr=False)
@@ -42,6 +44,7 @@ class TenantMaker:
     packages: PackageSettings
     requires_signature: Callable[[str], bool]
     drain_seconds: float
+    meter: EngineMeter | None = None
     _budget: HostBudget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +86,7 @@ class TenantMaker:
             run_timeout_seconds=config.workflow_timeout_seconds,
             registry=Registry(),
             options=resources.store_options,
+            meter=self.meter,
         )
 
     def _make_home(self, name: str) -> Path:

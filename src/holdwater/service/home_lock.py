@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,11 @@ from holdwater.errors import DaemonError, HoldwaterError, ServerError
 
 Service = Literal["daemon", "server"]
 _ERRORS: Final[dict[Service, type[DaemonError] | type[ServerError]]] = {"daemon": DaemonError, "server": ServerError}
+
+
+LOOK_SECONDS: Final = 0.5
+"""longest time for which those that look whether there is a lock may hold it"""
+LOOK_PAUSE_SECONDS: Final = 0.005
 
 
 @contextmanager
@@ -48,6 +54,7 @@ class HomeLock:
         os.pwrite(self._handle, f"{address}\n".encode(), self._length)
 
     def _take(self) -> int:
+        give_up = time.monotonic() + LOOK_SECONDS
         while True:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -57,6 +64,9 @@ class HomeLock:
             except OSError as error:
                 pid, service = read_pid(self._path), self._service
                 os.close(handle)
+                if pid is None and time.monotonic() < give_up:  # `is_locked` has it for a moment
+                    time.sleep(LOOK_PAUSE_SECONDS)
+                    continue
                 raise _ERRORS[service](
                     f"a {service} works on {self._path.parent} already"
                     + (f": process {pid}" if pid else f" ({error.strerror})"),

@@ -15,7 +15,7 @@ import httpx
 
 from holdwater.server.main import Server
 from holdwater.server.server_home import ServerHome
-from holdwater.service.home_lock import is_locked, read_address
+from holdwater.service.home_lock import read_address
 from holdwater.service.server_settings import read_server_settings
 from tests.suite.waiting import poll_pause
 
@@ -69,7 +69,7 @@ class ServerProcess(Served):
 
     def wait_until_serving(self) -> None:
         lock = ServerHome(self.home).lock
-        self.wait_until(lambda: is_locked(lock) and read_address(lock) and "\nready: " in f"\n{self.log()}")
+        self.wait_until(lambda: f"ready: {read_address(lock) or 'not yet'}" in self.log())
         self.url = read_address(lock)
 
     def wait_until(self, condition: Callable[[], object]) -> None:

@@ -12,6 +12,7 @@ from tests.server.serving.server_process import ServedHere, serve_here
 
 ORIGIN = "https://app.example.org"
 PATH = "/v1/tenants/public/executions"
+NO_RUN = "00000000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_a_method_is_the_method(served: ServedHere) -> None:
     """Headers and parameters that have other frameworks take a request for one with another method."""
     with served.client() as client:
         for header in ("x-http-method-override", "x-method-override", "x-http-method"):
-            answer = client.get(f"{PATH}/of-no-run", headers={header: "DELETE"}, params={"_method": "DELETE"})
+            answer = client.get(f"{PATH}/{NO_RUN}", headers={header: "DELETE"}, params={"_method": "DELETE"})
             assert (answer.status_code, answer.json()["code"]) == (404, "execution_not_found")
         assert client.request("TRACE", PATH).status_code == 405
         assert client.request("BREW", PATH).status_code == 405
