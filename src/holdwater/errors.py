@@ -336,6 +336,24 @@ class TrustError(HoldwaterError, PermissionError, ValueError):
         self.code = code
 
 
+class SecretNotFound(HoldwaterError, KeyError, ValueError):
+    """There is no secret of this name, or it has no such field."""
+
+    __str__ = HoldwaterError.__str__
+
+
+class SecretExists(HoldwaterError, ValueError):
+    """There is a secret of this name already."""
+
+
+class SecretNotAllowed(HoldwaterError, PermissionError):
+    """The package does not list the secret among those its functions may ask for."""
+
+
+class SecretsUnavailable(HoldwaterError, RuntimeError):
+    """Secrets cannot be read here: there is no key for them, not the right one, or no way to the runner."""
+
+
 class IsolationUnavailable(ConfigError):
     """The isolation that was asked for is not possible on this machine."""
 

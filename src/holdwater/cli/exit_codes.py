@@ -60,6 +60,7 @@ def exit_code_for(error: Exception) -> int:
             | errors.TenantNotFound()
             | errors.DatabaseNotFound()
             | errors.ReleaseNotFound()
+            | errors.SecretNotFound()
         ):
             return NOT_FOUND
         case errors.InvalidTransition() | errors.TenantInUse():

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "bulk": ("holdwater.cli.bulk", "Do the same to many runs, and see how far it is."),
     "retention": ("holdwater.cli.retention", "Say which old runs are kept."),
     "limits": ("holdwater.cli.limits", "Say how many tasks may run at once."),
+    "secrets": ("holdwater.cli.secrets", "Keep passwords and keys for task functions."),
     "questions": ("holdwater.cli.questions", "List what runs wait for people to answer."),
     "doctor": ("holdwater.cli.doctor", "Say why a run does not move, or how a database is."),
     "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a PostgreSQL database."),

@@ -12,6 +12,7 @@ from holdwater.engine.event_publisher import EventPublisher
 from holdwater.engine.metering import EngineMeter, metered
 from holdwater.engine.run_batches import RunBatches, StartedRun, check_idempotency_key
 from holdwater.engine.run_commands import RunCommands, run_in_progress_error
+from holdwater.engine.secret_reader import SecretReader
 from holdwater.engine.waiting import RunFuture, RunWaiter
 from holdwater.errors import (
     HoldwaterError,
@@ -105,7 +106,7 @@ class Engine:
             )
             if meter is not None:
                 self.driver.add_listeners(meter.on_entries, meter.on_run_ended)
-            self.driver.start(caller, self._publisher)
+            self.driver.start(caller, self._publisher, SecretReader(self.store))
             self.reader.use_channel(ChangeChannel(self.driver.journal_watchers, self.driver.has_notifications))
         except BaseException:
             self.store.close()

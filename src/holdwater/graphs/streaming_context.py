@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from holdwater.errors import ConfigError
 from holdwater.graphs.node_listener import ExecutionSpan
+from holdwater.model.secrets import DEFAULT_FIELD
 
 
 class ParentAttempt(Protocol):
@@ -19,6 +20,8 @@ class ParentAttempt(Protocol):
     async def execute_async(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> Any: ...
 
     def raise_if_cancelled(self) -> None: ...
+
+    def secret(self, name: str, field: str = DEFAULT_FIELD) -> str: ...
 
 
 CURRENT_ATTEMPT: Final[ContextVar[ParentAttempt | None]] = ContextVar("holdwater_attempt", default=None)
@@ -48,6 +51,10 @@ class StreamingContext:
         if self._span is not None:
             self._span.emit_chunk(chunk)
 
+    def secret(self, name: str, field: str = DEFAULT_FIELD) -> str:
+        """Return the text of a secret.  Raises ConfigError in an unrecorded run."""
+        return self._require_attempt("no secrets").secret(name, field)
+
     def execute(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
         """Run a registered workflow as a child, and wait for its result.  Raises ConfigError in an unrecorded run."""
         return self._require_attempt().execute(workflow, inputs, key=key)
@@ -56,10 +63,10 @@ class StreamingContext:
         """Run a child as `execute` does, in an `async def` function."""
         return await self._require_attempt().execute_async(workflow, inputs, key=key)
 
-    def _require_attempt(self) -> ParentAttempt:
+    def _require_attempt(self, lacking: str = "no child runs") -> ParentAttempt:
         if self._attempt is None:
             raise ConfigError(
-                "this run is not recorded, so it has no child runs",
+                f"this run is not recorded, so it has {lacking}",
                 hint="register_graph(graph), then DefaultRunner(...).execute(name, inputs)",
             )
         return self._attempt

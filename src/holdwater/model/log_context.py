@@ -51,6 +51,10 @@ class AttemptOrigin(Protocol):
         """The log of the attempt; None if nothing is taken."""
         ...
 
+    def read_secret(self, name: str, field: str) -> str:
+        """Return the text of a secret, as `TaskHandle.secret` does."""
+        ...
+
     def enter_context(self) -> None:
         """Set the context variables that observers of the run want its function to see, in the running context."""
         ...

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from holdwater.errors import NodeFailure, TaskCancelled
+from holdwater.errors import NodeFailure, SecretsUnavailable, TaskCancelled
 from holdwater.model.cancellation_token import is_cancellation
 from holdwater.model.error_report import ErrorReport, ErrorText, is_a, judged_error, type_name
 from holdwater.model.events import Cancelled, ChildRunsRequested, Deferred, Event, Failed, InputRequested, Succeeded
@@ -17,6 +17,7 @@ from holdwater.model.policies import NodePolicy
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.results import NodeResult
+from holdwater.model.secrets import SecretSource
 from holdwater.model.time import MONOTONIC_UNSET, UNSET, Micros, add_seconds
 from holdwater.runtime.future import Future, wrap_future
 from holdwater.runtime.handle import TaskHandle
@@ -90,6 +91,7 @@ class Attempt:
         "policy",
         "run_id",
         "run_started_at",
+        "secret_source",
         "started_at",
         "state",
         "timeout_held_at",
@@ -118,6 +120,7 @@ class Attempt:
     ) -> None:
         self.run_id, self.node, self.fence, self.number = run_id, node, fence, number
         self.child_starter = None
+        self.secret_source: SecretSource | None = None
         self.log_sink: AttemptLog | None = None
         self.run_started_at = UNSET
         """instant its run began, or began again by a retry: attempts are counted from there"""
@@ -213,6 +216,12 @@ class Attempt:
         """Set the context variables that observers want the function to see, in the running context."""
         if self.observer is not None:
             self.observer.enter_context(self)
+
+    def read_secret(self, name: str, field: str) -> str:
+        """Return the text of a secret of the database.  Raises SecretNotFound, SecretsUnavailable, StoreUnavailable."""
+        if self.secret_source is None:
+            raise SecretsUnavailable("this runner has no access to secrets")
+        return self.secret_source.read_secret(name, field)
 
     def tell_exception(self, error: BaseException) -> None:
         """Tell observers of the exception itself; of one raised elsewhere there is only a report."""

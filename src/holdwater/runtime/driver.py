@@ -25,6 +25,7 @@ from holdwater.model.ports.store import Store
 from holdwater.model.records import Notification, RunRow, WorkRow
 from holdwater.model.registry import Registry
 from holdwater.model.retention import RetentionRule
+from holdwater.model.secrets import SecretSource
 from holdwater.model.statuses import RunStatus
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
@@ -74,9 +75,17 @@ class Driver:
         self._log_name = f"{config.name!r} ({owner})" if config.name else owner
         self._turns = DriverTurns(core, self.services, self._log_name, on_stopped)
 
-    def start(self, child_starter: ChildStarter, observer: RunObserver | None = None) -> None:
-        """Start the loop.  `child_starter`: starts child runs for task functions.  Raises StoreUnavailable."""
-        self._core.work.child_starter = child_starter
+    def start(
+        self,
+        child_starter: ChildStarter,
+        observer: RunObserver | None = None,
+        secret_source: SecretSource | None = None,
+    ) -> None:
+        """Start the loop.  `child_starter`: starts child runs for task functions; `secret_source`: reads their secrets.
+
+        Raises StoreUnavailable.
+        """
+        self._core.work.child_starter, self._core.work.secret_source = child_starter, secret_source
         if observer is not None:
             self._add_observer(observer)
         synchronise(self._clock, self._store)

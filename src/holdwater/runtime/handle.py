@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from holdwater.errors import InvalidArgument, RunnerClosed, TaskCancelled, TaskEnded, WorkflowError
 from holdwater.model import validation
+from holdwater.model.secrets import DEFAULT_FIELD
 from holdwater.model.time import Micros
 from holdwater.runtime.future import Future, call_in_loop, wrap_future
 from holdwater.runtime.handle_protocols import ChildRunResult, ChildStarter, RunningAttempt, SlotOwner
@@ -135,6 +136,19 @@ class TaskHandle:
     def is_slot_held(self) -> bool:
         """False while the task function, or a thread or coroutine of it, waits in `defer_until` or `execute`."""
         return not self._waiting_calls
+
+    def secret(self, name: str, field: str = DEFAULT_FIELD) -> str:
+        """Return the text of a secret of the database, or of a field of one that has several.
+
+        It is read from the database each time.  What the function returns, logs or raises with it in it is recorded as
+        it is: keep it out of there.
+
+        Raises SecretNotFound, SecretNotAllowed (the package does not list it), SecretsUnavailable without the key,
+        StoreUnavailable, TaskEnded.
+        """
+        if self._ended:
+            self._raise_if_unusable()
+        return self._attempt.read_secret(name, field)
 
     def defer_until(self, condition: Condition, poll_interval_ms: int = 1000, timeout_ms: int | None = None) -> None:
         """Give up the concurrency slot until `condition()` is true, then take one again.

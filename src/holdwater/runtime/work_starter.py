@@ -9,6 +9,7 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.definition import WorkflowDefinition
 from holdwater.model.records import WorkRow
+from holdwater.model.secrets import SecretSource
 from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
@@ -43,6 +44,7 @@ class Work:
         self._timers, self._clock, self._task_timeout_seconds = timers, clock, task_timeout_seconds
         self._log_capture = log_capture
         self.child_starter: ChildStarter | None = None
+        self.secret_source: SecretSource | None = None
 
     def start(self, run: ActiveRun, row: WorkRow) -> None:
         """Start work that is on disk as this runner's: a timer, children, or a task function."""
@@ -76,7 +78,7 @@ class Work:
             self._task_timeout_seconds,
             self._clock,
         )
-        attempt.child_starter = self.child_starter
+        attempt.child_starter, attempt.secret_source = self.child_starter, self.secret_source
         attempt.run_started_at, attempt.first_fence = run.started_at, command.first_fence
         if run.is_from_store and run.entries:
             attempt.not_before = run.entries[-1].recorded_at

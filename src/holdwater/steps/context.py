@@ -11,6 +11,8 @@ from typing import Any, Final, NoReturn
 
 from holdwater.errors import ReadOnlyContext
 from holdwater.model import codec
+from holdwater.model.secret_access import read_secret
+from holdwater.model.secrets import DEFAULT_FIELD
 from holdwater.model.time import from_datetime, to_rfc3339
 from holdwater.steps.delta import join_json_object
 from holdwater.steps.immutable_values import ReadOnlyValues, encode_value, encode_values
@@ -115,6 +117,14 @@ class WorkflowContext:
         )
 
     # -- reading
+
+    def secret(self, name: str, field: str = DEFAULT_FIELD) -> str:
+        """Return the text of a secret of the database, for the step that is running; it becomes no part of this.
+
+        Raises SecretNotFound, SecretNotAllowed, SecretsUnavailable, StoreUnavailable, WorkflowError outside of a step
+        of a recorded run.
+        """
+        return read_secret(name, field)
 
     def get_param(self, key: str, default: Any = None) -> Any:
         """Return a param, or `default` if it is missing."""

@@ -7,6 +7,8 @@ from typing import Any, Final, NoReturn
 
 from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing
 from holdwater.model import codec
+from holdwater.model.secret_access import read_secret
+from holdwater.model.secrets import DEFAULT_FIELD
 from holdwater.model.suggestions import did_you_mean
 from holdwater.model.value_types.display import to_display_text
 from holdwater.model.values import StoredValue
@@ -56,6 +58,14 @@ class Context(Mapping[str, Any]):
     def from_stored(cls, values: Mapping[str, StoredValue]) -> Context:
         """Create a context of encoded values."""
         return cls.from_view(LayeredMap.from_values(values))
+
+    def secret(self, name: str, field: str = DEFAULT_FIELD) -> str:
+        """Return the text of a secret, for the task function that is running; it becomes no part of the context.
+
+        Raises SecretNotFound, SecretNotAllowed, SecretsUnavailable, StoreUnavailable, as `TaskHandle.secret`;
+        WorkflowError outside of a task function.
+        """
+        return read_secret(name, field)
 
     # -- one key
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from holdwater.model.secrets import DEFAULT_FIELD
+
 
 class NodeContext(Protocol):
     """The argument the runner passes to a parameter annotated `NodeContext`, which is not an input of the node."""
 
     def stream(self, chunk: object) -> None:
         """Send a chunk to the listeners of the run; it is not part of the node's value."""
+        ...
+
+    def secret(self, name: str, field: str = DEFAULT_FIELD) -> str:
+        """Return the text of a secret of the database that a recorded run is in.
+
+        Raises ConfigError if the run is not recorded, SecretNotFound, SecretNotAllowed, SecretsUnavailable,
+        StoreUnavailable.
+        """
         ...
 
     def execute(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:

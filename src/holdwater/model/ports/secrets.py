@@ -10,6 +10,10 @@ from holdwater.model.secrets import SealedSecret
 class SecretStore(Protocol):
     """The part of a store for secrets, which it cannot read.  Raises StoreUnavailable, StoreReadOnly."""
 
+    def secret_scope(self) -> str:
+        """Return the name of the tenant whose secrets these are; "public" for the default schema and for files."""
+        ...
+
     def insert_secret(self, secret: SealedSecret) -> bool:
         """Write a new secret; False if there is one of its name."""
         ...

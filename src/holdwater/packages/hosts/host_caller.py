@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
+from holdwater.errors import SecretNotAllowed
 from holdwater.model.log_context import OutputStream
 from holdwater.runtime.executors.base import TaskInvocation
 from holdwater.runtime.executors.child_calls import ChildRequest
@@ -13,10 +14,16 @@ from holdwater.runtime.handle_protocols import ChildRunResult
 
 
 class HostCaller:
-    """A `WorkerCaller`.  `count_waiting`: told 1 when the first of its threads waits, -1 when none does any more."""
+    """A `WorkerCaller`.  `count_waiting`: told 1 when the first of its threads waits, -1 when none does any more.
 
-    def __init__(self, invocation: TaskInvocation, count_waiting: Callable[[int], None]) -> None:
+    `allowed_secrets`: names that its package lists.
+    """
+
+    def __init__(
+        self, invocation: TaskInvocation, count_waiting: Callable[[int], None], allowed_secrets: Collection[str]
+    ) -> None:
         self._invocation, self._count_waiting = invocation, count_waiting
+        self._allowed_secrets = allowed_secrets
         self._lock = threading.Lock()
         self._waiting_threads = 0
 
@@ -70,6 +77,15 @@ class HostCaller:
     def start_child_run(self, request: ChildRequest) -> Future[ChildRunResult]:
         """Start a child run."""
         return self._invocation.start_child_run(request)
+
+    def read_secret(self, name: str, field: str) -> str:
+        """Return a secret that the package lists.  Raises SecretNotAllowed for all others, known or not."""
+        if name not in self._allowed_secrets:
+            raise SecretNotAllowed(
+                f"the package does not list the secret {name[:80]!r}",
+                hint=f'add it to [execution] secrets in holdwater.toml: secrets = ["{name[:80]}"]',
+            )
+        return self._invocation.read_secret(name, field)
 
     def pack_child_answer(self, future: Future[ChildRunResult]) -> list[bytes]:
         """Pack the result or the error of a child run."""

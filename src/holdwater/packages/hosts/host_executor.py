@@ -146,7 +146,8 @@ class HostCall:
     def _perform(self, host: HostProcess) -> bytes:
         reference = self.invocation.reference
         assert reference is not None
-        caller = HostCaller(self.invocation, partial(self.pool.count_waiting_call, host))
+        secrets = host.installed.manifest.execution.secrets
+        caller = HostCaller(self.invocation, partial(self.pool.count_waiting_call, host), secrets)
         try:
             return host.perform(caller, reference.to_data(), self.invocation.payload)
         finally:

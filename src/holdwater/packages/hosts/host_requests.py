@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from holdwater.errors import BadAnswer
+from holdwater.errors import BadAnswer, SecretsUnavailable
 from holdwater.model import message_framing
 from holdwater.model.error_report import MAX_TEXT_CHARS, sanitize_text
 from holdwater.model.log_context import OutputStream
@@ -75,6 +75,10 @@ class HostRequest:
     def start_child_run(self, request: ChildRequest) -> Future[ChildRunResult]:
         """Refuse.  Raises BadAnswer."""
         raise BadAnswer(f"it asked for a child run during {self.label}")
+
+    def read_secret(self, name: str, field: str) -> str:
+        """Refuse.  Raises SecretsUnavailable."""
+        raise SecretsUnavailable(f"there are no secrets during {self.label}", hint="ask in a task, a step or a node")
 
     def pack_child_answer(self, future: Future[ChildRunResult]) -> list[bytes]:
         """Refuse.  Raises BadAnswer."""

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from holdwater.errors import ScheduleError
+from holdwater.model.secrets import SECRET_NAME
 from holdwater.packages.manifests.manifest import ExecutionLimits, PackageManifest, PackageSchedule
 from holdwater.packages.manifests.requirement_rules import (
     check_module,
@@ -25,7 +26,6 @@ _MAX_DESCRIPTION_CHARS: Final = 10_000
 _MAX_MEMORY_MB: Final = 1024 * 1024
 _MAX_TIMEOUT_SECONDS: Final = 30 * 24 * 3600.0
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_SECRET: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _WITHHELD_VARIABLES: Final = ("HOLDWATER_", "PYTHON", "LD_", "DYLD_")
 """beginnings of names: those of the engine's own settings, and those that change how a host starts"""
 
@@ -76,7 +76,7 @@ def _read_execution(table: Table) -> ExecutionLimits:
         if not _VARIABLE.fullmatch(name) or name.upper().startswith(_WITHHELD_VARIABLES):
             raise table.error("env", f"{name!r} is no variable a package can be given")
     for name in limits.secrets:
-        if not _SECRET.fullmatch(name):
+        if not SECRET_NAME.fullmatch(name):
             raise table.error("secrets", f"{name!r} is no name of a secret")
     for key in ("memory_mb", "timeout_seconds"):
         table.take(key)

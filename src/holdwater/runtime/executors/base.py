@@ -245,6 +245,10 @@ class TaskInvocation:
             failed.set_exception(error)
         return failed
 
+    def read_secret(self, name: str, field: str) -> str:
+        """Return a secret of the database, as for a function in this process."""
+        return self._attempt.read_secret(name, field)
+
     def pack_child_answer(self, future: Future[ChildRunResult]) -> list[bytes]:
         """The result or the error of a child run, for `child_calls.unpack_answer`, and behind it the code it needs."""
         try:

@@ -135,7 +135,7 @@ def unpack_answer(data: bytes) -> RemoteChildResult:
     """Decode a result.  Raises the error that was sent in its place."""
     (kind, *row), texts = unpack_frame(data)
     if kind == "error":
-        raise _rebuild_error(*row)
+        raise rebuild_error(*row)
     fields, notes, data_dict, names = row
     took = fields.pop("seconds")
     values = {name: StoredValue(text=text.decode("ascii")) for name, text in zip(names, texts)}
@@ -143,7 +143,8 @@ def unpack_answer(data: bytes) -> RemoteChildResult:
     return RemoteChildResult(**fields, duration=duration, notes=notes, _data=data_dict, _values=values)
 
 
-def _rebuild_error(name: str, message: str, hint: str) -> HoldwaterError:
+def rebuild_error(name: str, message: str, hint: str) -> HoldwaterError:
+    """Make the error that `pack_error` has encoded."""
     kind: Any = getattr(errors, name, WorkflowError)
     made: HoldwaterError = kind.__new__(kind)
     HoldwaterError.__init__(made, message, hint=hint)

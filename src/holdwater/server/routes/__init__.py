@@ -13,6 +13,7 @@ from holdwater.server.routes import (
     questions,
     releases,
     retention,
+    secrets,
     steering,
     streams,
     triggers,
@@ -33,5 +34,6 @@ API_ROUTERS = (
     releases.router,
     retention.router,
     limits.router,
+    secrets.router,
     installation.router,
 )

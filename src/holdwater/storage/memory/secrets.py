@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from holdwater.model.secrets import SealedSecret
+from holdwater.storage.sql.secrets import PUBLIC_SCOPE
 
 
 class MemorySecrets:
@@ -16,6 +17,10 @@ class MemorySecrets:
     def __init__(self, locked: Callable[[], AbstractContextManager[None]]) -> None:
         self._locked_for_secrets = locked
         self._secrets: Final[dict[str, SealedSecret]] = {}
+
+    def secret_scope(self) -> str:
+        """Return "public": the store is one tenant's."""
+        return PUBLIC_SCOPE
 
     def insert_secret(self, secret: SealedSecret) -> bool:
         """Write a new secret; False if there is one of its name."""

@@ -56,6 +56,7 @@ LIST_HELD_LIMITED_WORK = _shared("list_held_limited_work")
 ADD_WORKFLOW_LIMIT_TO_WORK = _postgres_only("add_workflow_limit_to_work")
 ADD_LABEL_LIMIT_TO_WORK = _postgres_only("add_label_limit_to_work")
 
+GET_SCHEMA = _postgres_only("get_schema")
 INSERT_SECRET = _shared("insert_secret")
 UPDATE_SECRET = _shared("update_secret")
 GET_SECRET = _shared("get_secret")

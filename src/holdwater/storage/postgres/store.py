@@ -33,6 +33,7 @@ from holdwater.storage.postgres.older_schema import OlderSchema
 from holdwater.storage.postgres.pipeline import PostgresConnection, StatementCall, execute_pipeline, rows_to_columns
 from holdwater.storage.postgres.releases import PostgresReleases
 from holdwater.storage.postgres.schedules import PostgresSchedules
+from holdwater.storage.postgres.secrets import PostgresSecrets
 from holdwater.storage.postgres.server import Cursor, PostgresServer, is_usable
 from holdwater.storage.sql import rows, text_escaping
 from holdwater.storage.sql.commits import check_consistency
@@ -40,7 +41,6 @@ from holdwater.storage.sql.fragments import Fragment
 from holdwater.storage.sql.pruning import PruneQueries, prunable
 from holdwater.storage.sql.questions import QuestionQueries
 from holdwater.storage.sql.run_lists import RunLists
-from holdwater.storage.sql.secrets import SQLSecrets
 
 T = TypeVar("T")
 LIMITED_TASKS_WAIT: Final = "limited"
@@ -55,7 +55,7 @@ class PostgresStore(
     PostgresMapItems,
     PostgresBulkJobs,
     PostgresInspection,
-    SQLSecrets,
+    PostgresSecrets,
     PostgresReleases,
     PostgresLimits,
     QuestionQueries,

@@ -20,7 +20,6 @@ from holdwater.storage.sql.fragments import Fragment
 from holdwater.storage.sql.pruning import PruneQueries, prunable
 from holdwater.storage.sql.questions import QuestionQueries
 from holdwater.storage.sql.run_lists import RunLists
-from holdwater.storage.sql.secrets import SQLSecrets
 from holdwater.storage.sqlite import commits as batches
 from holdwater.storage.sqlite import connections, schema, writer
 from holdwater.storage.sqlite import statements as sql
@@ -37,6 +36,7 @@ from holdwater.storage.sqlite.map_items import SQLiteMapItems
 from holdwater.storage.sqlite.notify_pipe import NotifyPipes
 from holdwater.storage.sqlite.releases import SQLiteReleases
 from holdwater.storage.sqlite.schedules import SQLiteSchedules
+from holdwater.storage.sqlite.secrets import SQLiteSecrets
 from holdwater.storage.urls import DatabaseURL
 
 _MAX_READERS: Final = 64
@@ -51,7 +51,7 @@ class SQLiteStore(
     SQLiteMapItems,
     SQLiteBulkJobs,
     SQLiteInspection,
-    SQLSecrets,
+    SQLiteSecrets,
     SQLiteReleases,
     SQLiteLimits,
     QuestionQueries,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from holdwater.errors import EncodingError, TaskCancelled, TaskNotPortable
+from holdwater.errors import EncodingError, SecretsUnavailable, TaskCancelled, TaskNotPortable
 from holdwater.model import message_framing, node_messages
 from holdwater.model.context_isolation import run_in_fresh_context
 from holdwater.model.coroutines import run_awaitable
@@ -14,6 +14,7 @@ from holdwater.model.error_report import ErrorReport, ErrorText, describe_error,
 from holdwater.model.log_context import ORIGIN, LogSink, install_record_factory
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.ports.definition import PortableTask
+from holdwater.model.secrets import SecretSource
 from holdwater.model.time import UNSET, Micros
 from holdwater.model.value_types.class_names import add_peer_class, resolve_on_peer
 from holdwater.model.value_types.custom_types import TypeRegistration, add_registration
@@ -49,6 +50,10 @@ class WorkerChannel:
         """The task function waits no more for the slot it has requested."""
         self.reacquire_slot(call, None)
 
+    def read_secret(self, name: str, field: str) -> str:
+        """Return a secret of the runner's database.  Raises SecretsUnavailable: there is no way to it from here."""
+        raise SecretsUnavailable("this task runs in another process, which has no way to the secrets of its runner")
+
     def child_starter(self, main_module: str) -> ChildStarter | None:
         """The starter of child runs of the next call; None: there are none from here.
 
@@ -73,6 +78,13 @@ class InvocationInfo:
     is_async: bool = False
     log_sink: LogSink | None = None
     child_starter: ChildStarter | None = None
+    secret_source: SecretSource | None = None
+
+    def read_secret(self, name: str, field: str) -> str:
+        """Ask the runner for a secret.  Raises SecretNotFound, SecretNotAllowed, SecretsUnavailable."""
+        if self.secret_source is None:
+            raise SecretsUnavailable("this task has no way to the secrets of its runner")
+        return self.secret_source.read_secret(name, field)
 
     def enter_context(self) -> None:
         """Nothing: observers are in the process of the runner."""
@@ -112,7 +124,7 @@ def run_call(
     (attempt, main_module, max_bytes), (sent,) = message_framing.unpack_frame(call)
     run_id, name, number, started_at, run_started_at, is_async = attempt
     log, children = channel.open_log(), channel.child_starter(main_module)
-    info = InvocationInfo(run_id, name, number, started_at, run_started_at, is_async, log, children)
+    info = InvocationInfo(run_id, name, number, started_at, run_started_at, is_async, log, children, channel)
     handle = TaskHandle(info, channel)
     channel.on_start(handle)
     retry: RetryPolicy | None = None

@@ -24,6 +24,7 @@ FUNCTION_MESSAGES: Final[Shapes] = {
     "resume": (0, ((int, _NONE),)),
     "take": (0, ()),
     "child": (1, ((int,),)),
+    "secret": (0, ((int,), (str,), (str,))),
 }
 """messages of a function that runs"""
 WORKER_MESSAGES: Final[Shapes] = {"done": (1, ()), **FUNCTION_MESSAGES}
@@ -31,7 +32,7 @@ WORKER_MESSAGES: Final[Shapes] = {"done": (1, ()), **FUNCTION_MESSAGES}
 
 @dataclass(frozen=True, slots=True)
 class WorkerMessage:
-    """A message of a call: its answer (done), what it logs and prints, its slot (defer, resume, take), a child run.
+    """A message of a call: its answer (done), what it logs and prints, its slot (defer, resume, take), a request.
 
     `call_id`: the call it belongs to.  `part`: its bytes beside the fields.
     """

@@ -20,7 +20,7 @@ from holdwater.runtime.executors.processes.worker_log import RecordedElsewhere
 from holdwater.runtime.logs.capture import log_info_records
 from holdwater.runtime.logs.reentrancy import THREAD
 
-CALL_MESSAGES: Final = ("halt", "slot", "child")
+CALL_MESSAGES: Final = ("halt", "slot", "child", "secret")
 """messages of the runner to a call that is under way"""
 
 

@@ -10,6 +10,7 @@ from holdwater.model.log_context import LogSink, OutputStream
 from holdwater.runtime.executors.processes.channel import WorkerChannel
 from holdwater.runtime.executors.processes.worker_children import WorkerChildren
 from holdwater.runtime.executors.processes.worker_log import WorkerLog, WorkerOutputLog
+from holdwater.runtime.executors.secret_calls import WorkerSecrets
 from holdwater.runtime.handle import TaskHandle
 
 
@@ -36,6 +37,7 @@ class WorkerCall(WorkerChannel):
         self._slot_numbers = itertools.count(1)
         self._slot_requests: dict[int, Callable[[], None]] = {}
         self._children: WorkerChildren | None = None
+        self._secrets = WorkerSecrets(lambda *request: send(["secret", number, *request]))
 
     # -- for the function
 
@@ -59,6 +61,9 @@ class WorkerCall(WorkerChannel):
         )
         return self._children
 
+    def read_secret(self, name: str, field: str) -> str:
+        return self._secrets.read_secret(name, field)
+
     def release_slot(self, call: Any) -> None:
         self._send(["defer", self.number])
 
@@ -81,7 +86,7 @@ class WorkerCall(WorkerChannel):
             self._handle.request_cancel(reason)
 
     def take_message(self, kind: str, content: Any, parts: list[bytes]) -> None:
-        """Take a message of the runner: a reason to stop, a slot or the result of a child run for a request."""
+        """Take a message of the runner: a reason to stop, or what it has asked for (slot, child, secret)."""
         if kind == "halt":
             self.halt(content)
         elif kind == "slot":
@@ -90,6 +95,8 @@ class WorkerCall(WorkerChannel):
                 on_slot()
         elif kind == "child" and self._children is not None:
             self._children.deliver(content, parts)
+        elif kind == "secret":
+            self._secrets.deliver(content, parts)
 
     def _send_record(self, level: str, logger: str, text: str) -> None:
         self._send(["log", self.number, level, logger], _encode(text))

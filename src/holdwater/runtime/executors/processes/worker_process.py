@@ -14,6 +14,7 @@ from holdwater.runtime.executors.processes.child_process import ChildProcess, Pr
 from holdwater.runtime.executors.processes.message_reader import MessageReader
 from holdwater.runtime.executors.processes.messages import MAX_LEVEL_CHARS, WORKER_MESSAGES, Shapes, WorkerMessage
 from holdwater.runtime.executors.processes.output import WorkerOutput
+from holdwater.runtime.executors.secret_calls import pack_secret
 from holdwater.runtime.future import Future
 from holdwater.runtime.handle_protocols import ChildRunResult
 
@@ -43,6 +44,8 @@ class WorkerCaller(Protocol):
     def start_child_run(self, request: ChildRequest) -> Future[ChildRunResult]: ...
 
     def pack_child_answer(self, future: Future[ChildRunResult]) -> list[bytes]: ...
+
+    def read_secret(self, name: str, field: str) -> str: ...
 
 
 class WorkerProcess(ChildProcess):
@@ -117,6 +120,8 @@ class CallUnderWay:
                     caller.reacquire_slot(self._slot_sender(message.fields[0]))
                 case "take":
                     caller.take_slot_now()
+                case "secret":
+                    self._send_secret(*message.fields)
                 case _:
                     self._start_child_run(message.fields[0], message.part)
 
@@ -139,6 +144,15 @@ class CallUnderWay:
             )
 
         future.add_done_callback(lambda _: self._worker.outbox.put(make_parts))
+
+    def _send_secret(self, request: int, name: str, field: str) -> None:
+        """Read a secret, and send it or the error."""
+        answer = pack_secret(lambda: self._caller.read_secret(name, field))
+
+        def make_parts() -> list[bytes]:
+            return message_framing.frame_parts(["secret", self._call_id, request], answer) if self._is_active else []
+
+        self._worker.outbox.put(make_parts)
 
     def _send(self, kind: str, content: object) -> None:
         """Send a short message; does not block."""

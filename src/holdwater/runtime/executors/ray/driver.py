@@ -84,7 +84,7 @@ class RayDriver:
                 self._submit(number, name, resources, payload_count, code_keys, parts)
             case ["halt", number, reason]:
                 self._halt(number, reason)
-            case ["slot" | "child", number, _]:
+            case ["slot" | "child" | "secret", number, _]:
                 self._tell_worker(number, message, blobs)
             case ["kill", number]:
                 call = self._calls.get(number)

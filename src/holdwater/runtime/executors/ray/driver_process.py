@@ -30,6 +30,7 @@ from holdwater.runtime.executors.processes.worker import read_exactly
 from holdwater.runtime.executors.processes.worker_process import MAX_CHILD_REQUESTS
 from holdwater.runtime.executors.ray.frames import LARGE_BYTES, split_frame
 from holdwater.runtime.executors.ray.messages import DRIVER_MESSAGES
+from holdwater.runtime.executors.secret_calls import pack_secret
 from holdwater.runtime.future import Future
 
 SHUTDOWN_SECONDS: Final = 15.0
@@ -234,6 +235,9 @@ class DriverProcess:
                 invocation.reacquire_slot(self._slot_sender(call, message.fields[0]))
             case "take":
                 invocation.take_slot_now()
+            case "secret":  # in a thread of its own: this one reads what all calls say
+                sender = partial(self._send_secret, call, *message.fields)
+                threading.Thread(target=sender, name="holdwater-secret", daemon=True).start()
             case _:
                 try:
                     self._start_child_run(call, message.fields[0], message.part)
@@ -260,6 +264,14 @@ class DriverProcess:
             return message_framing.frame_parts(["child", call.number, request], *answer)
 
         future.add_done_callback(lambda _: self._outbox.put(make_parts))
+
+    def _send_secret(self, call: Call, request: int, name: str, field: str) -> None:
+        answer = pack_secret(lambda: call.invocation.read_secret(name, field))
+
+        def make_parts() -> list[bytes]:
+            return [] if call.answer.done else message_framing.frame_parts(["secret", call.number, request], answer)
+
+        self._outbox.put(make_parts)
 
     def _finish(self, call: Call) -> None:
         del self._calls[call.number]
