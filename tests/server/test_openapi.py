@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from holdwater.engine.secret_keys import VARIABLE, generate_key
 from tests.server.live import API_TOKEN, Live
 from tests.server.routes.conftest import Runs, runs
 
@@ -74,9 +75,12 @@ def test_the_page_of_the_api_shows_every_route(live: Live, document: dict[str, A
         assert f'id="{operation["operationId"]}"' in page
 
 
-def test_the_api_keeps_its_description(live: Live, runs: Runs, tmp_path: Path) -> None:
+def test_the_api_keeps_its_description(
+    live: Live, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Requests made from the description, right and wrong ones: every answer is one of those described."""
     pytest.importorskip("schemathesis", reason="schemathesis is not installed")
+    monkeypatch.setenv(VARIABLE, generate_key())
     settings = tmp_path / "schemathesis.toml"
     settings.write_text(SETTINGS.read_text().replace("{token}", API_TOKEN).replace("{run_id}", runs.failed))
     program: list[str | Path] = [Path(sys.executable).with_name("schemathesis"), "--config-file", settings]
