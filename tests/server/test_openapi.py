@@ -75,9 +75,7 @@ def test_the_page_of_the_api_shows_every_route(live: Live, document: dict[str, A
         assert f'id="{operation["operationId"]}"' in page
 
 
-def test_the_api_keeps_its_description(
-    live: Live, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_api_keeps_its_description(live: Live, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests made from the description, right and wrong ones: every answer is one of those described."""
     pytest.importorskip("schemathesis", reason="schemathesis is not installed")
     monkeypatch.setenv(VARIABLE, generate_key())
