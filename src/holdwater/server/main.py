@@ -87,6 +87,7 @@ class Server:
             requires_signature=lambda tenant: settings.require_signatures,
             drain_seconds=settings.shutdown_timeout_seconds,
             meter=self.metrics.engine_counts,
+            lease_seconds=settings.lease_seconds,
         )
         self.app = create_app(
             self.tenants,

@@ -36,7 +36,7 @@ class TenantMaker:
     `home`: of the server; what belongs to a tenant is below `tenants/NAME`.  `packages`: settings of their packages:
     `max_hosts` is the limit of the whole process.  `requires_signature`: returns True for a tenant whose archives must
     be signed.  `drain_seconds`: time that running functions have when an engine is closed.  `meter`: told of what
-    engines do.
+    engines do.  `lease_seconds`: silence after which others take over work.
     """
 
     database_url: str = field(repr=False)
@@ -45,6 +45,7 @@ class TenantMaker:
     requires_signature: Callable[[str], bool]
     drain_seconds: float
     meter: EngineMeter | None = None
+    lease_seconds: float = 30.0
     _budget: HostBudget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,7 +80,9 @@ class TenantMaker:
             return made
 
     def _open_engine(self, packages: EnginePackages, resources: TenantResources) -> Engine:
-        config = DefaultRunnerConfig(executors=dict(packages.executors), runner_name=AUTHOR)
+        config = DefaultRunnerConfig(
+            executors=dict(packages.executors), runner_name=AUTHOR, lease_seconds=self.lease_seconds
+        )
         return Engine(
             self.database_url,
             config.driver_config(),

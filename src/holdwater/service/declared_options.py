@@ -87,6 +87,7 @@ SERVER_OPTIONS: Final = {
         ("require_signatures", "require_signatures", a_boolean(), ("HOLDWATER_REQUIRE_SIGNATURES",)),
         ("tenant_engines", "tenant_engines", an_integer(1, 10_000), ()),
         ("tenant_pool", "tenant_pool", an_integer(1, 100), ()),
+        ("lease_seconds", "lease_s", a_number(1, _DAY_SECONDS), ()),
         ("tenant_idle_seconds", "tenant_idle_s", a_number(1, _DAY_SECONDS), ()),
         ("max_concurrent_tasks", "max_concurrent_tasks", an_integer(1, 100_000), ()),
         ("tenant_max_concurrent", "tenant_max_concurrent", an_integer(1, 100_000), ()),

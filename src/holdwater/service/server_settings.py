@@ -41,11 +41,12 @@ class ServerSettings:
     `trusted_proxies`: addresses or networks whose `X-Forwarded-For` is believed.  `cors_origins`: of pages elsewhere
     that may call the API.  `legacy_lists`: lists have the names of the original server, too.  `tenant_engines`: tenants
     that are awake at once; `tenant_idle_seconds`: time after which one without work is not; `tenant_pool`: connections
-    of each.  `max_concurrent_tasks`: functions at once, of all tenants together; `tenant_max_concurrent`: of one, 0: a
-    quarter of them.  `metrics_prefix`: of the names of metrics.  `shutdown_timeout_seconds`: time that running
-    functions have to end.  `requests_per_second`, `request_burst`, `max_streams_per_key`: of a key;
-    `uploads_per_minute`: of a tenant; `failed_logins_per_minute`: of an address; `max_streams`: of the process.
-    `bootstrap_key`: the first key, "": one is generated.
+    of each.  `lease_seconds`: silence of a process after which others take over its work.  `max_concurrent_tasks`:
+    functions at once, of all tenants together; `tenant_max_concurrent`: of one, 0: a quarter of them.
+    `metrics_prefix`: of the names of metrics.  `shutdown_timeout_seconds`: time that running functions have to end.
+    `requests_per_second`, `request_burst`, `max_streams_per_key`: of a key; `uploads_per_minute`: of a tenant;
+    `failed_logins_per_minute`: of an address; `max_streams`: of the process.  `bootstrap_key`: the first key, "": one
+    is generated.
     """
 
     bind: str = "127.0.0.1:8080"
@@ -60,6 +61,7 @@ class ServerSettings:
     tenant_engines: int = 64
     tenant_pool: int = 2
     tenant_idle_seconds: float = 60.0
+    lease_seconds: float = 30.0
     max_concurrent_tasks: int = field(default_factory=_default_slots)
     tenant_max_concurrent: int = 0
     metrics_prefix: str = "holdwater"
