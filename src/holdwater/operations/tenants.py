@@ -6,9 +6,12 @@ import secrets
 import string
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from holdwater.errors import DatabaseURLError, EncodingError, RunnerClosed, TenantError
+
+if TYPE_CHECKING:  # psycopg's part: SQLite does not need it
+    from holdwater.storage.postgres.tenants import InTransaction
 
 GENERATED_PASSWORD_LENGTH: Final = 32
 _PASSWORD_ALPHABET: Final = string.ascii_letters + string.digits
@@ -121,8 +124,11 @@ class DatabaseAdmin:
         self._url = database_url
         self._display_url = _check_database_url(database_url)
 
-    def create_tenant(self, config: TenantConfig) -> TenantCredentials:
+    def create_tenant(self, config: TenantConfig, *, also: InTransaction | None = None) -> TenantCredentials:
         """Create a schema with the tables of runs, and a role that may only read and write these tables.
+
+        `also`: called with the connection at the begin of the transaction, for what is to be done with it or not at
+        all.
 
         Raises TenantError for a name that cannot be used or is taken, for a database where every role may create things
         in `public`, and for want of rights; StoreUnavailable.  Then nothing was made.
@@ -136,13 +142,16 @@ class DatabaseAdmin:
             secrets.choice(_PASSWORD_ALPHABET) for _ in range(GENERATED_PASSWORD_LENGTH)
         )
         _check_password(password)
-        tenants.create_tenant(self._url, schema, username, password)
+        tenants.create_tenant(self._url, schema, username, password, *(() if also is None else (also,)))
         return TenantCredentials(username, password, schema, tenants.tenant_url(self._url, username, password, schema))
 
-    def remove_tenant(self, schema_name: str, username: str, *, force: bool = False) -> None:
+    def remove_tenant(
+        self, schema_name: str, username: str, *, force: bool = False, also: InTransaction | None = None
+    ) -> None:
         """Drop the schema with everything in it, and the role.  There is no way back.
 
-        `force`: end the sessions of the role, on all databases of the server, instead of refusing.
+        `force`: end the sessions of the role, on all databases of the server, instead of refusing.  `also`: as for
+        `create_tenant`.
 
         Raises TenantNotFound, TenantInUse while the role is connected or a runner executes its work, TenantError for a
         schema that is not this tenant's, for tables that objects outside of it depend on, for a role that owns objects
@@ -150,11 +159,31 @@ class DatabaseAdmin:
         """
         tenants = self._get_tenants_module()
         tenants.check_names(schema_name, username)
-        tenants.remove_tenant(self._url, schema_name, username, force=force)
+        more = {} if also is None else {"also": also}
+        tenants.remove_tenant(self._url, schema_name, username, force=force, **more)
+
+    def check_idle(self, schema_name: str, username: str) -> None:
+        """Check that a tenant can be removed without force.
+
+        Raises TenantInUse while its role is connected or a runner executes its work, TenantNotFound, TenantError,
+        StoreUnavailable.
+        """
+        tenants = self._get_tenants_module()
+        tenants.check_names(schema_name, username)
+        tenants.check_idle(self._url, schema_name, username)
 
     def list_tenants(self) -> list[Tenant]:
         """All tenants of the database, by schema.  Raises TenantError, StoreUnavailable."""
         return [Tenant(*row) for row in self._get_tenants_module().list_tenants(self._url)]
+
+    def upgrade_tenant(self, schema_name: str, username: str) -> bool:
+        """Bring the tables of one tenant to this version's; returns False if they were.
+
+        Raises TenantNotFound, TenantError, StoreUnavailable.
+        """
+        tenants = self._get_tenants_module()
+        tenants.check_names(schema_name, username)
+        return bool(tenants.upgrade_tenant(self._url, schema_name, username))
 
     def upgrade_tenants(self) -> list[str]:
         """Bring the tables of every tenant to this version's; their own roles may not.

@@ -23,6 +23,7 @@ from holdwater.server.health_checks import HealthChecks, SharedCheck, TenantsHea
 from holdwater.server.pages import PAGE_ROUTERS, SERVER_PAGE_ROUTERS, home
 from holdwater.server.request_guard import RequestGuard
 from holdwater.server.routes import API_ROUTERS, graph_health, health, installation, not_offered
+from holdwater.server.routes import tenants as tenant_routes
 from holdwater.server.tenant_database import OneTenant, TenantDatabase, Tenants
 
 MIN_COMPRESSED_BYTES: Final = 1000
@@ -105,6 +106,7 @@ def create_app(
         app.include_router(router)
     app.include_router(graph_health.router)
     app.include_router(not_offered.router)
+    app.include_router(tenant_routes.router)
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     if has_pages:

@@ -65,6 +65,13 @@ class ControlDatabase:
         except psycopg.Error as error:
             raise translate_error(error, self.name) from error
 
+    def join(self, connection: PostgresConnection) -> None:
+        """Have the rest of a transaction of another connection to this database see the server's tables.
+
+        Raises psycopg.Error.
+        """
+        connection.execute(self.server.settings_statement(local=True))
+
     def select(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Execute one statement, and return its rows.  Raises StoreUnavailable, StoreError."""
         with self.transaction() as connection:

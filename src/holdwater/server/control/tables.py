@@ -10,6 +10,7 @@ from holdwater.server.control.audit import AuditLog
 from holdwater.server.control.idempotency import prune_responses
 from holdwater.server.control.keys import KeyStore
 from holdwater.server.control.sessions import SessionStore
+from holdwater.server.control.tenant_table import TenantTable
 from holdwater.server.control.tickets import TicketStore
 from holdwater.server.refusals import RequestError
 
@@ -18,13 +19,14 @@ if TYPE_CHECKING:  # the driver of PostgreSQL: applications of one database work
 
 
 class ServerTables:
-    """Keys, sessions, tickets, audit log.  `database`: for transactions over several of them."""
+    """Keys, sessions, tickets, tenants, audit log.  `database`: for transactions over several of them."""
 
     def __init__(self, database: ControlDatabase) -> None:
         self.database = database
         self.keys = KeyStore(database)
         self.sessions = SessionStore(database)
         self.tickets = TicketStore(database)
+        self.tenants = TenantTable(database)
         self.audit = AuditLog(database)
 
     def prune(self) -> None:

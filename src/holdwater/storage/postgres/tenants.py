@@ -6,7 +6,7 @@ that names the role: only the owner of a schema can write its comment, so it can
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -31,6 +31,14 @@ from holdwater.storage.urls import mask_password
 TenantListing = tuple[str, str, str, int]
 """schema, username, state of its tables (current, behind, newer) and number of sessions"""
 
+InTransaction = Callable[[PostgresConnection], None]
+"""does more in the transaction in which a tenant is made or removed; called at its begin"""
+
+
+def _do_nothing(connection: PostgresConnection) -> None:
+    pass
+
+
 COMMENT_PREFIX: Final = "Holdwater tenant, role "
 TERMINATE_TIMEOUT_MS: Final = 10_000
 """longest wait for a terminated session to end"""
@@ -54,10 +62,10 @@ def check_names(schema: str, username: str) -> None:
         check_username(username)
 
 
-def create_tenant(url: str, schema: str, username: str, password: str) -> None:
+def create_tenant(url: str, schema: str, username: str, password: str, also: InTransaction = _do_nothing) -> None:
     """Create schema, tables and role.  Raises TenantError, StoreUnavailable."""
     server = _tenant_server(url, schema)
-    with _transaction(server, f"tenant {schema!r} cannot be made") as connection:
+    with _transaction(server, f"tenant {schema!r} cannot be made", also=also) as connection:
         for kind, name in connection.execute(sql.LIST_NAME_CONFLICTS, (schema, username)).fetchall():
             raise TenantError(
                 f"tenant {schema!r} cannot be made: there is a {kind} {name!r} already; nothing was changed",
@@ -91,11 +99,11 @@ def upgrade_tenant(url: str, schema: str, username: str) -> bool:
         return was != "current"
 
 
-def remove_tenant(url: str, schema: str, username: str, *, force: bool) -> None:
+def remove_tenant(url: str, schema: str, username: str, *, force: bool, also: InTransaction = _do_nothing) -> None:
     """Drop schema and role.  `force`: terminate the role's sessions first.  Raises TenantError, StoreUnavailable."""
     server = _tenant_server(url, schema)
     what = f"tenant {schema!r} cannot be removed"
-    with _transaction(server, what) as connection:
+    with _transaction(server, what, also=also) as connection:
         role = _find_role(connection, schema, username)
         names = _identifiers(connection, schema, username)
         if not connection.execute(sql.IS_SUPERUSER).fetchone():
@@ -119,6 +127,14 @@ def remove_tenant(url: str, schema: str, username: str, *, force: bool) -> None:
         _run_script(connection, sql.DROP_ROLE, names)
     if force:
         _terminate_late_sessions(server, role)
+
+
+def check_idle(url: str, schema: str, username: str) -> None:
+    """Check that a tenant has no sessions and no leased work.  Raises TenantInUse, TenantError, StoreUnavailable."""
+    server = _tenant_server(url, schema)
+    what = f"tenant {schema!r} cannot be removed"
+    with _transaction(server, what, exclusive=False) as connection:
+        _check_idle(connection, what, schema, username, _find_role(connection, schema, username))
 
 
 def list_tenants(url: str) -> list[TenantListing]:
@@ -178,13 +194,16 @@ def _raise_as_tenant_error() -> Iterator[None]:
 
 
 @contextmanager
-def _transaction(server: PostgresServer, action: str, *, exclusive: bool = True) -> Iterator[PostgresConnection]:
+def _transaction(
+    server: PostgresServer, action: str, *, exclusive: bool = True, also: InTransaction = _do_nothing
+) -> Iterator[PostgresConnection]:
     """Open a connection for one transaction.  `exclusive`: one administrator or migration at a time.
 
     `action`: the text of errors.  Raises TenantError, StoreUnavailable.
     """
     try:
         with server.connect() as connection, connection.transaction():
+            also(connection)
             _run_script(connection, sql.SET_TRANSACTION_LIMITS, {})
             if exclusive:
                 connection.execute(LOCK_SCHEMA)

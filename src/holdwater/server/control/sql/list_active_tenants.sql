@@ -1,1 +1,1 @@
-SELECT name, username FROM served_tenants WHERE state = 'active' ORDER BY name
+SELECT name, username FROM served_tenants WHERE state = 'active' AND name <> 'public' ORDER BY name

@@ -1,0 +1,1 @@
+DELETE FROM served_tenants WHERE name = :name

@@ -1,0 +1,1 @@
+SELECT 'holdwater_tenants_' || md5(current_schema())
