@@ -169,6 +169,8 @@ async def holdwater_error_response(request: Request, error: Exception) -> Respon
     if not isinstance(error, HoldwaterError):
         raise error
     status, code = status_and_code(error)
+    if isinstance(error, errors.TrustError):
+        code = error.code
     if isinstance(error, errors.RunNotFound) and request.app.state.legacy_lists and not _has_form_of_id(request):
         status = 400  # as clients of Cloacina's server expect it for what is no UUID
     headers = {"retry-after": "1"} if status == 503 else None

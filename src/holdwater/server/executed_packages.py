@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:  # the extra `packages`: applications that execute none work without it
+    from holdwater.packages.registries.uploads import PackageUploads
 
 
 class HostFacts(Protocol):
@@ -48,12 +51,14 @@ class ExecutedPackages:
     """Lists of what this process has; empty ones where it executes no packages.
 
     `hosts`: processes of packages that it has started; `rejected`: files that it could not take.  `is_busy`: returns
-    True while releases are registered or removed, or a host has a call.
+    True while releases are registered or removed, or a host has a call.  `uploads`: takes archives, None where none are
+    taken.
     """
 
     hosts: Callable[[], Sequence[HostFacts]] = _none
     rejected: Callable[[], Sequence[RejectedFacts]] = _none
     is_busy: Callable[[], bool] = bool
+    uploads: PackageUploads | None = None
 
 
 NO_PACKAGES: Final = ExecutedPackages()

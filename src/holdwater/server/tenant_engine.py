@@ -16,6 +16,7 @@ from holdwater.operations.databases import Database
 from holdwater.packages.hosts.host_budget import HostBudget
 from holdwater.packages.reconciling.engine_packages import EnginePackages
 from holdwater.packages.registries.database import DatabaseWorkflowRegistry
+from holdwater.packages.registries.uploads import PackageUploads
 from holdwater.packages.settings import PackageSettings
 from holdwater.packages.signatures.signature_policy import SignaturePolicy
 from holdwater.runners.tasks.config import DefaultRunnerConfig
@@ -64,9 +65,10 @@ class TenantMaker:
             engine = self._open_engine(packages, resources)
             closing.callback(engine.close, self.drain_seconds)
             policy = SignaturePolicy(engine.store, engine.clock, partial(self.requires_signature, name), name)
+            registry = DatabaseWorkflowRegistry(engine.store, engine.clock, self.packages.limits)
             packages.attach(
                 engine,
-                DatabaseWorkflowRegistry(engine.store, engine.clock, self.packages.limits),
+                registry,
                 interval_seconds=RECONCILE_SECONDS,
                 author=AUTHOR,
                 verify_signature=policy,
@@ -75,7 +77,10 @@ class TenantMaker:
             packages.reconciler.start()
             made = TenantDatabase(name, Database.of(engine), engine, closing.pop_all())
             made.executed = ExecutedPackages(
-                packages.hosts, lambda: packages.reconciler.status.rejected, lambda: packages.is_busy
+                packages.hosts,
+                lambda: packages.reconciler.status.rejected,
+                lambda: packages.is_busy,
+                PackageUploads(registry, engine.store, policy, self.packages.env_allow),
             )
             return made
 

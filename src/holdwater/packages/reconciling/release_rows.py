@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from holdwater.errors import WorkflowTaken
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.releases import ReleaseStore
 from holdwater.model.releases import ReleaseRow
 from holdwater.packages.registries.registry import RegistryEntry
+from holdwater.packages.registries.uploads import check_workflows_free
 
 MAX_GONE_RELEASES: Final = 100
 """releases of a package that are listed after they are gone"""
@@ -80,13 +80,7 @@ class ReleaseRows:
 
     def check_workflows(self, row: ReleaseRow, names: list[str]) -> None:
         """Raise WorkflowTaken if a release of another package has a workflow of one of these names."""
-        for other in self.rows.values():
-            if other.package != row.package and other.state not in ("gone", "broken"):
-                for name in set(names).intersection(other.workflows):
-                    raise WorkflowTaken(
-                        f"package {other.package!r} has a workflow named {name!r} already",
-                        hint="rename the workflow, or remove that package",
-                    )
+        check_workflows_free(self.rows.values(), row.package, names)
 
     def packages(self) -> dict[str, list[ReleaseRow]]:
         """Group the rows by package."""

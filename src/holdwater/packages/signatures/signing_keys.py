@@ -98,20 +98,30 @@ def read_private_key(file: Path, passphrase: str) -> SigningKey:
 
 def read_public_key(file: Path) -> bytes:
     """Read the 32 bytes of a public key.  Raises TrustError for any other file, ConfigError, OSError."""
+    return parse_public_key(_read_small(file), str(file))
+
+
+def parse_public_key(content: bytes, source: str) -> bytes:
+    """Return the 32 bytes of a public key: of the content of a `.pub` file (PEM), or of their base64.
+
+    `source`: a name for errors.  Raises TrustError for any other content, ConfigError.
+    """
     require_cryptography()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    content = _read_small(file)
     if b"PRIVATE KEY" in content:
-        raise TrustError(f"{file} is a private key", hint="only the .pub file is given to others")
+        raise TrustError(f"{source} is a private key", hint="only the .pub file is given to others")
+    raw = decode_base64(content.decode("ascii", "replace").strip(), PUBLIC_KEY_BYTES)
+    if raw is not None:
+        return raw
     try:
         public = serialization.load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise TrustError(f"{file} is no public key: {error}") from None
+        raise TrustError(f"{source} is no public key: {error}") from None
     if not isinstance(public, Ed25519PublicKey):
-        raise TrustError(f"{file} is no key of ed25519")
+        raise TrustError(f"{source} is no key of ed25519")
     return public_bytes(public)
 
 

@@ -17,6 +17,8 @@ from holdwater.server.routes import (
     steering,
     streams,
     triggers,
+    trusted_keys,
+    uploads,
     workflows,
 )
 
@@ -30,6 +32,8 @@ API_ROUTERS = (
     doctor.router,
     questions.router,
     workflows.router,
+    uploads.router,
+    trusted_keys.router,
     triggers.router,
     releases.router,
     retention.router,
