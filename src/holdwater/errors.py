@@ -51,6 +51,10 @@ class WorkflowNotFound(HoldwaterError, ValueError):
     """No workflow of this name is registered in this process."""
 
 
+class WorkflowPaused(HoldwaterError, RuntimeError):
+    """New runs of this workflow are not started for now: it was paused by a request."""
+
+
 class ScheduleError(HoldwaterError, ValueError):
     """A schedule cannot be used: its cron expression, time zone, duration or policy is wrong, or it never fires."""
 

@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from holdwater.errors import InputError, MissingInputError, ReleaseDraining, WorkflowNotFound
+from holdwater.errors import (
+    InputError,
+    MissingInputError,
+    ReleaseBroken,
+    ReleaseDraining,
+    ReleaseNotFound,
+    WorkflowNotFound,
+)
 from holdwater.model import codec, ids, input_digest, validation
 from holdwater.model import events as ev
-from holdwater.model.catalog import WorkflowRow
+from holdwater.model.catalog import PlanRow, WorkflowRow
 from holdwater.model.journal import JournalEntry
 from holdwater.model.json_schema import Schema
+from holdwater.model.plan import Plan
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
 from holdwater.model.provenance import Provenance
@@ -34,13 +42,15 @@ class AnnouncedRuns:
     def __init__(self, store: Store, run_loader: RunLoader, clock: Clock) -> None:
         self._store, self._run_loader, self.clock = store, run_loader, clock
 
-    def find_workflow(self, name: str) -> WorkflowRow:
-        """Read the announcement of a workflow.
+    def find_workflow(self, name: str, release: str | None = None) -> WorkflowRow:
+        """Read the announcement of a workflow, or with `release` what that says about it.
 
         Raises WorkflowNotFound, with names that come close, or because the active version of its package does not have
         it; ReleaseDraining if its release is being removed.
         """
         name = validation.check_search_text("the name of a workflow", name)
+        if release is not None:
+            return self._find_in_release(name, release)
         found = self._store.get_workflow(name)
         if found is not None and found.structure is not None:
             self._check_release(found)
@@ -50,6 +60,30 @@ class AnnouncedRuns:
             f"no runner of {self._store.url} has announced a workflow named {validation.shorten_repr(name)}",
             hint=did_you_mean(name, names)
             or "start one that has it: holdwater worker MODULE, or a DefaultRunner in a program that imports it",
+        )
+
+    def _find_in_release(self, name: str, release: str) -> WorkflowRow:
+        """Read what a release says about a workflow, and have its plan in the database.
+
+        Raises ReleaseNotFound, WorkflowNotFound, ReleaseDraining, ReleaseBroken.
+        """
+        row = self._store.get_release(release)
+        if row is None:
+            raise ReleaseNotFound(f"there is no release {release!r:.80} in this database")
+        if row.state in ("draining", "gone"):
+            raise ReleaseDraining(f"{row.package} {row.version} is being removed and starts nothing more")
+        if row.state not in ("active", "inactive"):
+            raise ReleaseBroken(f"{row.package} {row.version} is {row.state}, and starts nothing")
+        said = row.describe_workflow(name)
+        if said is None:
+            raise WorkflowNotFound(f"{row.package} {row.version} has no workflow {name!r:.200}")
+        plans = [Plan.from_data(one) for one in (said["plan"], *said["variants"])]
+        if any([self._store.get_plan(plan.structure) is None for plan in plans]):
+            self._store.announce_workflows(
+                [], [PlanRow(plan.structure, name, said["style"], plan.to_data()) for plan in plans]
+            )
+        return WorkflowRow(
+            name, said["style"], said["structure"], said["code"], said["descriptor"], said["nodes"], release
         )
 
     def _check_release(self, workflow: WorkflowRow) -> None:

@@ -83,14 +83,16 @@ class RunBatches:
         idempotency_keys: Sequence[str] | None = None,
         timeout_seconds: float | None = None,
         provenance: Provenance = FROM_CODE,
+        release: str | None = None,
     ) -> list[StartedRun]:
         """Start a run of an announced workflow for each of these inputs; its code need not be here.
 
-        `timeout_seconds`: limit of each run, None for none.  Raises InputError, too.
+        `timeout_seconds`: limit of each run, None for none.  `release`: of the runs, None: the active one.  Raises
+        InputError, ReleaseNotFound, ReleaseBroken, too.
         """
         self._driver.raise_if_closed()
         provenance.check()
-        found = self._announced.find_workflow(workflow)
+        found = self._announced.find_workflow(workflow, release)
         runs = [
             self._announced.create_run(found, given, key, timeout_seconds, provenance)
             for given, key in zip(inputs, _check_keys(idempotency_keys, len(inputs)), strict=True)

@@ -41,6 +41,16 @@ class ReleaseRow:
     changed_at: Micros = UNSET
     version_number: int = 0
 
+    def describe_workflow(self, name: str) -> dict[str, Any] | None:
+        """Return what the release says about one of the workflows that can be started; None without it.
+
+        As in a descriptor of a package, which was checked when it was registered.
+        """
+        for one in (self.descriptor or {}).get("workflows", ()):
+            if one["name"] == name and not one["is_child"]:
+                return dict(one)
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:

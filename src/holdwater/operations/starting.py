@@ -10,6 +10,7 @@ from holdwater.engine.run_batches import StartedRun
 from holdwater.errors import InvalidArgument
 from holdwater.model import validation
 from holdwater.model.provenance import FROM_CODE, Provenance
+from holdwater.operations.paused_workflows import check_not_paused
 
 T = TypeVar("T")
 
@@ -43,18 +44,26 @@ def start_by_name(
     idempotency_key: str | None = None,
     timeout_seconds: float | None = DEFAULT_RUN_TIMEOUT_SECONDS,
     provenance: Provenance = FROM_CODE,
+    release: str | None = None,
 ) -> StartedRun:
     """Start a run of a workflow that a runner of the database has announced, whether this process has its code or not.
 
     `inputs`: by name, JSON values or what the codec can store; they are checked by the announced `inputs_schema`, and
     converted to the annotated types where the code is.  The run is on disk when this returns, and any runner that has
     the workflow takes it.  With a key that a run of this workflow has: that run.  `timeout_seconds`: its time limit.
-    Raises WorkflowNotFound, InputError, MissingInputError, EncodingError, IdempotencyConflict, StoreUnavailable,
-    RunnerClosed.
+    `release`: of a package, instead of the active one.
+    Raises WorkflowNotFound, WorkflowPaused, InputError, MissingInputError, EncodingError, IdempotencyConflict,
+    StoreUnavailable, RunnerClosed; with `release` ReleaseNotFound, ReleaseBroken, ReleaseDraining.
     """
     keys = None if idempotency_key is None else [idempotency_key]
     return start_many(
-        engine, workflow, [inputs], idempotency_keys=keys, timeout_seconds=timeout_seconds, provenance=provenance
+        engine,
+        workflow,
+        [inputs],
+        idempotency_keys=keys,
+        timeout_seconds=timeout_seconds,
+        provenance=provenance,
+        release=release,
     )[0]
 
 
@@ -66,6 +75,7 @@ def start_many(
     idempotency_keys: Iterable[str] | None = None,
     timeout_seconds: float | None = DEFAULT_RUN_TIMEOUT_SECONDS,
     provenance: Provenance = FROM_CODE,
+    release: str | None = None,
 ) -> list[StartedRun]:
     """Start a run as `start_by_name` does for each of these inputs, `MAX_RUNS_PER_CALL` at most, in few transactions.
 
@@ -76,8 +86,9 @@ def start_many(
     given, keys = check_batch(inputs, idempotency_keys)
     if timeout_seconds is not None:
         validation.check_seconds("timeout_seconds", timeout_seconds, error_class=InvalidArgument)
+    check_not_paused(engine.store, workflow)
     return engine.batches.submit_announced(
-        workflow, given, idempotency_keys=keys, timeout_seconds=timeout_seconds, provenance=provenance
+        workflow, given, idempotency_keys=keys, timeout_seconds=timeout_seconds, provenance=provenance, release=release
     )
 
 

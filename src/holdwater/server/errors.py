@@ -121,6 +121,7 @@ STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.WorkerCrashed: INTERNAL,
     errors.WorkflowError: (400, "workflow_invalid"),
     errors.WorkflowNotFound: (404, "workflow_not_found"),
+    errors.WorkflowPaused: (409, "workflow_paused"),
     errors.WorkflowTaken: (409, "workflow_taken"),
 }
 

@@ -12,6 +12,10 @@ class SettingStore(Protocol):
 
     def get_setting(self, name: str) -> Setting | None: ...
 
+    def list_settings(self, prefix: str) -> list[Setting]:
+        """List the settings whose name begins with a text, by name."""
+        ...
+
     def put_setting(self, setting: Setting) -> None:
-        """Write a setting, in place of the one of its name.  Raises StoreUnavailable, StoreReadOnly."""
+        """Write a setting, in place of the one of its name; other stores are told.  Raises StoreUnavailable, StoreReadOnly."""
         ...

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from holdwater.errors import StoreError
+from holdwater.model.paused_workflows import paused_names
 from holdwater.model.ports.clock import Clock
 from holdwater.model.ports.store import Store
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
@@ -111,7 +112,7 @@ class Scheduler:
             self._scan_at, self.check_needed = latest_scan_at, True
         if not self.check_needed and (self._next_fire_at is None or self._next_fire_at > now):
             return
-        names = self._workflows.startable_names()
+        names = startable_now(self._workflows, self._store)
         if self.check_needed and (self._expire_at <= now or self._expire_at > now + 2 * self._recovery_us):
             self._expire_fires(now)
         again = False
@@ -240,6 +241,16 @@ class Scheduler:
                 )
         written = self._writer.write(list(firings.values()), now)
         return len(rows) == MAX_RUNS_PER_PASS or not all(written)
+
+
+def startable_now(workflows: ExecutableWorkflows, store: Store) -> Collection[str]:
+    """Names of the workflows of which schedules and triggers start runs now: those that are not paused.
+
+    Raises StoreUnavailable.
+    """
+    names = workflows.startable_names()
+    paused = paused_names(store) if names else ()
+    return [name for name in names if name not in paused] if paused else names
 
 
 def scan_interval_us(config: ScheduleConfig, triggers: TriggerRegistry, store_status: StoreStatus) -> int:

@@ -28,7 +28,7 @@ from holdwater.runtime.loop_timers import Timers
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.service_protocols import Inbox
 from holdwater.runtime.services.firing_writer import FiringWriter, fire_values
-from holdwater.runtime.services.schedules import scan_interval_us
+from holdwater.runtime.services.schedules import scan_interval_us, startable_now
 from holdwater.runtime.store_status import StoreStatus
 from holdwater.runtime.workflows import ExecutableWorkflows
 
@@ -103,7 +103,7 @@ class TriggerPoller:
         is_due = self._next_call_at is not None and self._next_call_at <= now
         if not (self.check_needed or self._answers or is_due):
             return
-        names = self._workflows.startable_names()
+        names = startable_now(self._workflows, self._store)
         if self.check_needed:
             self._register_triggers(names, now)
         self._call_due(names, now)

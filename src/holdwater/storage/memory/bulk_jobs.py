@@ -87,6 +87,11 @@ class MemoryBulkJobs:
         with self._locked_for_jobs():
             return deepcopy(self._settings.get(name))
 
+    def list_settings(self, prefix: str) -> list[Setting]:
+        """List the settings whose name begins with a text, by name."""
+        with self._locked_for_jobs():
+            return deepcopy([one for name, one in sorted(self._settings.items()) if name.startswith(prefix)])
+
     def put_setting(self, setting: Setting) -> None:
         with self._locked_for_jobs():
             self._settings[setting.name] = deepcopy(setting)

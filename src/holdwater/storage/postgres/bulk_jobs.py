@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from holdwater.model.bulk_jobs import BulkJob
+from holdwater.model.records import Notification
 from holdwater.model.settings import Setting
 from holdwater.model.time import Micros
+from holdwater.storage.notifications import SCHEDULES_CHANGED
 from holdwater.storage.postgres import statements as sql
-from holdwater.storage.postgres.pipeline import PostgresConnection, rows_to_columns
+from holdwater.storage.postgres.pipeline import PostgresConnection, StatementCall, rows_to_columns
 from holdwater.storage.sql import bulk_jobs as rows
 
 T = TypeVar("T")
@@ -63,6 +65,13 @@ class PostgresBulkJobs(rows.BulkJobQueries):
 
     def put_setting(self, setting: Setting) -> None:
         self._execute_update(sql.PUT_SETTING, rows.setting_row(setting))
+        self._execute_calls([self._notification_call(SCHEDULES_CHANGED)])  # what is paused may be among them
+
+    @abstractmethod
+    def _execute_calls(self, calls: Sequence[StatementCall]) -> None: ...
+
+    @abstractmethod
+    def _notification_call(self, notification: Notification) -> StatementCall: ...
 
     @abstractmethod
     def _execute_update(self, statement: str, parameters: tuple[Any, ...]) -> int: ...

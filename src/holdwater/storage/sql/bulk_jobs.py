@@ -24,6 +24,7 @@ class BulkJobStatements(queries.RunQueryStatements, Protocol):
     GET_NEXT_BULK_CHUNK: str
     GET_SETTING: str
     LIST_BULK_JOBS: str
+    LIST_SETTINGS: str
 
 
 class BulkJobQueries(queries.RunQueries):
@@ -51,6 +52,11 @@ class BulkJobQueries(queries.RunQueries):
         for found, value, changed_at, changed_by in self._select(self._sql.GET_SETTING, (name,)):
             return Setting(found, json.loads(value), changed_at, changed_by)
         return None
+
+    def list_settings(self, prefix: str) -> list[Setting]:
+        """List the settings whose name begins with a text, by name."""
+        found = self._select(self._sql.LIST_SETTINGS, (prefix,))
+        return [Setting(name, json.loads(value), changed_at, changed_by) for name, value, changed_at, changed_by in found]
 
 
 def job_row(job: BulkJob) -> Row:

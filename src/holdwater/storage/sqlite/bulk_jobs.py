@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from holdwater.model.bulk_jobs import BulkJob
+from holdwater.model.records import Notification
 from holdwater.model.settings import Setting
 from holdwater.model.time import Micros
+from holdwater.storage.notifications import SCHEDULES_CHANGED
 from holdwater.storage.sql import bulk_jobs as rows
 from holdwater.storage.sqlite import statements as sql
 
@@ -52,6 +54,10 @@ class SQLiteBulkJobs(rows.BulkJobQueries):
     def put_setting(self, setting: Setting) -> None:
         with self._transaction() as connection:
             connection.execute(sql.PUT_SETTING, rows.setting_row(setting))
+        self._notify(SCHEDULES_CHANGED)  # what is paused may be among them
+
+    @abstractmethod
+    def _notify(self, notification: Notification | None) -> None: ...
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[sqlite3.Connection]: ...
