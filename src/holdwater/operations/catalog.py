@@ -13,6 +13,7 @@ from holdwater.model.claim_keys import claim_key
 from holdwater.model.events import CODE_RELEASE
 from holdwater.model.json_schema import Schema
 from holdwater.model.plan import Plan
+from holdwater.model.releases import ReleaseRow
 from holdwater.model.suggestions import did_you_mean
 from holdwater.model.time import Micros
 from holdwater.operations.databases import Database
@@ -103,6 +104,21 @@ def announced_attempts(database: Database, workflow: str) -> dict[str, int]:
     row = database.store.get_workflow(workflow)
     nodes = [] if row is None else row.nodes
     return {node["name"]: node["retry"]["max_attempts"] for node in nodes if "max_attempts" in node.get("retry", ())}
+
+
+def workflow_of_release(database: Database, release: ReleaseRow, name: str) -> WorkflowInfo:
+    """Return a workflow as a release of a package describes it.  Raises WorkflowNotFound, StoreUnavailable."""
+    said = release.describe_workflow(name)
+    if said is None:
+        raise WorkflowNotFound(
+            f"{release.package} {release.version} has no workflow {validation.shorten_repr(name)}",
+            hint=did_you_mean(name, release.workflows) or f"release {release.release} is {release.state}",
+        )
+    at = release.registered_at
+    row = WorkflowRow(
+        name, said["style"], said["structure"], said["code"], said["descriptor"], said["nodes"], release.release, at, at
+    )
+    return _to_info(row, list_runners(database), Plan.from_data(said["plan"]))
 
 
 def find_other_release(database: Database, run: RunInfo) -> str | None:

@@ -17,5 +17,8 @@ class SettingStore(Protocol):
         ...
 
     def put_setting(self, setting: Setting) -> None:
-        """Write a setting, in place of the one of its name; other stores are told.  Raises StoreUnavailable, StoreReadOnly."""
+        """Write a setting, in place of the one of its name; other stores are told.
+
+        Raises StoreUnavailable, StoreReadOnly.
+        """
         ...

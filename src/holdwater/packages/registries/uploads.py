@@ -12,6 +12,7 @@ from holdwater.model.releases import ReleaseRow
 from holdwater.packages.archives.archive import PackageArchive, read_archive
 from holdwater.packages.registries.database import DatabaseWorkflowRegistry
 from holdwater.packages.registries.registry import StoredArchive
+from holdwater.packages.settings import ArchiveLimits
 
 
 class VerifyArchive(Protocol):
@@ -47,9 +48,9 @@ class PackageUploads:
         self._env_allow = None if env_allow is None else frozenset(env_allow)
 
     @property
-    def max_bytes(self) -> int:
-        """The limit of the size of an archive."""
-        return self._registry.limits.max_packed_bytes
+    def limits(self) -> ArchiveLimits:
+        """The limits of an archive."""
+        return self._registry.limits
 
     def take(self, data: bytes, signature: bytes | None, *, by: str) -> UploadedRelease:
         """Take an archive; the same content again changes nothing.  `by`: its author, as `key:ID`.

@@ -1,59 +1,95 @@
-"""Workflows that runners have announced."""
+"""Workflows: those that runners have announced, and those of packages."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from holdwater.drawing.picture import Picture
+from holdwater.model.json_schema import Schema
+from holdwater.model.releases import ReleaseRow, ReleaseState
+from holdwater.model.time import Micros
 from holdwater.operations.catalog import WorkflowInfo, WorkflowNodeInfo
+from holdwater.operations.graphs import picture_of_workflow
+from holdwater.operations.packaged_workflows import FoundWorkflow, PackagedWorkflow
+from holdwater.operations.schedule_views import ScheduleInfo
 from holdwater.server.models.base import Instant, Page, RequestBody, to_instant
 from holdwater.server.models.executions import ExecutionStatus
+from holdwater.server.models.triggers import TriggerBody
 
 
-class WorkflowBody(BaseModel):
-    """An announced workflow.  `style`: null if an older version has announced its name only: it cannot be started here.
+class WorkflowFacts(BaseModel):
+    """A workflow.  `style`: null if an older version has announced its name only: it cannot be started here.
 
-    `runners`: names of living runners that take its runs.  `structure`, `code`: fingerprints of its plan and its
-    functions.  `release`: the active one of its package.  `inputs_schema`: JSON Schema of its inputs.
+    `id`: of its release, or its name; `package_name`, `version`, `state`, `release`: of its package, null for code of a
+    runner.  `workflow_name`: null for a package that has none yet.  `runners`: names of living runners that take its
+    runs.  `paused`: new runs are not started.  `structure`, `code`: fingerprints of its plan and its functions.
+    `inputs_schema`: JSON Schema of its inputs.
     """
 
+    id: str
     name: str = Field(examples=["orders"])
+    package_name: str | None
+    workflow_name: str | None
+    version: str | None = Field(examples=["1.2.0"])
+    release: str | None = Field(examples=["3f1c9a7be0d24c55"])
+    state: ReleaseState | None
+    paused: bool
     style: str | None
     description: str
     tags: list[str]
     runners: list[str]
     structure: str | None
     code: str | None
-    release: str | None
     inputs_schema: Any
     registered_at: Instant
     seen_at: Instant
+    created_at: Instant
+
+
+class WorkflowBody(WorkflowFacts):
+    """A workflow of a list.  `tasks`: their names."""
+
+    tasks: list[str]
 
     @classmethod
-    def of(cls, workflow: WorkflowInfo) -> WorkflowBody:
-        """Create it from an announced workflow."""
-        return cls(**_facts(workflow))
+    def of(cls, found: PackagedWorkflow) -> WorkflowBody:
+        """Create it."""
+        return cls(**_facts(found.workflow, found.release, is_paused=found.is_paused), tasks=list(found.tasks))
 
 
-def _facts(workflow: WorkflowInfo) -> dict[str, Any]:
+def _facts(info: WorkflowInfo | None, release: ReleaseRow | None, *, is_paused: bool) -> dict[str, Any]:
+    registered_at = to_instant(release.registered_at if info is None and release is not None else _registered_at(info))
     return {
-        "name": workflow.name,
-        "style": workflow.style,
-        "description": workflow.description,
-        "tags": list(workflow.tags),
-        "runners": list(workflow.runners),
-        "structure": workflow.structure,
-        "code": workflow.code,
-        "release": workflow.release,
-        "inputs_schema": workflow.inputs_schema,
-        "registered_at": to_instant(workflow.registered_at),
-        "seen_at": to_instant(workflow.seen_at),
+        "id": release.release if release is not None else "" if info is None else info.name,
+        "name": info.name if info is not None else "" if release is None else release.package,
+        "package_name": None if release is None else release.package,
+        "workflow_name": None if info is None else info.name,
+        "version": None if release is None else release.version,
+        "release": None if release is None else release.release,
+        "state": None if release is None else release.state,
+        "paused": is_paused,
+        "style": None if info is None else info.style,
+        "description": "" if info is None else info.description,
+        "tags": [] if info is None else list(info.tags),
+        "runners": [] if info is None else list(info.runners),
+        "structure": None if info is None else info.structure,
+        "code": None if info is None else info.code,
+        "inputs_schema": {} if info is None else info.inputs_schema,
+        "registered_at": registered_at,
+        "seen_at": registered_at if info is None else to_instant(info.seen_at),
+        "created_at": registered_at if release is None else to_instant(release.registered_at),
     }
 
 
+def _registered_at(info: WorkflowInfo | None) -> Micros | None:
+    return None if info is None else info.registered_at
+
+
 class WorkflowPage(Page):
-    """Announced workflows, by name."""
+    """Workflows, by name."""
 
     list_name = "workflows"
 
@@ -100,36 +136,167 @@ class WorkflowTask(BaseModel):
         )
 
 
-class WorkflowDetail(WorkflowBody):
-    """An announced workflow with its tasks.  `plan`: as runs of it record it."""
+class WorkflowVersion(BaseModel):
+    """A version of the package of a workflow.  `pinned`: made active by a request; `error`: why it is broken."""
 
-    tenant_id: str
-    tasks: list[WorkflowTask]
-    plan: Any
+    version: str
+    release: str
+    state: ReleaseState
+    pinned: bool
+    workflows: list[str]
+    error: str | None
+    signed_by: str
+    created_at: Instant
 
     @classmethod
-    def of_workflow(cls, tenant_id: str, workflow: WorkflowInfo) -> WorkflowDetail:
-        """Create it."""
+    def of(cls, row: ReleaseRow) -> WorkflowVersion:
+        """Create it from the row of a release."""
         return cls(
-            **_facts(workflow),
-            tenant_id=tenant_id,
-            tasks=[WorkflowTask.of(node) for node in workflow.nodes],
-            plan=None if workflow.plan is None else workflow.plan.to_data(),
+            version=row.version,
+            release=row.release,
+            state=row.state,
+            pinned=row.pinned,
+            workflows=list(row.workflows),
+            error=row.error,
+            signed_by=row.signed_by,
+            created_at=to_instant(row.registered_at),
         )
 
 
+class TaskEdge(BaseModel):
+    """An arrow between two tasks.  `kind`: what it stands for; `label`: the decision that takes it."""
+
+    source: str
+    target: str
+    kind: str
+    label: str
+
+
+class TaskGraph(BaseModel):
+    """Tasks, and the arrows between them."""
+
+    nodes: list[str]
+    edges: list[TaskEdge]
+
+    @classmethod
+    def of(cls, picture: Picture) -> TaskGraph:
+        """Create it from the picture of a workflow."""
+        arrows = [
+            TaskEdge(source=one.source, target=one.target, kind=one.kind, label=one.label) for one in picture.arrows
+        ]
+        return cls(nodes=list(picture.boxes), edges=arrows)
+
+
+class DeclaredParameter(BaseModel):
+    """An input of a workflow.  `type`: in JSON Schema, empty for any.  `default`: of one that is not required."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any
+    description: str
+
+    @classmethod
+    def list_of(cls, schema: Schema) -> list[DeclaredParameter]:
+        """Create them from the JSON Schema of the inputs."""
+        required = frozenset(schema.get("required", ()))
+        properties = {name: one if isinstance(one, dict) else {} for name, one in schema.get("properties", {}).items()}
+        return [
+            cls(
+                name=name,
+                type=one["type"] if isinstance(one.get("type"), str) else "",
+                required=name in required,
+                default=one.get("default"),
+                description=str(one.get("description", "")),
+            )
+            for name, one in properties.items()
+        ]
+
+
+BuildStatus = Literal["success", "building", "failed"]
+BUILD_STATUS: Final[dict[ReleaseState, BuildStatus]] = {"registering": "building", "broken": "failed"}
+"""of a release; of all others it is `success`"""
+
+
+class WorkflowDetail(WorkflowFacts):
+    """A workflow with its tasks and the JSON Schema of its inputs.  `plan`: as runs of it record it.
+
+    `versions`: of its package, the newest first.  `build_status`, `build_error`: of the newest one.
+    """
+
+    tenant_id: str
+    declared_params: list[DeclaredParameter]
+    tasks: list[WorkflowTask]
+    task_graph: TaskGraph
+    plan: Any
+    versions: list[WorkflowVersion]
+    build_status: BuildStatus
+    build_error: str | None
+    schedules: list[TriggerBody]
+
+    @classmethod
+    def of_workflow(
+        cls, tenant_id: str, found: FoundWorkflow, schedules: Iterable[ScheduleInfo], *, is_paused: bool
+    ) -> WorkflowDetail:
+        """Create it."""
+        info, newest = found.info, found.versions[0] if found.versions else None
+        return cls(
+            **_facts(info, found.release, is_paused=is_paused),
+            tenant_id=tenant_id,
+            declared_params=DeclaredParameter.list_of(info.inputs_schema),
+            tasks=[WorkflowTask.of(node) for node in info.nodes],
+            task_graph=TaskGraph.of(picture_of_workflow(info)),
+            plan=None if info.plan is None else info.plan.to_data(),
+            versions=[WorkflowVersion.of(row) for row in found.versions],
+            build_status="success" if newest is None else BUILD_STATUS.get(newest.state, "success"),
+            build_error=None if newest is None or newest.state != "broken" else newest.error,
+            schedules=[TriggerBody.of(one) for one in schedules],
+        )
+
+
+class PausedWorkflowBody(BaseModel):
+    """A workflow that was paused, or resumed."""
+
+    tenant_id: str
+    workflow_name: str
+    paused: bool
+
+
+class SourceFileBody(BaseModel):
+    """A file of a package.  `content`: null for one that is no text, or has more than 1 MB."""
+
+    path: str
+    size: int
+    content: str | None
+
+
+class WorkflowSource(BaseModel):
+    """The files of the package of a workflow, as they were uploaded."""
+
+    tenant_id: str
+    package_name: str
+    version: str
+    release: str
+    files: list[SourceFileBody]
+
+
 class ExecuteBody(RequestBody):
-    """A new run.  `context`: its inputs by name; `timeout_seconds`: its time limit, null for none."""
+    """A new run.  `context`: its inputs by name; `timeout_seconds`: its time limit, null for none.
+
+    `version`: of the package, in place of the active one.
+    """
 
     context: dict[str, Any] = Field(default_factory=dict, examples=[{"order_id": 17}])
     labels: dict[str, str] = Field(default_factory=dict, max_length=32, examples=[{"env": "prod"}])
     timeout_seconds: float | None = Field(3600.0, gt=0, le=3_155_760_000)
+    version: str | None = Field(None, max_length=64, examples=["1.2.0"])
 
 
 class StartedExecution(BaseModel):
     """A run that is recorded, and that a runner takes when it has room.
 
-    `status`: scheduled; that of the run if its key has found it (`is_new` is false).
+    `status`: scheduled; that of the run if its key has found it (`is_new` is false).  `release`: of its package, null
+    for code of a runner.
     """
 
     execution_id: str
@@ -137,3 +304,4 @@ class StartedExecution(BaseModel):
     tenant_id: str
     status: Literal["scheduled"] | ExecutionStatus
     is_new: bool
+    release: str | None

@@ -8,8 +8,8 @@ from fastapi import Query
 from starlette.responses import Response
 
 from holdwater.drawing.colours import Theme
-from holdwater.operations.catalog import get_workflow
 from holdwater.operations.graphs import RunGraph, announced_nodes, draw_workflow, graph_of_run
+from holdwater.operations.packaged_workflows import find_packaged_workflow
 from holdwater.server.api_routing import api_router
 from holdwater.server.models.graphs import ExecutionGraph
 from holdwater.server.run_paths import RunId, WorkflowName
@@ -24,6 +24,7 @@ PICTURE: Final[dict[int | str, dict[str, Any]]] = {
 
 router = api_router("graphs")
 
+PictureVersion = Annotated[str | None, Query(max_length=64, description="version of the package of the workflow")]
 PictureTheme = Annotated[Theme, Query(description="`auto`: as the reader's system")]
 
 
@@ -48,9 +49,12 @@ def get_execution_picture(tenant: Tenant, run_id: RunId, theme: PictureTheme = "
 
 
 @router.get("/workflows/{name}/picture.svg", response_class=SVGResponse, status_code=200, responses=PICTURE)
-def get_workflow_picture(tenant: Tenant, name: WorkflowName, theme: PictureTheme = "auto") -> SVGResponse:
+def get_workflow_picture(
+    tenant: Tenant, name: WorkflowName, version: PictureVersion = None, theme: PictureTheme = "auto"
+) -> SVGResponse:
     """Draw a workflow; one of more than 3,000 tasks by levels."""
-    return SVGResponse(draw_workflow(get_workflow(tenant.database, name), theme, tenant.graph_layouts))
+    found = find_packaged_workflow(tenant.database, name, version)
+    return SVGResponse(draw_workflow(found.info, theme, tenant.graph_layouts))
 
 
 def _graph(tenant: TenantDatabase, run_id: str) -> RunGraph:

@@ -54,7 +54,7 @@ async def upload_package(request: Request, tenant: Tenant) -> JSONResponse:
             409, "this server executes no packages, so it takes none", code="uploads_not_taken",
             hint="`holdwater serve` takes them; `holdwater daemon` watches folders",
         )  # fmt: skip
-    parts = await read_upload(request, uploads.max_bytes)
+    parts = await read_upload(request, uploads.limits.max_packed_bytes)
     async with _slots(request):
         taken = await run_in_threadpool(_take, tenant, uploads, parts)
     info = await _wait(tenant, taken.release, lambda found: found.state != "registering")

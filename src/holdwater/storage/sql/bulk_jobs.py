@@ -56,7 +56,7 @@ class BulkJobQueries(queries.RunQueries):
     def list_settings(self, prefix: str) -> list[Setting]:
         """List the settings whose name begins with a text, by name."""
         found = self._select(self._sql.LIST_SETTINGS, (prefix,))
-        return [Setting(name, json.loads(value), changed_at, changed_by) for name, value, changed_at, changed_by in found]
+        return [Setting(name, json.loads(value), at, by) for name, value, at, by in found]
 
 
 def job_row(job: BulkJob) -> Row:
