@@ -30,12 +30,12 @@ class PostgresReleases(SQLReleases):
 
         return self._with_transaction(write)
 
-    def _write_rows(self, *statements: tuple[str, Row]) -> None:
-        def write(session: PostgresConnection) -> None:
-            for statement, row in statements:
-                session.execute(statement, row)
+    def _write_rows(self, *statements: tuple[str, Row]) -> int:
+        def write(session: PostgresConnection) -> int:
+            counts = [session.execute(statement, row).rowcount for statement, row in statements]
+            return counts[-1]
 
-        self._with_transaction(write)
+        return self._with_transaction(write)
 
     @abstractmethod
     def _with_transaction(self, function: Callable[[PostgresConnection], T]) -> T: ...

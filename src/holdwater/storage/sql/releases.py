@@ -46,8 +46,8 @@ class SQLReleases(queries.RunQueries):
         """
 
     @abstractmethod
-    def _write_rows(self, *statements: tuple[str, Row]) -> None:
-        """Execute statements in one transaction."""
+    def _write_rows(self, *statements: tuple[str, Row]) -> int:
+        """Execute statements in one transaction; returns the number of rows the last one has changed."""
 
     def put_release(self, row: ReleaseRow, archive: bytes | None = None, signature: bytes | None = None) -> bool:
         """Insert a row of version number 0, or update that of this number; False if that is not in the store."""

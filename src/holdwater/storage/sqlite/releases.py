@@ -26,10 +26,12 @@ class SQLiteReleases(SQLReleases):
         self._notify(RELEASES_CHANGED)
         return True
 
-    def _write_rows(self, *statements: tuple[str, Row]) -> None:
+    def _write_rows(self, *statements: tuple[str, Row]) -> int:
+        count = 0
         with self._transaction() as connection:
             for statement, row in statements:
-                connection.execute(statement, sql.bind(statement, row))
+                count = connection.execute(statement, sql.bind(statement, row)).rowcount
+        return count
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[sqlite3.Connection]: ...
