@@ -27,6 +27,7 @@ from holdwater.server.served_tenants import ServedTenants
 from holdwater.server.server_home import ServerHome
 from holdwater.server.server_report import ServerReporter
 from holdwater.server.serving import LocalServer, listen
+from holdwater.server.tenant_administration import TenantAdministration
 from holdwater.server.tenant_database import TenantDatabase
 from holdwater.server.tenant_engine import TenantMaker
 from holdwater.service.home_lock import HomeLock, usable_home
@@ -80,11 +81,14 @@ class Server:
         closing(self.tenants.close)
         self.health = ServerHealth(self.tenants, self.awake)
         self.metrics = ServerMetrics(settings.metrics_prefix, self.awake, lambda: not self.health.find_obstacle())
+        administration = TenantAdministration(
+            tables, settings.database_url, self.tenants.ending, requires_signatures=settings.require_signatures
+        )
         self._maker = TenantMaker(
             settings.database_url,
             self.home.folder,
             settings.packages,
-            requires_signature=lambda tenant: settings.require_signatures,
+            requires_signature=administration.requires_signature,
             drain_seconds=settings.shutdown_timeout_seconds,
             meter=self.metrics.engine_counts,
             lease_seconds=settings.lease_seconds,
@@ -99,6 +103,7 @@ class Server:
             server_routers=(metrics_route.router, server_route.router),
         )
         self.app.state.metrics = self.metrics
+        self.app.state.administration = administration
         self.app.state.reporter = ServerReporter(self.control, self.awake, self.health, self.url)
         if settings.cors_origins:
             self.app.add_middleware(CrossOrigin, origins=settings.cors_origins)

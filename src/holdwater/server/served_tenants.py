@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from holdwater.errors import RunnerClosed
@@ -77,6 +78,13 @@ class ServedTenants:
             found = self._open.pop(name, None)
         if found is not None:
             found.close()
+
+    @contextmanager
+    def ending(self, name: str) -> Iterator[bool]:
+        """End the engine of a tenant that is about to be removed; its value: there was one."""
+        was_awake = name in self.awake()
+        self.remove(name)
+        yield was_awake
 
     def awake(self) -> list[str]:
         """Return the names of the tenants whose engines are awake in this process."""
