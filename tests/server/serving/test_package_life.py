@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -82,30 +83,36 @@ def test_a_package_is_uploaded_executed_replaced_and_removed(god: httpx.Client, 
     assert god.post(f"{path}/workflows/orders/execute").status_code in (404, 409)
 
 
-def test_a_version_with_open_runs_drains(god: httpx.Client, tenant: str) -> None:
-    flows = FLOWS.replace('context["saved"]', 'context.wait_here\n        context["saved"]')
-    flows = """
-from holdwater import WorkflowBuilder, TaskHandle, task
+HELD = """
+import time
+from pathlib import Path
+from holdwater import WorkflowBuilder, task
 
 with WorkflowBuilder("orders"):
 
     @task()
-    def ask(context, handle: TaskHandle):
-        context["answer"] = handle.ask("go on?")
+    def hold(context):
+        Path(context["here"]).touch()
+        while not Path(context["go"]).exists():
+            time.sleep(0.01)
 """
+
+
+def test_a_version_with_open_runs_drains(god: httpx.Client, tenant: str, tmp_path: Path) -> None:
     path = f"/v1/tenants/{tenant}"
-    made = upload(god, archive(flows=flows), tenant=tenant).json()
+    made = upload(god, archive(flows=HELD), tenant=tenant).json()
     wait_for_state(god, made["package_id"], "active", tenant=tenant)
     wait_until(lambda: god.get(f"{path}/workflows/orders").status_code == 200)
-    started = god.post(f"{path}/workflows/orders/execute").json()
-    run = f"{path}/executions/{started['execution_id']}"
-    wait_until(lambda: god.get(run).json()["status"] == "paused")
+    context = {"here": str(tmp_path / "here"), "go": str(tmp_path / "go")}
+    started = god.post(f"{path}/workflows/orders/execute", json={"context": context}).json()
+    wait_until((tmp_path / "here").exists)
+    in_use = god.delete(path)
+    assert (in_use.status_code, in_use.json()["code"]) == (409, "tenant_in_use")
     removed = god.delete(f"{path}/workflows/orders/1.0").json()
     assert (removed["status"], removed["open_runs"]) == ("draining", 1)
     assert god.post(f"{path}/workflows/orders/execute").status_code == 409
-    answered = god.post(f"{run}/answers", json={"value": True})
-    assert answered.status_code == 202, answered.text
-    wait_until(lambda: god.get(run).json()["status"] == "completed")
+    (tmp_path / "go").touch()
+    wait_until(lambda: god.get(f"{path}/executions/{started['execution_id']}").json()["status"] == "completed")
     wait_for_state(god, made["package_id"], "gone", tenant=tenant)
 
 
