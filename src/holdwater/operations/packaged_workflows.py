@@ -24,7 +24,7 @@ MAX_LISTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class PackagedWorkflow:
+class ListedWorkflow:
     """A workflow and the release it is from; None for code of a runner.
 
     `workflow`: None for a release that could not be registered yet, or not at all.  `tasks`: names in the order of the
@@ -47,7 +47,7 @@ class PackagedWorkflow:
 
 def list_packaged_workflows(
     database: Database, *, package: str | None = None, state: ReleaseState | None = None
-) -> list[PackagedWorkflow]:
+) -> list[ListedWorkflow]:
     """List workflows by name.
 
     Without `state` those that can be started: announced ones, but for those of packages that are gone.  With `state`
@@ -61,7 +61,7 @@ def list_packaged_workflows(
         return sorted(found, key=lambda one: (one.name, one.release.version if one.release else ""))[:MAX_LISTED]
     by_release = {row.release: row for row in releases}
     return [
-        PackagedWorkflow(info, row, _task_names(database, info, row), info.name in paused)
+        ListedWorkflow(info, row, _task_names(database, info, row), info.name in paused)
         for info in _all_workflows(database)
         if (row := by_release.get(info.release or "")) is not None or (info.release is None and package is None)
         if row is None or row.state not in ("draining", "gone")
@@ -78,11 +78,11 @@ def _all_workflows(database: Database) -> list[WorkflowInfo]:
     return found
 
 
-def _of_release(database: Database, row: ReleaseRow, paused: Iterable[str]) -> list[PackagedWorkflow]:
+def _of_release(database: Database, row: ReleaseRow, paused: Iterable[str]) -> list[ListedWorkflow]:
     if row.descriptor is None or not row.workflows:
-        return [PackagedWorkflow(None, row, (), False)]
+        return [ListedWorkflow(None, row, (), False)]
     found = [workflow_of_release(database, row, name) for name in row.workflows if row.describe_workflow(name)]
-    return [PackagedWorkflow(info, row, _task_names(database, info, row), info.name in paused) for info in found]
+    return [ListedWorkflow(info, row, _task_names(database, info, row), info.name in paused) for info in found]
 
 
 def _task_names(database: Database, info: WorkflowInfo, release: ReleaseRow | None) -> tuple[str, ...]:

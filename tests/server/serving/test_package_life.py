@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server.serving.packages import FLOWS, archive, execute, upload, wait_for_state
+from tests.server.serving.packages import archive, execute, upload, wait_for_state
 from tests.server.serving.server_process import ServedHere
 from tests.suite.waiting import wait_until
 

@@ -13,7 +13,7 @@ from holdwater.model.releases import ReleaseRow, ReleaseState
 from holdwater.model.time import Micros
 from holdwater.operations.catalog import WorkflowInfo, WorkflowNodeInfo
 from holdwater.operations.graphs import picture_of_workflow
-from holdwater.operations.packaged_workflows import FoundWorkflow, PackagedWorkflow
+from holdwater.operations.packaged_workflows import FoundWorkflow, ListedWorkflow
 from holdwater.operations.schedule_views import ScheduleInfo
 from holdwater.server.models.base import Instant, Page, RequestBody, to_instant
 from holdwater.server.models.executions import ExecutionStatus
@@ -55,7 +55,7 @@ class WorkflowBody(WorkflowFacts):
     tasks: list[str]
 
     @classmethod
-    def of(cls, found: PackagedWorkflow) -> WorkflowBody:
+    def of(cls, found: ListedWorkflow) -> WorkflowBody:
         """Create it."""
         return cls(**_facts(found.workflow, found.release, is_paused=found.is_paused), tasks=list(found.tasks))
 

@@ -46,7 +46,7 @@ PackageName = Annotated[str | None, Query(max_length=512, description="workflows
 State = Annotated[ReleaseState | None, Query(description="workflows of releases in this state, of any version")]
 Version = Annotated[str | None, Query(max_length=64, description="version of the package; without it the active one")]
 MAX_SCHEDULES: Final = 1_000
-"""that are looked at for those of one workflow"""
+"""limit of the schedules among which those of a workflow are found"""
 
 
 @router.get("", name="list_workflows")
