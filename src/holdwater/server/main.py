@@ -80,7 +80,6 @@ class Server:
         self.tenants = ServedTenants(self.control, self._make_tenant)
         closing(self.tenants.close)
         self.health = ServerHealth(self.tenants, self.awake)
-        self.metrics = ServerMetrics(settings.metrics_prefix, self.awake, lambda: not self.health.find_obstacle())
         administration = TenantAdministration(
             tables, settings.database_url, self.tenants.ending, requires_signatures=settings.require_signatures
         )
@@ -90,9 +89,12 @@ class Server:
             settings.packages,
             requires_signature=administration.requires_signature,
             drain_seconds=settings.shutdown_timeout_seconds,
-            meter=self.metrics.engine_counts,
             lease_seconds=settings.lease_seconds,
         )
+        self.metrics = ServerMetrics(
+            settings.metrics_prefix, self.awake, self._maker.budget, lambda: not self.health.find_obstacle()
+        )
+        self._maker.meter = self.metrics.engine_counts
         self.app = create_app(
             self.tenants,
             BootstrapAccess(tables.keys),
