@@ -20,8 +20,8 @@ from tests.suite.waiting import wait_until
 FAMILIES = """
     active_tasks active_workflows api_request_duration_seconds api_requests auth_failures context_merge_failures
     driver_commit_seconds driver_turn_age_seconds engine_wakes engines_awake host_crashes host_starts hosts
-    http_request_duration_seconds leases_expired notifications rate_limited reconcile_seconds releases runs_dead schedule_lag_seconds
-    scheduler_claim_attempts scheduler_heartbeat_writes scheduler_stale_claims_swept stream_clients
+    http_request_duration_seconds leases_expired notifications rate_limited reconcile_seconds releases runs_dead
+    schedule_lag_seconds scheduler_claim_attempts scheduler_heartbeat_writes scheduler_stale_claims_swept stream_clients
     task_duration_seconds tasks up work_oldest_ready_seconds work_ready workflow_duration_seconds workflows
 """
 
