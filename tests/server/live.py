@@ -56,12 +56,12 @@ class Live:
 
 @contextmanager
 def serve_app(
-    app: FastAPI, access: SessionAccess | None = None, listening: socket.socket | None = None
+    app: FastAPI, access: SessionAccess | None = None, listening: socket.socket | None = None, **options: Any
 ) -> Iterator[Live]:
-    """Serve an application until the block ends."""
+    """Serve an application until the block ends.  `options`: of `LocalServer`."""
     with listening or listen_on_loopback(0, may_choose=False) as bound:
         started = threading.Event()
-        server = LocalServer(app, on_exit=app.state.tenants.close_streams_soon, on_started=started.set)
+        server = LocalServer(app, on_exit=app.state.tenants.close_streams_soon, on_started=started.set, **options)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         try:

@@ -22,8 +22,9 @@ from holdwater.server.form_posts import check_csrf
 from holdwater.server.health_checks import HealthChecks, SharedCheck, TenantsHealth
 from holdwater.server.pages import PAGE_ROUTERS, SERVER_PAGE_ROUTERS, home
 from holdwater.server.request_guard import RequestGuard
-from holdwater.server.routes import API_ROUTERS, graph_health, health, installation, not_offered
+from holdwater.server.routes import API_ROUTERS, graph_health, health, installation, not_offered, sockets
 from holdwater.server.routes import tenants as tenant_routes
+from holdwater.server.sockets.guard import SocketGuard
 from holdwater.server.tenant_database import OneTenant, TenantDatabase, Tenants
 
 MIN_COMPRESSED_BYTES: Final = 1000
@@ -97,6 +98,7 @@ def create_app(
     app.state.trouble, app.state.obstacle = SharedCheck(checks.find_trouble), SharedCheck(checks.find_obstacle)
     app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(RequestGuard, policy=policy)
+    app.add_middleware(SocketGuard, policy=policy)
     app.openapi = lambda: openapi.describe_api(app)  # type: ignore[method-assign]
     app.include_router(health.router)
     app.include_router(openapi.router)
@@ -107,6 +109,7 @@ def create_app(
     app.include_router(graph_health.router)
     app.include_router(not_offered.router)
     app.include_router(tenant_routes.router)
+    app.include_router(sockets.router)
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     if has_pages:

@@ -27,6 +27,7 @@ from holdwater.server.served_tenants import ServedTenants
 from holdwater.server.server_home import ServerHome
 from holdwater.server.server_report import ServerReporter
 from holdwater.server.serving import LocalServer, listen
+from holdwater.server.socket_protocol import websocket_options
 from holdwater.server.tenant_administration import TenantAdministration
 from holdwater.server.tenant_database import TenantDatabase
 from holdwater.server.tenant_engine import TenantMaker
@@ -80,6 +81,7 @@ class Server:
         self.tenants = ServedTenants(self.control, self._make_tenant)
         closing(self.tenants.close)
         self.health = ServerHealth(self.tenants, self.awake)
+        self.metrics = ServerMetrics(settings.metrics_prefix, self.awake, lambda: not self.health.find_obstacle())
         administration = TenantAdministration(
             tables, settings.database_url, self.tenants.ending, requires_signatures=settings.require_signatures
         )
@@ -89,12 +91,9 @@ class Server:
             settings.packages,
             requires_signature=administration.requires_signature,
             drain_seconds=settings.shutdown_timeout_seconds,
+            meter=self.metrics.engine_counts,
             lease_seconds=settings.lease_seconds,
         )
-        self.metrics = ServerMetrics(
-            settings.metrics_prefix, self.awake, self._maker.budget, lambda: not self.health.find_obstacle()
-        )
-        self._maker.meter = self.metrics.engine_counts
         self.app = create_app(
             self.tenants,
             BootstrapAccess(tables.keys),
@@ -116,6 +115,7 @@ class Server:
             on_exit=self.tenants.close_streams_soon,
             on_started=self._started.set,
             trusted_proxies=settings.trusted_proxies,
+            socket_options=websocket_options(),
         )
         self._thread = threading.Thread(target=self._serve, name="holdwater-http", daemon=True)
 

@@ -11,6 +11,12 @@ from holdwater.server.refusals import RequestError
 POSITION_PATTERN: Final = r"^[0-9]{1,15}(\.[0-9]{1,9})?$"
 
 
+def parse_place(message_id: str) -> EventPosition:
+    """Parse the place in the `id` of a message of a stream."""
+    seq, _, part = message_id.partition(".")
+    return int(seq), int(part)
+
+
 def parse_position(text: str) -> int | EventPosition:
     """Parse a place.  Raises RequestError."""
     if not re.fullmatch(POSITION_PATTERN, text, re.ASCII):

@@ -99,7 +99,7 @@ class RequestGuard:
 
     async def _admit(self, request: Request, send: _Sender, receive: Receive) -> None:
         scope, policy = request.scope, self._policy
-        _check_sizes(request)
+        check_sizes(request)
         if not policy.check_host(request):
             raise RequestError(421, "the host of this request is not this server", hint="use http://127.0.0.1:PORT")
         if _is_public(request):
@@ -212,7 +212,7 @@ def _is_harmless(request: Request) -> bool:
     return request.method == "POST" and HARMLESS_POST.fullmatch(path_below_root(request)) is not None
 
 
-def _check_sizes(request: Request) -> None:
+def check_sizes(request: Request) -> None:
     """Refuse a long header or URL, and a body that says that it is too long.  Raises RequestError."""
     scope = request.scope
     header_bytes = sum([len(name) + len(value) + 4 for name, value in scope["headers"]])

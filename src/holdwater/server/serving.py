@@ -7,9 +7,9 @@ import errno
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -61,17 +61,19 @@ class LocalServer(uvicorn.Server):
         on_started: Callable[[], None] = lambda: None,
         *,
         trusted_proxies: Sequence[str] = (),
+        socket_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Create it.  `on_exit`: called when it is told to end: streams end then.  `on_started`: called when it serves.
 
         Both are called in the thread of the event loop.  `trusted_proxies`: addresses and networks whose
-        `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+        `X-Forwarded-For` and `X-Forwarded-Proto` are believed.  `socket_options`: of uvicorn, for WebSockets; without
+        them there are none.
         """
         super().__init__(
             uvicorn.Config(
                 app, log_level="warning", access_log=False, server_header=False, lifespan="on",
                 timeout_graceful_shutdown=CLOSE_SECONDS, proxy_headers=bool(trusted_proxies),
-                forwarded_allow_ips=list(trusted_proxies), **uvicorn_options(),
+                forwarded_allow_ips=list(trusted_proxies), **{**uvicorn_options(), **(socket_options or {})},
             )
         )  # fmt: skip
         self._on_exit, self._on_started = on_exit, on_started
