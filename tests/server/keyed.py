@@ -13,6 +13,7 @@ from starlette.responses import Response
 from holdwater.errors import TenantNotFound
 from holdwater.server.access import Caller
 from holdwater.server.app import create_app
+from holdwater.server.open_requests import OpenRequests
 from holdwater.server.refusals import RequestError
 from holdwater.server.tenant_database import TenantDatabase
 from tests.server.live import Live, serve_app
@@ -62,7 +63,9 @@ class Keyed:
     sessions: dict[str, Caller] = field(default_factory=dict)
     failed: int = 0
     sign_in_hint: str = "send a key"
+    host_hint: str = ""
     login_path: str | None = "/ui/login"
+    open_requests: OpenRequests = field(default_factory=OpenRequests)
 
     def check_host(self, request: Request) -> bool:
         return True

@@ -16,6 +16,8 @@ from typing import Final, Literal, Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
+from holdwater.model.time import Micros
+from holdwater.server.open_requests import OpenRequests
 from holdwater.server.refusals import RequestError
 
 Role = Literal["read", "write", "admin"]
@@ -48,6 +50,15 @@ class Caller:
     """may what is above tenants: creating and removing them, and keys without one"""
     author: str = ""
     """recorded with what it asks for, as `key:ID`; "": `api` for a program, `ui` for a browser"""
+    key_id: str = ""
+    """of its key, or of the key its session began with; "" where there are no keys"""
+    key_name: str = ""
+    expires_at: Micros | None = None
+    """of the key; None: never"""
+    ends_at: Micros | None = None
+    """the instant from which it has no access any more: its session may end before its key; None: no such instant"""
+    subjects: tuple[str, ...] = ()
+    """the key and the session, as their revocations name them"""
 
     def role_in(self, tenant: str) -> Role | None:
         """Return the role in a tenant, None without one."""
@@ -66,6 +77,12 @@ def caller_of(request: Request) -> Caller:
     """Return the caller of a request, as the policy has found out."""
     found: Caller = request.scope.get(CALLER, STRANGER)
     return found
+
+
+def author_of(request: Request) -> str:
+    """Return the author of what a request asks for: `key:ID`, or `api` and `ui` where there are no keys."""
+    caller = caller_of(request)
+    return caller.author or ("ui" if caller.is_ambient else "api")
 
 
 def check_role(request: Request, needed: RouteRole) -> None:
@@ -104,6 +121,16 @@ class AccessPolicy(Protocol):
         """The page where a browser signs in, below the root; None: there is none."""
         ...
 
+    @property
+    def host_hint(self) -> str:
+        """Advice for a caller that uses another host name."""
+        ...
+
+    @property
+    def open_requests(self) -> OpenRequests:
+        """The requests that are under way."""
+        ...
+
     def check_host(self, request: Request) -> bool:
         """Return False for a host name that is not the server's."""
         ...
@@ -130,9 +157,11 @@ class MountedAccess:
 
     sign_in_hint: Final = "sign in to the application that this is a part of"
     login_path: Final = None
+    host_hint: Final = ""
 
     def __init__(self, access: AccessFunction) -> None:
         self._access = access
+        self.open_requests = OpenRequests()
 
     def check_host(self, request: Request) -> bool:
         """Accept every host name: they are the outer application's to check."""

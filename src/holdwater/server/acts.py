@@ -8,7 +8,9 @@ from fastapi import Request, Response
 
 from holdwater.errors import HoldwaterError
 from holdwater.operations.databases import Database
+from holdwater.server.errors import status_and_code
 from holdwater.server.notices import Notice, redirect_with
+from holdwater.server.refusals import ERROR_CODE
 from holdwater.server.rendering import root_of
 from holdwater.server.tenant_database import TenantDatabase
 
@@ -18,6 +20,7 @@ def act_and_redirect(request: Request, url: str, act: Callable[[], Notice], *, f
     try:
         notice = act()
     except HoldwaterError as error:
+        request.scope[ERROR_CODE] = status_and_code(error)[1]
         return redirect_with(request, failed_url or url, Notice(error.message, "bad", error.hint))
     return redirect_with(request, url, notice)
 

@@ -18,7 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from holdwater.server import parsing
 from holdwater.server.access import RouteRole, check_role
+from holdwater.server.auditing import note_change
 from holdwater.server.context_parts import is_multipart, read_parts
+from holdwater.server.idempotent_requests import answer_once
 from holdwater.server.models.base import ItemList
 from holdwater.server.models.errors import ErrorBody
 
@@ -36,6 +38,12 @@ FOR_READERS: Final = {ROLE: "read"}
 FOR_ADMINS: Final = {ROLE: "admin"}
 FOR_GOD: Final = {ROLE: "god"}
 """`openapi_extra` of a route that takes another role than its method says: `read` for GET, `write` for all others"""
+
+
+AUDITED: Final = {"x-audited": True}
+"""`openapi_extra` of a route that writes to the audit log itself, in the transaction of its change"""
+IDEMPOTENT: Final = {"x-idempotent": True}
+"""`openapi_extra` of a route that creates something: the same request with the same `Idempotency-Key` does it once"""
 
 
 def _encode(data: Any) -> bytes:
@@ -126,13 +134,19 @@ class ApiRoute(APIRoute):
         role: RouteRole = (self.openapi_extra or {})[ROLE]
         takes_values = (self.openapi_extra or {}).get("x-takes-values", False)
         takes_parts = (self.openapi_extra or {}).get("x-takes-context-part", False)
+        is_audited = (self.openapi_extra or {}).get("x-audited", False)
+        is_idempotent = (self.openapi_extra or {}).get("x-idempotent", False)
+        changes = role not in ("any", "read") and not SAFE_METHODS.issuperset(self.methods or ())
         max_bytes = parsing.MAX_VALUES_BODY_BYTES if takes_values else parsing.MAX_BODY_BYTES
 
         async def handle_strictly(request: Request) -> Response:
             check_role(request, role)
+            if changes and not is_audited:
+                await note_change(request)
             if takes_parts and is_multipart(request):
                 return await handle(_PartsRequest(request))
-            return await handle(_StrictRequest(request, max_bytes))
+            strict = _StrictRequest(request, max_bytes)
+            return await (answer_once(strict, handle) if is_idempotent else handle(strict))
 
         return handle_strictly
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdwater import errors
 from holdwater.errors import HoldwaterError
-from holdwater.server.refusals import CODES_BY_STATUS, RequestError
+from holdwater.server.refusals import CODES_BY_STATUS, ERROR_CODE, RequestError
 from holdwater.server.rendering import is_page, path_below_root, render
 from holdwater.server.run_paths import decode_run_id, has_form_of_id
 
@@ -149,6 +149,7 @@ def error_response(
 ) -> Response:
     """Create the response of an error: a page below `/ui`, JSON elsewhere."""
     request_id = str(request.scope.get(REQUEST_ID, ""))
+    request.scope[ERROR_CODE] = code
     if is_page(request):
         page = render(
             request, "error.html", status_code=status, section="", title=_TITLES.get(status, DEFAULT_TITLE),

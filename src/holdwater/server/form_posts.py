@@ -9,8 +9,9 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from holdwater.server.access import caller_of
+from holdwater.server.auditing import note_change
 from holdwater.server.refusals import RequestError
-from holdwater.server.request_guard import SAFE_METHODS
+from holdwater.server.request_guard import SAFE_METHODS, is_harmless
 
 CSRF_FIELD: Final = "csrf_token"
 MAX_FIELDS: Final = 2000
@@ -22,7 +23,7 @@ async def posted_form(request: Request) -> FormData:
 
 
 async def check_csrf(request: Request) -> None:
-    """Check the hidden field `csrf_token` of a posted form.  Raises RequestError."""
+    """Check the hidden field `csrf_token` of a posted form, and note the change it asks for.  Raises RequestError."""
     if request.method in SAFE_METHODS:
         return
     given, expected = (await posted_form(request)).get(CSRF_FIELD), caller_of(request).csrf
@@ -38,6 +39,8 @@ async def check_csrf(request: Request) -> None:
             code="csrf_failed",
             hint="open the page again and repeat it",
         )
+    if not is_harmless(request):
+        await note_change(request)
 
 
 PostedForm = Annotated[FormData, Depends(posted_form)]

@@ -12,14 +12,15 @@ from holdwater.errors import ServerError
 from holdwater.server.access_log import log_request
 from holdwater.server.app import create_app
 from holdwater.server.awake_tenants import AwakeTenants
-from holdwater.server.bootstrap_access import BootstrapAccess
 from holdwater.server.control.bootstrap import bootstrap
 from holdwater.server.control.database import ControlDatabase
 from holdwater.server.control.tables import ServerTables
 from holdwater.server.cross_origin import CrossOrigin
 from holdwater.server.drain_gate import DrainGate
 from holdwater.server.health_checks import ServerHealth
+from holdwater.server.key_access import KeyAccess
 from holdwater.server.metrics.server_metrics import ServerMetrics
+from holdwater.server.rate_limits import AccessLimits
 from holdwater.server.request_observer import RequestObserver
 from holdwater.server.routes import metrics as metrics_route
 from holdwater.server.routes import server as server_route
@@ -94,9 +95,13 @@ class Server:
             meter=self.metrics.engine_counts,
             lease_seconds=settings.lease_seconds,
         )
+        self.access = KeyAccess(
+            tables, bind=host, public_url=settings.public_url, limits=_access_limits(settings)
+        )
+        closing(self.access.close)
         self.app = create_app(
             self.tenants,
-            BootstrapAccess(tables.keys),
+            self.access,
             has_pages=settings.has_ui,
             control=tables,
             legacy_lists=settings.legacy_lists,
@@ -130,6 +135,7 @@ class Server:
 
     def start(self) -> None:
         """Execute, and answer; returns when it answers.  Raises ServerError."""
+        self.access.start()
         self._thread.start()
         if not self._started.wait(START_SECONDS) or not self._http.started:
             raise ServerError("the server cannot start", hint="its log says why")
@@ -164,3 +170,14 @@ class Server:
     def has_failed(self) -> bool:
         """It answers no more, and was not told to end."""
         return self._started.is_set() and not self._thread.is_alive() and not self._is_stopped
+
+
+def _access_limits(settings: ServerSettings) -> AccessLimits:
+    return AccessLimits(
+        requests_per_second=settings.requests_per_second,
+        request_burst=settings.request_burst,
+        failed_logins_per_minute=settings.failed_logins_per_minute,
+        uploads_per_minute=settings.uploads_per_minute,
+        max_streams=settings.max_streams,
+        max_streams_per_key=settings.max_streams_per_key,
+    )

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from holdwater.server.page_paths import scope_of
+from holdwater.server.refusals import ERROR_CODE
 
 COOKIE: Final = "holdwater_notice"
 MAX_TEXT_CHARACTERS: Final = 600
@@ -35,6 +36,8 @@ def redirect_with(request: Request, url: str, notice: Notice | None) -> Response
     """Go on to a page of this application after a POST, and show a notice there."""
     response = RedirectResponse(url, 303)
     if notice is not None:
+        if notice.kind == "bad":
+            request.scope.setdefault(ERROR_CODE, "not_done")
         fields = asdict(notice)
         fields["text"], fields["hint"] = notice.text[:MAX_TEXT_CHARACTERS], notice.hint[:MAX_TEXT_CHARACTERS]
         response.set_cookie(

@@ -32,6 +32,8 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
                 operation.get("responses", {}).pop("422", None)
                 operation.pop("x-takes-values", None)
                 operation.pop("x-takes-context-part", None)
+                operation.pop("x-audited", None)
+                operation.pop("x-idempotent", None)
                 if operation["operationId"] in PUBLIC_OPERATIONS:
                     operation["security"] = []
         schemas = document.get("components", {}).get("schemas", {})

@@ -5,6 +5,7 @@ Plain ASGI: a request costs a few header look-ups.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import uuid
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdwater.errors import HoldwaterError
 from holdwater.server.access import CALLER, AccessPolicy, Caller
+from holdwater.server.auditing import note_outcome
 from holdwater.server.context_parts import is_multipart
 from holdwater.server.errors import (
     REQUEST_ID,
@@ -26,6 +28,7 @@ from holdwater.server.errors import (
     http_error_response,
     internal_error_response,
 )
+from holdwater.server.open_requests import OPEN_REQUEST, access_ended
 from holdwater.server.page_paths import login_url
 from holdwater.server.refusals import RequestError
 from holdwater.server.rendering import is_page, path_below_root, root_of
@@ -91,6 +94,7 @@ class RequestGuard:
                 borrowed: TenantDatabase | None = scope.get(BORROWED)
                 if borrowed is not None:
                     tenants_of(request).give_back(borrowed)
+            await note_outcome(request, sender.status)
         except Exception:
             _LOG.exception("request %s: %s %s", scope[REQUEST_ID], scope["method"], scope["path"])
             if sender.has_started:
@@ -101,7 +105,7 @@ class RequestGuard:
         scope, policy = request.scope, self._policy
         check_sizes(request)
         if not policy.check_host(request):
-            raise RequestError(421, "the host of this request is not this server", hint="use http://127.0.0.1:PORT")
+            raise RequestError(421, "the host of this request is not this server", hint=policy.host_hint)
         if _is_public(request):
             await self._app(scope, receive, send)
             return
@@ -123,10 +127,33 @@ class RequestGuard:
         if request.method not in SAFE_METHODS:
             if caller.is_ambient:
                 check_origin(request)
-            if is_page(request) and not caller.may("write") and not _is_harmless(request):
+            if is_page(request) and not caller.may("write") and not is_harmless(request):
                 raise RequestError(403, "this access is read-only: nothing can be changed with it")
         send.cookie = policy.after(request, caller)
-        await self._app(scope, receive, send)
+        await self._serve(request, caller, receive, send)
+
+    async def _serve(self, request: Request, caller: Caller, receive: Receive, send: _Sender) -> None:
+        """Serve a caller as long as it has access.  Raises RequestError (401) if that ends before a response begins."""
+        task = asyncio.current_task()
+        assert task is not None, "requests are tasks"
+        with self._policy.open_requests.entered(caller, task.cancel) as opened:
+            request.scope[OPEN_REQUEST] = opened
+
+            async def receive_checked() -> Message:
+                message = await receive()
+                if message["type"] == "http.request":
+                    opened.check_access()
+                return message
+
+            try:
+                await self._app(request.scope, receive_checked, send)
+            except asyncio.CancelledError:
+                if not opened.has_ended or not opened.is_stream:
+                    raise
+                task.uncancel()
+                if not send.has_started:
+                    raise access_ended() from None
+                await send.finish()
 
 
 def _known(caller: Caller | None, policy: AccessPolicy) -> Caller:
@@ -186,11 +213,12 @@ class _Sender:
     def __init__(self, send: Send, request_id: str, referrers: bytes) -> None:
         self._send, self._request_id, self._referrers = send, request_id, referrers
         self.cookie: str | None = None
-        self.has_started = False
+        self.status: int | None = None
+        """of the response; None before it has begun"""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.has_started = True
+            self.status = message["status"]
             headers = list(message.get("headers", ()))
             known = {name.lower() for name, _ in headers}
             headers += [header for header in _HEADERS if header[0] not in known]
@@ -202,13 +230,23 @@ class _Sender:
             message = {**message, "headers": headers}
         await self._send(message)
 
+    @property
+    def has_started(self) -> bool:
+        """True if the response has begun."""
+        return self.status is not None
+
+    async def finish(self) -> None:
+        """End the body of the response."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
 
 def _is_public(request: Request) -> bool:
     path = path_below_root(request)
     return path in PUBLIC_PATHS or path.startswith(STATIC_PREFIX)
 
 
-def _is_harmless(request: Request) -> bool:
+def is_harmless(request: Request) -> bool:
+    """Return True for a form that changes cookies of the browser and nothing else."""
     return request.method == "POST" and HARMLESS_POST.fullmatch(path_below_root(request)) is not None
 
 

@@ -9,16 +9,16 @@ import hmac
 import secrets
 import time
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from holdwater.server.access import Caller, Role
+from holdwater.server.host_names import LOOPBACK_NAMES, requested_host
+from holdwater.server.open_requests import OpenRequests
 from holdwater.server.refusals import RequestError
 from holdwater.server.rendering import render
 
-LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 SESSION_SECONDS: Final = 30 * 24 * 3600.0
 MAX_SESSIONS: Final = 1000
 MIN_TOKEN_CHARS: Final = 32
@@ -36,12 +36,14 @@ class SessionAccess:
         "Authorization: Bearer TOKEN"
     )
     login_path: Final = None
+    host_hint: Final = "use http://127.0.0.1:PORT"
 
     def __init__(self, port: int, role: Role = "admin", api_token: str | None = None) -> None:
         self._cookie_name = f"holdwater-{port}"
         self._role: Role = role
         self._api_token = api_token
         self._link_tokens: set[str] = set()
+        self.open_requests = OpenRequests()
         self._sessions: dict[str, tuple[Caller, float]] = {}
         """id -> caller, and its end by the monotonic clock"""
 
@@ -53,8 +55,7 @@ class SessionAccess:
 
     def check_host(self, request: Request) -> bool:
         """Accept names of this machine only: a foreign name that resolves to it is an attack (DNS rebinding)."""
-        hosts = request.headers.getlist("host")
-        return len(hosts) == 1 and _host_name(hosts[0]) in LOOPBACK_NAMES
+        return requested_host(request) in LOOPBACK_NAMES
 
     async def identify(self, request: Request) -> Caller | None:
         """Return the caller of a session or a token, None without either."""
@@ -105,13 +106,3 @@ class SessionAccess:
         session_id = secrets.token_urlsafe(32)
         self._sessions[session_id] = (Caller(self._role, csrf=secrets.token_urlsafe(32)), now + SESSION_SECONDS)
         return session_id
-
-
-def _host_name(host: str) -> str | None:
-    """Return the name in a `Host` header, None if it is none."""
-    try:
-        parts = urlsplit(f"//{host}")
-        _ = parts.port  # raises ValueError
-        return None if parts.path or parts.query or parts.username is not None else parts.hostname
-    except ValueError:
-        return None

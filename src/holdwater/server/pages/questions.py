@@ -14,6 +14,7 @@ from holdwater.model.records import QuestionCursor
 from holdwater.model.time import Micros
 from holdwater.operations.control import answer_pause, find_pause
 from holdwater.operations.questions import OpenQuestion, count_questions, list_questions, question_text
+from holdwater.server.access import author_of
 from holdwater.server.acts import page_url
 from holdwater.server.form_posts import PostedForm, form_texts
 from holdwater.server.forms import Form, build_form, read_form, show_posted
@@ -30,8 +31,6 @@ router = APIRouter()
 PAGE_QUESTIONS: Final = 25
 MAX_LINE_CHARACTERS: Final = 200
 """of a question that is not opened"""
-BY: Final = "ui"
-"""author of answers given in the web UI"""
 _CURSOR_SEPARATOR: Final = " "
 
 
@@ -86,7 +85,9 @@ def answer_question(request: Request, tenant: Tenant, posted: PostedForm) -> Res
         result = read_form(pause.answer_schema, form_texts(posted))
         if result.errors:
             return _show_errors(request, tenant, posted, run_id, pause_id)
-        situation = answer_pause(tenant.engine, run_id, pause, result.value, by=BY, pickup_seconds=PICKUP_WAIT_SECONDS)
+        situation = answer_pause(
+            tenant.engine, run_id, pause, result.value, by=author_of(request), pickup_seconds=PICKUP_WAIT_SECONDS
+        )
     except AnswerError as error:
         return _show_errors(request, tenant, posted, run_id, pause_id, error)
     except PauseNotFound as error:

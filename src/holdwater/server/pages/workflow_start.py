@@ -16,6 +16,7 @@ from holdwater.model.json_schema import Schema
 from holdwater.model.provenance import Provenance, check_labels
 from holdwater.operations.catalog import WorkflowInfo, get_workflow
 from holdwater.operations.starting import start_by_name
+from holdwater.server.access import author_of
 from holdwater.server.acts import page_url
 from holdwater.server.command_lines import command_line
 from holdwater.server.form_posts import PostedForm, form_texts
@@ -27,8 +28,6 @@ from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 router = APIRouter()
 
-BY: Final = "ui"
-"""author of runs that are started in the web UI"""
 FIELD: Final = "inputs"
 MAX_TEXT_CHARACTERS: Final = 4_000
 _ANY_OBJECT: Final[Schema] = {"type": "object"}
@@ -87,7 +86,7 @@ def start_run(request: Request, tenant: Tenant, name: WorkflowName, posted: Post
     result = read_form(schema, texts, name=FIELD)
     errors, labels = dict(result.errors), options.parsed_labels()
     if not errors and not options.errors:
-        provenance = Provenance("api", BY, labels or None)
+        provenance = Provenance("api", author_of(request), labels or None)
         try:
             started = start_by_name(
                 tenant.engine, info.name, result.value, idempotency_key=options.key or None, provenance=provenance

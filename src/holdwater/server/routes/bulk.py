@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Request
 
 from holdwater.operations.bulk_jobs import (
     create_bulk_job,
@@ -13,11 +13,12 @@ from holdwater.operations.bulk_jobs import (
     preview_bulk_job,
     stop_bulk_job,
 )
+from holdwater.server.access import author_of
 from holdwater.server.acts import writable_database
 from holdwater.server.api_routing import CHANGE_ERRORS, FOR_READERS, api_router
 from holdwater.server.models.bulk import BulkBody, BulkList, BulkPreview, BulkSelection, BulkStatus
 from holdwater.server.models.executions import Count
-from holdwater.server.routes.steering import BY_API, IdempotencyKey
+from holdwater.server.routes.steering import IdempotencyKey
 from holdwater.server.tenant_database import Tenant
 
 router = api_router("bulk")
@@ -27,14 +28,14 @@ BulkId = Annotated[str, Path(max_length=100, description="`bulk_id` of a bulk jo
 
 
 @router.post("/executions/bulk", status_code=202, responses=CHANGE_ERRORS)
-def start_bulk(tenant: Tenant, body: BulkBody, idempotency_key: IdempotencyKey = None) -> BulkStatus:
+def start_bulk(request: Request, tenant: Tenant, body: BulkBody, idempotency_key: IdempotencyKey = None) -> BulkStatus:
     """Cancel, pause, resume, retry or forget many runs; a run it does not fit is left as it is.
 
     The runs are those that match now.  The job goes on after this answer, also after a restart of the server.
     """
     database = writable_database(tenant)
     job = create_bulk_job(
-        database, body.verb, body.to_selection(), body.reason, by=BY_API, idempotency_key=idempotency_key
+        database, body.verb, body.to_selection(), body.reason, by=author_of(request), idempotency_key=idempotency_key
     )
     tenant.bulk_worker.start()
     return BulkStatus.of(tenant.tenant, job)

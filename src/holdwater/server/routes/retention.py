@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fastapi import Request
+
 from holdwater.model.retention import RetentionRule
 from holdwater.operations import pruning
 from holdwater.operations.schedule_queries import parse_instant
+from holdwater.server.access import author_of
 from holdwater.server.acts import writable_database
 from holdwater.server.api_routing import CHANGE_ERRORS, FOR_ADMINS, FOR_READERS, api_router
 from holdwater.server.maintenance import MAINTENANCE_ERRORS, maintaining
@@ -17,7 +20,6 @@ from holdwater.server.models.server import (
     RetentionStatus,
 )
 from holdwater.server.refusals import RequestError
-from holdwater.server.routes.steering import BY_API
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 router = api_router("retention", "/retention")
@@ -30,9 +32,9 @@ def get_retention(tenant: Tenant) -> RetentionStatus:
 
 
 @router.put("", responses=CHANGE_ERRORS, openapi_extra=FOR_ADMINS)
-def set_retention(tenant: Tenant, body: RetentionRuleBody) -> RetentionStatus:
+def set_retention(request: Request, tenant: Tenant, body: RetentionRuleBody) -> RetentionStatus:
     """Set the rule; runners obey it within an hour.  What is left out, or null, limits nothing."""
-    stored = pruning.set_retention(writable_database(tenant), body.to_rule(), by=BY_API)
+    stored = pruning.set_retention(writable_database(tenant), body.to_rule(), by=author_of(request))
     return RetentionStatus.of(tenant.tenant, stored)
 
 

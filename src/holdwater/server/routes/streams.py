@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import Header, Query
+from fastapi import Depends, Header, Query
 
 from holdwater.server.api_routing import api_router, error_responses
+from holdwater.server.open_requests import become_stream
 from holdwater.server.positions import POSITION_PATTERN, parse_position
 from holdwater.server.run_paths import RunId
 from holdwater.server.streams.log_lines import with_log
@@ -20,9 +21,16 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 router = api_router("streams")
+AS_STREAM: Final = [Depends(become_stream)]
 
 
-@router.get("/executions/{run_id}/stream", status_code=200, response_class=EventStreamResponse, responses=RESPONSES)
+@router.get(
+    "/executions/{run_id}/stream",
+    status_code=200,
+    response_class=EventStreamResponse,
+    responses=RESPONSES,
+    dependencies=AS_STREAM,
+)
 async def stream_execution(
     tenant: Tenant,
     run_id: RunId,
@@ -49,7 +57,7 @@ async def stream_execution(
     return EventStreamResponse(stream)
 
 
-@router.get("/stream", status_code=200, response_class=EventStreamResponse, responses=RESPONSES)
+@router.get("/stream", status_code=200, response_class=EventStreamResponse, responses=RESPONSES, dependencies=AS_STREAM)
 async def stream_hints(tenant: Tenant) -> EventStreamResponse:
     """Stream hints of what changes: `run`, `question`, `schedule`, `runner`.
 

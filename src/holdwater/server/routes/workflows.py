@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import Header, Query
+from fastapi import Header, Query, Request
 
 from holdwater.errors import ReleaseNotFound
 from holdwater.model.provenance import Provenance
@@ -19,6 +19,7 @@ from holdwater.operations.paused_workflows import paused_names
 from holdwater.operations.schedule_queries import list_schedules
 from holdwater.operations.starting import start_by_name
 from holdwater.packages.settings import ArchiveLimits
+from holdwater.server.access import author_of
 from holdwater.server.acts import writable_database
 from holdwater.server.api_routing import CHANGE_ERRORS, api_router
 from holdwater.server.context_parts import CONTEXT_PART
@@ -35,7 +36,7 @@ from holdwater.server.models.workflows import (
 from holdwater.server.package_sources import read_package_source
 from holdwater.server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor
 from holdwater.server.request_values import read_values
-from holdwater.server.routes.steering import BY_API, IdempotencyKey
+from holdwater.server.routes.steering import IdempotencyKey
 from holdwater.server.run_paths import WorkflowName
 from holdwater.server.tenant_database import Tenant
 
@@ -122,6 +123,7 @@ def resume_workflow(tenant: Tenant, name: WorkflowName) -> PausedWorkflowBody:
 
 @router.post("/{name}/execute", status_code=202, responses=CHANGE_ERRORS, openapi_extra=CONTEXT_PART)
 def execute_workflow(
+    request: Request,
     tenant: Tenant,
     name: WorkflowName,
     body: ExecuteBody | None = None,
@@ -140,7 +142,7 @@ def execute_workflow(
         read_values(asked.context),
         idempotency_key=idempotency_key,
         timeout_seconds=asked.timeout_seconds,
-        provenance=Provenance("api", BY_API, asked.labels, traceparent),
+        provenance=Provenance("api", author_of(request), asked.labels, traceparent),
         release=release,
     )
     return StartedExecution(

@@ -13,11 +13,10 @@ from holdwater.model.retention import RetentionRule
 from holdwater.model.time import Micros, add_seconds
 from holdwater.operations.databases import Database
 from holdwater.operations.pruning import RetentionPreview, preview_pruning, prune_runs, set_retention
-from holdwater.server.access import check_role
+from holdwater.server.access import author_of, check_role
 from holdwater.server.acts import act_and_redirect, page_url, writable_database
 from holdwater.server.form_posts import PostedForm
 from holdwater.server.notices import Notice
-from holdwater.server.pages.runs.bulk import BY
 from holdwater.server.presentation import pluralize
 from holdwater.server.tenant_database import Tenant
 
@@ -83,7 +82,7 @@ def set_rule(request: Request, tenant: Tenant, posted: PostedForm) -> Response:
             _parse_days(name, fields[name]) for name in ("days", "days_failed", "logs_days")
         ]
         rule = RetentionRule(days, days_failed, tuple(labels), logs_days)
-        set_retention(writable_database(tenant), rule, by=BY)
+        set_retention(writable_database(tenant), rule, by=author_of(request))
         text = "There is no rule any more." if rule.is_empty else "The rule is set: runners obey it within an hour."
         return Notice(text)
 

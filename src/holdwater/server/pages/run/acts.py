@@ -15,6 +15,7 @@ from holdwater.model.statuses import ACTIVE_STATUSES
 from holdwater.operations.catalog import find_other_release
 from holdwater.operations.control import RunSituation, cancel_run, pause_run, resume_run, retry_run
 from holdwater.operations.runs import count_runs
+from holdwater.server.access import author_of
 from holdwater.server.command_lines import command_line
 from holdwater.server.form_posts import PostedForm
 from holdwater.server.notices import Notice
@@ -28,7 +29,6 @@ router = APIRouter()
 
 Release = Literal["active"] | None
 
-AUTHOR: Final = "ui"
 PICKUP_WAIT_SECONDS: Final = 1.0
 """a runner with room hears of new work within milliseconds"""
 UNDO: Final[dict[Verb, tuple[Verb, str]]] = {"pause": ("resume", "Resume it"), "cancel": ("retry", "Retry it")}
@@ -44,7 +44,7 @@ def _add_routes(verb: Verb) -> None:
     ) -> Response:
         return _form(request, tenant, run_id, verb, is_dialog=fragment is not None)
 
-    @router.post(f"/runs/{{run_id}}/{verb}")
+    @router.post(f"/runs/{{run_id}}/{verb}", name=f"{verb}_run")
     def act(request: Request, tenant: Tenant, run_id: RunId, form: PostedForm) -> Response:
         reason = str(form.get("reason", "")).strip()
         release: Release = "active" if verb == "retry" and form.get("release") == "active" else None
@@ -60,7 +60,7 @@ for each in TITLES:
 def _act(request: Request, tenant: TenantDatabase, run_id: str, verb: Verb, reason: str, release: Release) -> Response:
     """Do it, and go on to the run; or show the form again with the error."""
     try:
-        situation = _do(tenant, run_id, verb, reason, release)
+        situation = _do(tenant, run_id, verb, reason, release, author_of(request))
     except HoldwaterError as error:
         return _form(request, tenant, run_id, verb, reason=reason, release=release, error=error)
     undo, word = UNDO.get(verb, (None, ""))
@@ -73,18 +73,16 @@ def _act(request: Request, tenant: TenantDatabase, run_id: str, verb: Verb, reas
     return success_response(request, tenant, path, notice)
 
 
-def _do(tenant: TenantDatabase, run_id: str, verb: Verb, reason: str, release: Release) -> RunSituation:
+def _do(tenant: TenantDatabase, run_id: str, verb: Verb, reason: str, release: Release, by: str) -> RunSituation:
     match verb:
         case "cancel":
-            return cancel_run(tenant.engine, run_id, reason, by=AUTHOR)
+            return cancel_run(tenant.engine, run_id, reason, by=by)
         case "pause":
-            return pause_run(tenant.engine, run_id, reason, by=AUTHOR)
+            return pause_run(tenant.engine, run_id, reason, by=by)
         case "resume":
-            return resume_run(tenant.engine, run_id, reason, by=AUTHOR, pickup_seconds=PICKUP_WAIT_SECONDS)
+            return resume_run(tenant.engine, run_id, reason, by=by, pickup_seconds=PICKUP_WAIT_SECONDS)
         case _:
-            return retry_run(
-                tenant.engine, run_id, reason, by=AUTHOR, release=release, pickup_seconds=PICKUP_WAIT_SECONDS
-            )
+            return retry_run(tenant.engine, run_id, reason, by=by, release=release, pickup_seconds=PICKUP_WAIT_SECONDS)
 
 
 def _form(

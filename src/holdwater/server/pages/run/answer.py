@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from holdwater.errors import HoldwaterError
 from holdwater.operations.control import answer_pause, find_pause
 from holdwater.runs.open_pauses import Pause
+from holdwater.server.access import author_of
 from holdwater.server.command_lines import command_line
 from holdwater.server.form_posts import PostedForm
 from holdwater.server.forms import Form, build_form, read_form, show_posted
@@ -23,7 +24,7 @@ from holdwater.server.pages.run.act_responses import (
     wants_command,
 )
 from holdwater.server.pages.run.act_texts import pickup_hint
-from holdwater.server.pages.run.acts import AUTHOR, PICKUP_WAIT_SECONDS
+from holdwater.server.pages.run.acts import PICKUP_WAIT_SECONDS
 from holdwater.server.run_paths import RunId, encode_run_id
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 from holdwater.server.value_tree import show_value
@@ -63,7 +64,7 @@ def answer(request: Request, tenant: Tenant, run_id: RunId, form: PostedForm) ->
         return form_response(request, tenant, view.info, "answer_fields", values)
     try:
         situation = answer_pause(
-            tenant.engine, run_id, asked, given.value, by=AUTHOR, pickup_seconds=PICKUP_WAIT_SECONDS
+            tenant.engine, run_id, asked, given.value, by=author_of(request), pickup_seconds=PICKUP_WAIT_SECONDS
         )
     except HoldwaterError as error:
         values = answer_values(tenant, run_id, asked, _as_posted(asked, posted), is_inline=is_inline)

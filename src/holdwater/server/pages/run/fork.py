@@ -10,13 +10,14 @@ from fastapi import APIRouter, Request, Response
 from holdwater.errors import DecodingError, HoldwaterError, InvalidArgument
 from holdwater.operations.control import fork_run
 from holdwater.operations.edited_values import ValueEdits, editable_values, find_edits
+from holdwater.server.access import author_of
 from holdwater.server.command_lines import command_line
 from holdwater.server.form_posts import PostedForm
 from holdwater.server.forms.json_text import read_json, write_json
 from holdwater.server.notices import Notice
 from holdwater.server.pages.run.act_responses import command_response, form_response, success_response, wants_command
 from holdwater.server.pages.run.act_texts import describe_fork, pickup_hint
-from holdwater.server.pages.run.acts import AUTHOR, PICKUP_WAIT_SECONDS
+from holdwater.server.pages.run.acts import PICKUP_WAIT_SECONDS
 from holdwater.server.pages.run.shown_run import ShownRun
 from holdwater.server.presentation import short_id
 from holdwater.server.run_paths import RunId, encode_run_id
@@ -51,7 +52,7 @@ def fork(request: Request, tenant: Tenant, run_id: RunId, form: PostedForm) -> R
         return form_response(request, tenant, run.view.info, "fork_fields", values)
     try:
         situation = fork_run(
-            tenant.engine, run_id, from_task, edits.values, edits.removed, by=AUTHOR,
+            tenant.engine, run_id, from_task, edits.values, edits.removed, by=author_of(request),
             pickup_seconds=PICKUP_WAIT_SECONDS,
         )  # fmt: skip
     except HoldwaterError as error:

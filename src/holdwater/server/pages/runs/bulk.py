@@ -11,6 +11,7 @@ from starlette.datastructures import QueryParams
 from holdwater.errors import InvalidArgument
 from holdwater.model.bulk_jobs import MAX_BULK_RUNS, BulkJob, BulkVerb
 from holdwater.operations.bulk_jobs import SelectedRuns, create_bulk_job, get_bulk_job
+from holdwater.server.access import author_of
 from holdwater.server.acts import act_and_redirect, page_url, writable_database
 from holdwater.server.form_posts import PostedForm
 from holdwater.server.notices import Notice
@@ -21,8 +22,6 @@ from holdwater.server.tenant_database import Tenant
 
 router = APIRouter()
 
-BY: Final = "ui"
-"""author of what is done in the web UI"""
 MAX_REASON_CHARACTERS: Final = 1_000
 WAIT_SECONDS: Final = 2.0
 """longest wait for the end of a job, whose result is told at once then"""
@@ -52,7 +51,7 @@ def act_on_runs(request: Request, tenant: Tenant, posted: PostedForm) -> Respons
             if not selection.run_ids:
                 return Notice("No run was selected: nothing was changed.", "warn")
         database = writable_database(tenant)
-        job = create_bulk_job(database, cast(BulkVerb, verb), selection, reason, by=BY)
+        job = create_bulk_job(database, cast(BulkVerb, verb), selection, reason, by=author_of(request))
         tenant.bulk_worker.start()
         tenant.bulk_worker.wait_for_job(job.id, WAIT_SECONDS)
         return _notice(get_bulk_job(database, job.id))

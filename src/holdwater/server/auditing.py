@@ -1,0 +1,88 @@
+"""Requests in the audit log of a server: what is asked for before it is done, and what came of it; refusals."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from holdwater.server.access import STRANGER, author_of, caller_of
+from holdwater.server.client_addresses import address_of
+from holdwater.server.control.audit import AuditFacts, Outcome
+from holdwater.server.control.tables import ServerTables
+from holdwater.server.errors import REQUEST_ID
+from holdwater.server.rate_limits import RateLimits
+from holdwater.server.refusals import ERROR_CODE
+from holdwater.server.rendering import path_below_root
+
+STRANGER_AUTHOR: Final = "unknown"
+_ENTRY: Final = "holdwater.audit_entry"
+"""key of the number of the row, in the ASGI scope"""
+_REFUSED: Final = frozenset({401, 403})
+
+
+def audit_facts(request: Request) -> AuditFacts:
+    """Return the author of a request, its id and its address."""
+    by = STRANGER_AUTHOR if caller_of(request) is STRANGER else author_of(request)
+    return AuditFacts(by, str(request.scope.get(REQUEST_ID, "")), address_of(request))
+
+
+async def note_change(request: Request) -> None:
+    """Add a row about a request that is going to change something, before it does.  Raises StoreUnavailable."""
+    tables = _tables_of(request)
+    if tables is not None:
+        request.scope[_ENTRY] = await run_in_threadpool(
+            tables.audit.add, audit_facts(request), _verb_of(request), _tenant_of(request), _target_of(request)
+        )
+
+
+async def note_outcome(request: Request, status: int | None) -> None:
+    """Set what came of a change, and add a row about a request that was refused.  Raises StoreUnavailable.
+
+    `status`: of the response; None: there was none.
+    """
+    tables = _tables_of(request)
+    if tables is None:
+        return
+    code, entry = str(request.scope.get(ERROR_CODE, "")), request.scope.get(_ENTRY)
+    if entry is not None:
+        await run_in_threadpool(tables.audit.close, entry, _outcome_of(status, code), code)
+    elif status in _REFUSED and _is_recorded(request):
+        facts, tenant = audit_facts(request), _tenant_of(request)
+        await run_in_threadpool(
+            tables.audit.add, facts, _verb_of(request), tenant, _target_of(request), "refused", code
+        )
+
+
+def _outcome_of(status: int | None, code: str) -> Outcome:
+    if status is None or status >= 500:
+        return "failed"
+    return "refused" if status >= 400 or code else "done"
+
+
+def _is_recorded(request: Request) -> bool:
+    """Return False for callers without access that have filled enough rows."""
+    rates: RateLimits | None = getattr(request.app.state.policy, "rates", None)
+    if caller_of(request) is not STRANGER or rates is None:
+        return True
+    return not rates.recorded_refusals.take(address_of(request))
+
+
+def _tables_of(request: Request) -> ServerTables | None:
+    found: ServerTables | None = request.app.state.control
+    return found
+
+
+def _verb_of(request: Request) -> str:
+    """Return the operation; of a request that was refused before it was known, the method."""
+    return getattr(request.scope.get("route"), "name", None) or request.method.lower()
+
+
+def _tenant_of(request: Request) -> str | None:
+    tenant: str | None = request.path_params.get("tenant")
+    return tenant
+
+
+def _target_of(request: Request) -> str:
+    return path_below_root(request)
