@@ -14,7 +14,7 @@ from starlette.requests import Request
 from holdwater.server.refusals import RequestError
 
 MAX_SUBJECTS: Final = 10_000
-"""whose buckets are kept; the ones used longest ago are forgotten"""
+"""number of buckets that are kept; the ones used longest ago are forgotten"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
