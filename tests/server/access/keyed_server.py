@@ -46,6 +46,9 @@ class SameRuns:
             raise TenantNotFound(f"there is no tenant {name!r} here")
         return self._open[name]
 
+    def names(self) -> list[str]:
+        return sorted(self._open)
+
     def give_back(self, tenant: TenantDatabase) -> None:
         pass
 
