@@ -14,10 +14,12 @@ from holdwater.model.time import Micros
 from holdwater.server.access import Caller
 from holdwater.server.access_cache import AccessCache
 from holdwater.server.client_addresses import address_of
+from holdwater.server.control.audit import AuditFacts
 from holdwater.server.control.key_text import ID_PATTERN, digest_of
 from holdwater.server.control.keys import ApiKey
 from holdwater.server.control.sessions import SESSION_SECONDS, csrf_token, subject_of
 from holdwater.server.control.tables import ServerTables
+from holdwater.server.errors import REQUEST_ID
 from holdwater.server.host_names import AllowedHosts, is_loopback_http
 from holdwater.server.open_requests import OpenRequests
 from holdwater.server.rate_limits import AccessLimits, RateLimits, too_many
@@ -122,7 +124,8 @@ class KeyAccess:
         found = await run_in_threadpool(self._tables.keys.get, caller.key_id)
         if found is None or not found.is_live(self._now()):
             raise RequestError(401, "this key was not accepted")
-        session_id = await run_in_threadpool(self._tables.sessions.create, found, is_read_only=read_only)
+        facts = AuditFacts(found.author, str(request.scope.get(REQUEST_ID, "")), address_of(request))
+        session_id = await run_in_threadpool(self._tables.sessions.create, found, facts, is_read_only=read_only)
         return self._cookie(request, session_id, int(SESSION_SECONDS))
 
     async def end_session(self, request: Request) -> str:

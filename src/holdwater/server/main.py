@@ -95,9 +95,7 @@ class Server:
             meter=self.metrics.engine_counts,
             lease_seconds=settings.lease_seconds,
         )
-        self.access = KeyAccess(
-            tables, bind=host, public_url=settings.public_url, limits=_access_limits(settings)
-        )
+        self.access = KeyAccess(tables, bind=host, public_url=settings.public_url, limits=_access_limits(settings))
         closing(self.access.close)
         self.app = create_app(
             self.tenants,

@@ -100,6 +100,7 @@ class RequestGuard:
             if sender.has_started:
                 raise  # the connection is closed: the client sees that the response is not whole
             await internal_error_response(request)(scope, receive, sender)
+            await note_outcome(request, sender.status)
 
     async def _admit(self, request: Request, send: _Sender, receive: Receive) -> None:
         scope, policy = request.scope, self._policy

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.server.control import statements as sql
+from holdwater.server.control.audit import AuditFacts, AuditLog
 from holdwater.server.control.key_text import digest_of
 from holdwater.server.control.keys import MINUTE_US, ApiKey, KeyStore, announce_end
 
@@ -47,10 +48,12 @@ class SessionStore:
     def __init__(self, control: ControlDatabase) -> None:
         self._control = control
 
-    def create(self, key: ApiKey, *, is_read_only: bool) -> str:
+    def create(self, key: ApiKey, facts: AuditFacts, *, is_read_only: bool) -> str:
         """Begin a session; returns its id.  Raises StoreUnavailable."""
         session_id, now = secrets.token_urlsafe(ID_BYTES), self._control.clock.now()
-        self._control.execute(sql.INSERT_SESSION, (digest_of(session_id), key.id, is_read_only, now, now))
+        with self._control.transaction() as connection:
+            connection.execute(sql.INSERT_SESSION, (digest_of(session_id), key.id, is_read_only, now, now))
+            AuditLog(self._control).record(connection, facts, "session.create", key.home_tenant, key.id)
         return session_id
 
     def find(self, session_id: str) -> BrowserSession | None:
