@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Request
 
 from holdwater.errors import TrustError
 from holdwater.operations import trusted_keys
 from holdwater.operations.schedule_queries import parse_instant
 from holdwater.packages.signatures.signing_keys import parse_public_key, trusted_key
+from holdwater.server.access import author_of
 from holdwater.server.acts import writable_database
 from holdwater.server.api_routing import CHANGE_ERRORS, FOR_ADMINS, api_router
 from holdwater.server.models.trusted_keys import NewTrustedKey, TrustedKeyBody, TrustedKeyList
 from holdwater.server.refusals import RequestError
-from holdwater.server.routes.steering import BY_API
 from holdwater.server.tenant_database import Tenant
 
 router = api_router("trusted keys", "/trusted-keys")
@@ -32,14 +32,14 @@ def list_trusted_keys(tenant: Tenant) -> TrustedKeyList:
 
 
 @router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra=FOR_ADMINS)
-def trust_key(tenant: Tenant, body: NewTrustedKey) -> TrustedKeyBody:
+def trust_key(request: Request, tenant: Tenant, body: NewTrustedKey) -> TrustedKeyBody:
     """Accept the signatures of a key from now on."""
     expires_at = None if body.expires_at is None else parse_instant(body.expires_at)
     try:
         raw = parse_public_key(body.public_key.encode(), "public_key")
     except TrustError as error:
         raise RequestError(400, error.message, hint=error.hint) from error
-    key = trusted_key(raw, body.name, added_by=BY_API, expires_at=expires_at)
+    key = trusted_key(raw, body.name, added_by=author_of(request), expires_at=expires_at)
     return TrustedKeyBody.of(trusted_keys.trust_key(writable_database(tenant), key))
 
 

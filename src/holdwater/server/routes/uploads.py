@@ -14,12 +14,12 @@ from holdwater.errors import WorkflowTaken
 from holdwater.operations import releases
 from holdwater.operations.releases import ReleaseInfo
 from holdwater.packages.registries.uploads import PackageUploads, UploadedRelease, check_workflows_free
+from holdwater.server.access import author_of
 from holdwater.server.acts import writable_database
 from holdwater.server.api_routing import CHANGE_ERRORS, JSONResponse, api_router
 from holdwater.server.models.uploads import ActivatedVersion, RemovedVersion, UploadedPackage
 from holdwater.server.package_versions import find_version
 from holdwater.server.refusals import RequestError
-from holdwater.server.routes.steering import BY_API
 from holdwater.server.run_paths import WorkflowName
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 from holdwater.server.upload_parts import UPLOAD_PARTS, UploadedParts, read_upload
@@ -56,7 +56,7 @@ async def upload_package(request: Request, tenant: Tenant) -> JSONResponse:
         )  # fmt: skip
     parts = await read_upload(request, uploads.limits.max_packed_bytes)
     async with _slots(request):
-        taken = await run_in_threadpool(_take, tenant, uploads, parts)
+        taken = await run_in_threadpool(_take, tenant, uploads, parts, author_of(request))
     info = await _wait(tenant, taken.release, lambda found: found.state != "registering")
     if info.state == "broken" and taken.is_new:
         await run_in_threadpool(_refuse_taken_names, tenant, info)
@@ -103,8 +103,8 @@ def _slots(request: Request) -> asyncio.Semaphore:
     return slots
 
 
-def _take(tenant: TenantDatabase, uploads: PackageUploads, parts: UploadedParts) -> UploadedRelease:
-    taken = uploads.take(parts.data, parts.signature, by=BY_API)
+def _take(tenant: TenantDatabase, uploads: PackageUploads, parts: UploadedParts, by: str) -> UploadedRelease:
+    taken = uploads.take(parts.data, parts.signature, by=by)
     writable_database(tenant).on_releases_changed()
     return taken
 

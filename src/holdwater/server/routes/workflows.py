@@ -106,18 +106,18 @@ def get_workflow_source(tenant: Tenant, name: WorkflowName, version: Version = N
 
 
 @router.post("/{name}/pause", responses=CHANGE_ERRORS)
-def pause_workflow(tenant: Tenant, name: WorkflowName) -> PausedWorkflowBody:
+def pause_workflow(request: Request, tenant: Tenant, name: WorkflowName) -> PausedWorkflowBody:
     """Start no runs of a workflow until it is resumed, by schedules and triggers neither; open runs go on."""
     workflow = find_packaged_workflow(tenant.database, name).info.name
-    paused_workflows.pause_workflow(writable_database(tenant), workflow, by=BY_API)
+    paused_workflows.pause_workflow(writable_database(tenant), workflow, by=author_of(request))
     return PausedWorkflowBody(tenant_id=tenant.tenant, workflow_name=workflow, paused=True)
 
 
 @router.post("/{name}/resume", responses=CHANGE_ERRORS)
-def resume_workflow(tenant: Tenant, name: WorkflowName) -> PausedWorkflowBody:
+def resume_workflow(request: Request, tenant: Tenant, name: WorkflowName) -> PausedWorkflowBody:
     """Start runs of a workflow again."""
     workflow = find_packaged_workflow(tenant.database, name).info.name
-    paused_workflows.resume_workflow(writable_database(tenant), workflow, by=BY_API)
+    paused_workflows.resume_workflow(writable_database(tenant), workflow, by=author_of(request))
     return PausedWorkflowBody(tenant_id=tenant.tenant, workflow_name=workflow, paused=False)
 
 
