@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from holdwater.runtime.executors.base import ExecutorConfig
+from holdwater.runtime.executors.budget import SlotShare
 from holdwater.runtime.executors.routing import Router
 
 
@@ -43,6 +44,7 @@ class DriverConfig:
     `retention_seconds`: age at which ended runs are deleted; None: never.
     `capture_logs`, `capture_output`: log records, and what is printed, by task functions in this process are kept in
     the database; of those in worker processes it always is.
+    `slot_share`: of a budget that the runners of a process have together: task functions wait for their turn in it.
     """
 
     max_concurrent_tasks: int = 4
@@ -64,6 +66,7 @@ class DriverConfig:
     capture_output: bool = False
     executors: Mapping[str, ExecutorConfig] = field(default_factory=dict)
     router: Router | None = None
+    slot_share: SlotShare | None = None
     scheduling: ScheduleConfig = field(default_factory=ScheduleConfig)
 
     @property

@@ -66,6 +66,7 @@ class Core:
             self._on_attempt_done,
             self._on_deferral_changed,
             lambda: self.loop.call_soon(self.claim_requests.request_claim),
+            config.slot_share,
         )
         self.workflows = ExecutableWorkflows(registry, self.dispatcher)
         self.heartbeat = RunnerHeartbeat(

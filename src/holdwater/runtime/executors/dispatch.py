@@ -18,6 +18,8 @@ from holdwater.runtime.executors.base import (
     ExecutorMetrics,
     ThreadExecutor,
 )
+from holdwater.runtime.executors.budget import SlotShare
+from holdwater.runtime.executors.budgeted import BudgetedExecutor
 from holdwater.runtime.executors.release_slots import LimitsReleases, ReleaseSlots
 from holdwater.runtime.executors.routing import Router, executor_not_found
 from holdwater.runtime.executors.slots import Executor
@@ -35,8 +37,12 @@ class Dispatcher:
         on_attempt_ended: Callable[[Attempt, JournalEntry], None],
         on_deferral_changed: Callable[[Attempt, bool], None],
         on_slot_free: Callable[[], None],
+        share: SlotShare | None = None,
     ) -> None:
+        """`share`: of a budget that task functions on all executors take slots of, beside those of the executor."""
         self._router = router
+        self._share = share
+        new_executor = Executor if share is None else partial(BudgetedExecutor, share)
         configs = {DEFAULT_EXECUTOR: ThreadExecutor(max_concurrent_tasks), **configs}
         if router is not None:
             router.check_executors(configs)
@@ -44,7 +50,7 @@ class Dispatcher:
 
         def make_executor(name: str, slot_limit: int, backend: ExecutorBackend | None) -> Executor:
             resources = None if router is None else partial(router.resources_for, executor=name)
-            return Executor(
+            return new_executor(
                 name,
                 slot_limit,
                 on_attempt_ended,
@@ -65,7 +71,7 @@ class Dispatcher:
         default = self.executors[DEFAULT_EXECUTOR]
         # elsewhere, an `async def` task function is a call like any other
         self._async_executor = (
-            Executor(
+            new_executor(
                 DEFAULT_EXECUTOR,
                 max_concurrent_async_tasks,
                 on_attempt_ended,
@@ -161,7 +167,10 @@ class Dispatcher:
 
     def free_slots(self) -> dict[Executor, int]:
         """The number of task functions that can begin at once on each."""
-        return {e: e.free_slots for e in self._all_executors}
+        if self._share is None:
+            return {e: e.free_slots for e in self._all_executors}
+        room = self._share.room
+        return {e: min(room, e.free_slots) for e in self._all_executors}
 
     def prefetch_room(self, now: Micros, max_prefetch: int, *, by_throughput: bool) -> dict[Executor, int]:
         """The number of rows that may be leased ahead of each: they will begin soon, and wait for a slot until then.
@@ -171,7 +180,14 @@ class Dispatcher:
         room = max_prefetch - self.queue_length
         if not by_throughput:
             return dict.fromkeys(self._all_executors, room)
-        return {e: min(room, e.expected_starts(now) - len(e.queue)) for e in self._all_executors}
+        if self._share is None:
+            return {e: min(room, e.expected_starts(now) - len(e.queue)) for e in self._all_executors}
+        # for free slots of an executor work is leased before its turn has come: what waits for no turn never has one
+        turns = self._share.room
+        return {
+            e: min(room, max(0, e.expected_starts(now) - len(e.queue)) + max(0, e.free_slots - turns))
+            for e in self._all_executors
+        }
 
     def is_running_low(self, now: Micros, max_prefetch: int, *, by_throughput: bool) -> bool:
         """True if less than half of the rows that may be leased ahead wait on some executor."""

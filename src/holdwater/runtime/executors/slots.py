@@ -15,10 +15,10 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdwater.errors import CapacityExhausted
 from holdwater.model.context_isolation import run_in_fresh_context
 from holdwater.model.error_report import describe_error
 from holdwater.model.events import Failed
@@ -29,6 +29,7 @@ from holdwater.runtime.attempt import Attempt, run_function, run_function_async
 from holdwater.runtime.executors.backend_calls import BackendCalls
 from holdwater.runtime.executors.base import ExecutorBackend, ExecutorMetrics
 from holdwater.runtime.executors.event_loop import JOIN_TIMEOUT_SECONDS, TaskEventLoop
+from holdwater.runtime.executors.exhaustion import capacity_exhausted
 from holdwater.runtime.executors.throughput import EndedAttempts, SlotThroughput
 from holdwater.runtime.handle import TaskHandle
 
@@ -44,6 +45,8 @@ class Executor:
     `on_slot_free`: called once after `is_free_or_notify`, with a lock held, so it must not block.  `event_loop`: of
     another executor, if it is shared.  `routed_resources`: by full name of a task, those of its routing rule.
     """
+
+    _keeps_slots = True  # a thread that ends a task function takes the next one of the queue with the same slot
 
     def __init__(
         self,
@@ -66,7 +69,7 @@ class Executor:
         self._on_attempt_ended, self._on_slot_free = on_attempt_ended, on_slot_free
         self._on_deferral_changed = on_deferral_changed
         self._notify_when_free = self._notify_when_idle = False
-        self._lock = threading.Lock()
+        self._lock: AbstractContextManager[object] = threading.Lock()
         self.free_slots = slot_limit
         """slots that are free; below 0 as long as calls went over the limit"""
         self.queue: deque[Attempt] = deque()
@@ -162,7 +165,7 @@ class Executor:
                 if task is None:
                     self._abandoned.add(attempt)
                 if not deferred:
-                    self._hand_over_slot()
+                    self._hand_over_slot(attempt)
         if self._backend_calls is not None:
             self._backend_calls.kill(attempt)
         if task is not None:
@@ -200,14 +203,14 @@ class Executor:
             self._threads.add(thread)
             thread.start()
 
-    def _hand_over_slot(self) -> None:
-        """Pass on a free slot, first to a task function that resumes; the lock is held."""
+    def _hand_over_slot(self, finished: Attempt | None = None) -> None:
+        """Pass on a free slot, first to a task function that resumes; the lock is held.  `finished`: had it before."""
         if self.free_slots < 0:  # a call went over the limit, and that is made up for first
             self.free_slots += 1
             return
         if self._slot_requests:
             longest = next(iter(self._slot_requests))
-            self._grant_slot(longest, self._slot_requests.pop(longest))
+            self._resume_attempt(longest, self._slot_requests.pop(longest))
             return
         while self.queue and not self._closed:
             attempt = self.queue.popleft()
@@ -227,11 +230,7 @@ class Executor:
             or attempt.definition.is_async(attempt.node)
         ):
             return False
-        error = CapacityExhausted(
-            f"{len(self._abandoned)} timed-out task functions still run and cannot be killed; no more than "
-            f"max_concurrent_tasks = {self.slot_limit} of them are tolerated",
-            hint="make them return when handle.cancelled is true, or raise max_concurrent_tasks",
-        )
+        error = capacity_exhausted(len(self._abandoned), self.slot_limit)
         if attempt.cancel_if_queued():  # an end like any other: the policy decides whether it is tried again
             self._on_attempt_ended(attempt, attempt.failure_entry(error, "CapacityExhausted", describe_error(error)))
         return True
@@ -260,15 +259,16 @@ class Executor:
                 self._on_detached(finished)
             deferred = finished.deferred_at  # another of its threads still waits: there is no slot to pass on
             self._drop_slot_request(finished)
-            slot_is_ours = not deferred and not self._slot_requests and not self._closed and self.free_slots >= 0
-            if slot_is_ours and self.queue and len(self._abandoned) < self.slot_limit:  # noqa: SIM102
+            slot_is_ours = self._keeps_slots and not (deferred or self._slot_requests or self._closed)
+            if slot_is_ours and self.free_slots >= 0 and self.queue and len(self._abandoned) < self.slot_limit:  # noqa: SIM102
                 if self._run_remotely is not None or not self.queue[0].definition.is_async(self.queue[0].node):
                     return self.queue.popleft()
+            if not self._closed:
+                self._idle_threads += 1
             if not deferred:
-                self._hand_over_slot()
+                self._hand_over_slot(finished)
             if self._closed:
                 return None
-            self._idle_threads += 1
         return self._handoff.get()
 
     # -- deferral
@@ -287,7 +287,7 @@ class Executor:
             else:
                 attempt.deferred_at = attempt.clock.now()
                 self.throughput.moved(attempt.deferred_at)
-                self._hand_over_slot()
+                self._hand_over_slot(attempt)
         self._on_deferral_changed(attempt, True)
 
     def reacquire_slot(self, attempt: Attempt, on_slot: Callable[[], None] | None) -> None:
@@ -304,7 +304,7 @@ class Executor:
                     on_slot()
             elif self.free_slots > 0 or on_slot is None:
                 self.free_slots -= 1
-                self._grant_slot(attempt, on_slot)
+                self._resume_attempt(attempt, on_slot)
             else:
                 self._slot_requests[attempt] = on_slot
         if last and not asked:
@@ -315,7 +315,11 @@ class Executor:
         with self._lock:
             if self._slot_requests.pop(attempt, None) is not None:
                 self.free_slots -= 1
-                self._grant_slot(attempt, None)
+                self._resume_attempt(attempt, None)
+
+    def _resume_attempt(self, attempt: Attempt, on_slot: Callable[[], None] | None) -> None:
+        """Have a deferred task function go on with a slot that was taken for it; the lock is held."""
+        self._grant_slot(attempt, on_slot)
 
     def _grant_slot(self, attempt: Attempt, on_slot: Callable[[], None] | None) -> None:
         """Give a deferred task function its slot; the lock is held."""
@@ -355,9 +359,9 @@ class Executor:
                     deferred = attempt.deferred_at  # a task it has left behind still waits
                     self._drop_slot_request(attempt)
                     if not deferred:
-                        self._hand_over_slot()
+                        self._hand_over_slot(attempt)
                 elif not attempt.started_at:
-                    self._hand_over_slot()
+                    self._hand_over_slot(attempt)
 
         def begin() -> None:
             task = loop.create_task(body(), context=contextvars.Context())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from holdwater.runtime.executors.budget import SlotShare
 from holdwater.storage import StoreOptions
 
 
@@ -12,6 +13,8 @@ class TenantResources:
     """Resources that the maker of an engine passes on.
 
     `store_options`: of the tenant's store: its schema and role, and the connections it shares with other tenants.
+    `slot_share`: for `DriverConfig.slot_share`: its turns in the budget of the process; None: there is no budget.
     """
 
     store_options: StoreOptions = field(default_factory=StoreOptions)
+    slot_share: SlotShare | None = None

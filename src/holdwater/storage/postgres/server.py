@@ -55,6 +55,8 @@ class PostgresServer:
     schema: str | None
     prepare_statements: bool
     read_only: bool
+    role: str | None = None
+    """executes every statement, by SET ROLE; None: the role that connects"""
 
     @classmethod
     def from_url(cls, url: str, options: StoreOptions) -> PostgresServer:
@@ -93,6 +95,7 @@ class PostgresServer:
             schema,
             options.prepare_statements,
             options.read_only,
+            options.role,
         )
 
     def connect(self) -> PostgresConnection:
@@ -123,13 +126,14 @@ class PostgresServer:
 
         A given schema becomes the whole search path.
         """
-        text = f"SELECT {_SESSION_SETTINGS}"
-        if self.schema is None:
-            return sql.SQL(text).format(local=sql.Literal(local))
-        path = sql.Literal(sql.Identifier(self.schema).as_string())
-        return sql.SQL(text + ", set_config('search_path', {path}, {local})").format(
-            local=sql.Literal(local), path=path
-        )
+        is_local = sql.Literal(local)
+        settings = [sql.SQL(_SESSION_SETTINGS).format(local=is_local)]
+        if self.schema is not None:
+            path = sql.Literal(sql.Identifier(self.schema).as_string())
+            settings.append(sql.SQL("set_config('search_path', {}, {})").format(path, is_local))
+        if self.role is not None:
+            settings.append(sql.SQL("set_config('role', {}, {})").format(sql.Literal(self.role), is_local))
+        return sql.SQL("SELECT ") + sql.SQL(", ").join(settings)
 
     @property
     def sets_per_transaction(self) -> bool:

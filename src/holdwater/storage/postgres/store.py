@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -13,6 +14,7 @@ from holdwater.errors import RunnerClosed, StoreReadOnly
 from holdwater.model.records import CommitResult, Notification, RunUpdate, WorkRow
 from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros, monotonic_now
 from holdwater.storage import notifications, process_forks
+from holdwater.storage.listening import Subscription
 from holdwater.storage.options import StoreOptions
 from holdwater.storage.pool import ConnectionPool
 from holdwater.storage.postgres import commits as batches
@@ -25,7 +27,7 @@ from holdwater.storage.postgres.errors import RETRYABLE_SQLSTATES, as_unreachabl
 from holdwater.storage.postgres.inspection import PostgresInspection
 from holdwater.storage.postgres.lease_renewal import PostgresRenewal
 from holdwater.storage.postgres.limits import PostgresLimits
-from holdwater.storage.postgres.listener import NotificationListener
+from holdwater.storage.postgres.listener import ChannelListener
 from holdwater.storage.postgres.liveness import LeaseObserver, owner_lock_key
 from holdwater.storage.postgres.logs import PostgresLogs
 from holdwater.storage.postgres.map_items import PostgresMapItems
@@ -76,7 +78,9 @@ class PostgresStore(
         self._own_ids: Final[set[str]] = set()
         self._lease_observer: Final = LeaseObserver()
         self._origin: Final = os.urandom(4).hex()
-        self._listener: NotificationListener | None = None
+        self._listener: ChannelListener | None = None
+        """of this store alone"""
+        self._subscription: Subscription | None = None
         self._older: OlderSchema | None = None
         """the schema is of an earlier version, and only read"""
         self._preamble: Sequence[str] = (
@@ -88,6 +92,7 @@ class PostgresStore(
             max_size=options.pool_size,
             max_idle=options.pool_size,
             is_usable=is_usable,
+            idle_seconds=options.idle_seconds,
         )
         try:
             self._channel: Final = self._prepare_schema()
@@ -114,6 +119,8 @@ class PostgresStore(
         if self._closed_reason:
             return
         self._closed_reason = "this store was closed"
+        if self._subscription is not None:
+            self._subscription.close()
         if self._listener is not None:
             self._listener.close()
         self._pool.close()
@@ -133,13 +140,24 @@ class PostgresStore(
     # -- notifications and clock
 
     def listen(self, callback: Callable[[Notification], None]) -> bool:
-        """Call `tell` with the notifications of other stores on the schema, from a connection outside of the pool."""
+        """Call `callback` with the notifications of other stores on the schema, by a connection outside of the pool."""
         self._check_open()
-        server = self._server
-        if self._options.listen_url is not None:
-            server = PostgresServer.from_url(self._options.listen_url, StoreOptions(schema=self._options.schema))
-        self._listener = NotificationListener(server, self._channel, self._origin, self._own_ids, callback)
-        self._listener.wait_first_attempt()
+        listener = self._options.listener
+        if listener is None:
+            server = replace(self._server, role=None)
+            if self._options.listen_url is not None:
+                server = PostgresServer.from_url(self._options.listen_url, StoreOptions(schema=self._options.schema))
+            listener = self._listener = ChannelListener(server)
+
+        def on_message(message: str) -> None:
+            origin, _, text = message.partition(" ")
+            if origin != self._origin:
+                callback(notifications.decode(text))
+
+        self._subscription = listener.subscribe(
+            self._channel, on_message, lambda: callback(notifications.ANYTHING_CHANGED), self._own_ids
+        )
+        self._subscription.wait_first_attempt()
         return True
 
     def follow_runs(self, run_ids: Collection[str]) -> None:

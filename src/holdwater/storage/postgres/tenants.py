@@ -81,6 +81,7 @@ def create_tenant(url: str, schema: str, username: str, password: str, also: InT
         )
         schemas.migrate(connection, server)
         _run_script(connection, sql.GRANT_TENANT, names)
+        _join_role(connection, names)
         for what, remedy in connection.execute(sql.LIST_PRIVILEGE_PROBLEMS, (username,)).fetchall():
             raise TenantError(
                 f"tenant {schema!r} cannot be made: its role, like every other, {what}; nothing was changed",
@@ -95,7 +96,9 @@ def upgrade_tenant(url: str, schema: str, username: str) -> bool:
         _find_role(connection, schema, username)
         was = _schema_state(connection, schema, server.name)
         schemas.migrate(connection, server)
-        _run_script(connection, sql.GRANT_TENANT, _identifiers(connection, schema, username))
+        names = _identifiers(connection, schema, username)
+        _run_script(connection, sql.GRANT_TENANT, names)
+        _join_role(connection, names)
         return was != "current"
 
 
@@ -106,9 +109,7 @@ def remove_tenant(url: str, schema: str, username: str, *, force: bool, also: In
     with _transaction(server, what, also=also) as connection:
         role = _find_role(connection, schema, username)
         names = _identifiers(connection, schema, username)
-        if not connection.execute(sql.IS_SUPERUSER).fetchone():
-            # without superuser rights only members of a role may end its sessions and drop its privileges
-            connection.execute(compose.SQL(sql.GRANT_ROLE_MEMBERSHIP).format(**names))
+        _join_role(connection, names)
         if force:
             connection.execute(sql.TERMINATE_SESSIONS, (TERMINATE_TIMEOUT_MS, role)).fetchall()
         else:
@@ -234,6 +235,15 @@ def _tenant_error(error: psycopg.Error, action: str, name: str) -> Exception:
 def _run_script(connection: PostgresConnection, script: str, identifiers: dict[str, compose.Composable]) -> None:
     for statement in split_statements(script):
         connection.execute(compose.SQL(statement).format(**identifiers))
+
+
+def _join_role(connection: PostgresConnection, names: dict[str, compose.Composable]) -> None:
+    """Make the administrator a member of the tenant's role.
+
+    Without superuser rights only members of a role may act as it (SET ROLE), end its sessions and drop its privileges.
+    """
+    if not connection.execute(sql.IS_SUPERUSER).fetchone():
+        connection.execute(compose.SQL(sql.GRANT_ROLE_MEMBERSHIP).format(**names))
 
 
 def _identifiers(connection: PostgresConnection, schema: str, username: str) -> dict[str, compose.Composable]:
