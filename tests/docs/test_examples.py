@@ -56,8 +56,12 @@ def test_example(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, req
 
 
 @pytest.mark.parametrize("page", SESSIONS)
-def test_commands_of_a_page(page: Path, tmp_path: Path) -> None:
+def test_commands_of_a_page(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Files are written and commands run in the order of the page; each prints what the page says."""
+    if any("holdwater serve " in block.code for block in blocks(page) if block.language == "console"):
+        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("database"))
     with Shell(tmp_path) as shell:
         for block in blocks(page):
             if block.marker == "file":

@@ -43,7 +43,7 @@ def make(migrated_schema: Callable[[], str], tmp_path: Path) -> Iterator[Callabl
 
     def make_tenant(name: str, **settings: Any) -> TenantDatabase:
         maker = TenantMaker(migrated_schema(), tmp_path, PackageSettings(**settings), lambda tenant: False, 0.0)
-        maker._budget = makers.setdefault("first", maker)._budget
+        maker.budget = makers.setdefault("first", maker).budget
         opened.append(maker(name, TenantResources(store_options=StoreOptions(pool_size=2))))
         return opened[-1]
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from holdwater.engine import Engine
 from holdwater.errors import RunnerClosed
+from holdwater.model.time import seconds_between
 from holdwater.server.executed_packages import ExecutedPackages
 from holdwater.server.streams.hub import StreamHub
 from holdwater.server.tenant_database import TenantDatabase
@@ -42,6 +43,11 @@ class AwakeTenant:
     def host_states(self) -> Mapping[str, int]:
         """Count its hosts by state."""
         return Counter([host.state for host in self.executed.hosts()])
+
+    def schedule_lag_seconds(self) -> float:
+        """Return the delay of its most urgent schedule; 0.0 if none is due.  Raises StoreError."""
+        due = self.engine.store.next_due_at("cron", self.engine.registry.names())
+        return 0.0 if due is None else max(0.0, seconds_between(due, self.engine.clock.now()))
 
     def release_states(self) -> Mapping[str, int]:
         """Count its releases by state."""

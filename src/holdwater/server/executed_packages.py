@@ -52,13 +52,14 @@ class ExecutedPackages:
 
     `hosts`: processes of packages that it has started; `rejected`: files that it could not take.  `is_busy`: returns
     True while releases are registered or removed, or a host has a call.  `uploads`: takes archives, None where none are
-    taken.
+    taken.  `reconcile_seconds`: returns how long the latest look at the packages took.
     """
 
     hosts: Callable[[], Sequence[HostFacts]] = _none
     rejected: Callable[[], Sequence[RejectedFacts]] = _none
     is_busy: Callable[[], bool] = bool
     uploads: PackageUploads | None = None
+    reconcile_seconds: Callable[[], float] = float
 
 
 NO_PACKAGES: Final = ExecutedPackages()

@@ -82,7 +82,6 @@ class Server:
         self.tenants = ServedTenants(self.control, self._make_tenant)
         closing(self.tenants.close)
         self.health = ServerHealth(self.tenants, self.awake)
-        self.metrics = ServerMetrics(settings.metrics_prefix, self.awake, lambda: not self.health.find_obstacle())
         administration = TenantAdministration(
             tables, settings.database_url, self.tenants.ending, requires_signatures=settings.require_signatures
         )
@@ -92,9 +91,12 @@ class Server:
             settings.packages,
             requires_signature=administration.requires_signature,
             drain_seconds=settings.shutdown_timeout_seconds,
-            meter=self.metrics.engine_counts,
             lease_seconds=settings.lease_seconds,
         )
+        self.metrics = ServerMetrics(
+            settings.metrics_prefix, self.awake, self._maker.budget, lambda: not self.health.find_obstacle()
+        )
+        self._maker.meter = self.metrics.engine_counts
         self.access = KeyAccess(tables, bind=host, public_url=settings.public_url, limits=_access_limits(settings))
         closing(self.access.close)
         self.app = create_app(

@@ -47,12 +47,12 @@ class TenantMaker:
     drain_seconds: float
     meter: EngineMeter | None = None
     lease_seconds: float = 30.0
-    _budget: HostBudget = field(init=False)
+    budget: HostBudget = field(init=False)
 
     def __post_init__(self) -> None:
         allowed = self.packages.env_allow or ()  # a package of a tenant sees nothing of the server unless it is allowed
         self.packages = replace(self.packages, env_allow=allowed, hostlib_home=self.home)
-        self._budget = HostBudget(self.packages.max_hosts)
+        self.budget = HostBudget(self.packages.max_hosts)
 
     def __call__(self, name: str, resources: TenantResources) -> TenantDatabase:
         """Open the database of a tenant, with an engine that executes its work; packages are loaded soon after.
@@ -60,7 +60,7 @@ class TenantMaker:
         Raises StoreUnavailable, SchemaTooNew, IsolationUnavailable, OSError.
         """
         with ExitStack() as closing:
-            packages = EnginePackages(self.packages, self._make_home(name), self._budget)
+            packages = EnginePackages(self.packages, self._make_home(name), self.budget)
             closing.callback(packages.close)
             engine = self._open_engine(packages, resources)
             closing.callback(engine.close, self.drain_seconds)
@@ -81,6 +81,7 @@ class TenantMaker:
                 lambda: packages.reconciler.status.rejected,
                 lambda: packages.is_busy,
                 PackageUploads(registry, engine.store, policy, self.packages.env_allow),
+                lambda: packages.reconciler.status.result.duration_seconds,
             )
             return made
 

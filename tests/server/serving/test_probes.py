@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from holdwater.packages.hosts.host_budget import HostBudget
 from holdwater.server.awake_tenants import AwakeTenants
 from tests.postgres.cluster import Cluster
 from tests.server.serving.server_process import ServedHere, start_server
@@ -20,7 +21,7 @@ FAMILIES = """
     active_tasks active_workflows api_request_duration_seconds api_requests auth_failures context_merge_failures
     driver_commit_seconds driver_turn_age_seconds engine_wakes engines_awake host_crashes host_starts hosts
     http_request_duration_seconds leases_expired notifications rate_limited reconcile_seconds releases runs_dead
-    scheduler_claim_attempts scheduler_heartbeat_writes scheduler_stale_claims_swept stream_clients
+    schedule_lag_seconds scheduler_claim_attempts scheduler_heartbeat_writes scheduler_stale_claims_swept stream_clients
     task_duration_seconds tasks up work_oldest_ready_seconds work_ready workflow_duration_seconds workflows
 """
 
@@ -66,7 +67,7 @@ def test_requests_are_counted_by_route_and_never_by_name(served: ServedHere) -> 
 def test_a_prefix_of_dashboards_that_exist(postgres: Cluster, served: ServedHere) -> None:
     from holdwater.server.metrics.server_metrics import ServerMetrics
 
-    metrics = ServerMetrics("cloacina", AwakeTenants(), lambda: True)
+    metrics = ServerMetrics("cloacina", AwakeTenants(), HostBudget(1), lambda: True)
     metrics.engine_counts.on_claim("empty")
     from prometheus_client import generate_latest
 

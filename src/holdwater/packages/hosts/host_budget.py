@@ -38,6 +38,8 @@ class HostBudget:
         self.max_hosts: Final = max_hosts
         self._monotonic = monotonic
         self._pools: list[PoolOfHosts] = []
+        self.start_count = self.failed_start_count = self.crash_count = 0
+        """since the budget was made; a crash is the end of a host in a call"""
 
     def add(self, pool: PoolOfHosts) -> None:
         """Count the hosts of a pool, too."""

@@ -185,6 +185,7 @@ class LimitedHosts:
         with self._lock:
             entry = self._releases[host.installed.release]
             host.running_calls -= 1
+            self._budget.crash_count += 1
             if host in entry.hosts:
                 entry.hosts.remove(host)
             self._forget_if_unused(entry)
@@ -224,10 +225,12 @@ class LimitedHosts:
                 entry.starting_extra -= waiter.beyond_limits
                 if host is not None:
                     entry.note_start()
+                    self._budget.start_count += 1
                     host.running_calls, host.is_extra = 1, waiter.beyond_limits
                     host.started_at = self._monotonic()
                     entry.hosts.append(host)
                 elif reason:
+                    self._budget.failed_start_count += 1
                     entry.note_failed_start(began_at, self._monotonic(), reason)
                 self._forget_if_unused(entry)
                 self._queue.serve_all()

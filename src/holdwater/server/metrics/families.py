@@ -48,7 +48,4 @@ class Families:
         self.auth_failures = counter("auth_failures_total", "Requests without access.", "reason")
         self.rate_limited = counter("rate_limited_total", "Requests refused because there were too many.")
         self.wakes = counter("engine_wakes_total", "Engines of tenants that were made.", "cause")
-        self.host_starts = counter("host_starts_total", "Starts of processes of packages.", "outcome")
-        self.host_crashes = counter("host_crashes_total", "Processes of packages that ended in a call.")
-        self.reconcile_seconds = histogram("reconcile_seconds", "Of a look at the packages of a tenant.")
         self.notifications = counter("notifications_total", "Notifications that were sent.", "outcome")

@@ -8,6 +8,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from holdwater.packages.hosts.host_budget import HostBudget
 from holdwater.server.awake_tenants import AwakeTenants
 from holdwater.server.metrics.engine_counts import EngineCounts
 from holdwater.server.metrics.families import Families
@@ -22,13 +23,13 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 
 class ServerMetrics:
-    """Metrics of a server.  `prefix`: of their names; `is_ready`: the server can be used."""
+    """Metrics of a server.  `prefix`: of their names; `budget`: of hosts; `is_ready`: the server can be used."""
 
-    def __init__(self, prefix: str, tenants: AwakeTenants, is_ready: Callable[[], bool]) -> None:
+    def __init__(self, prefix: str, tenants: AwakeTenants, budget: HostBudget, is_ready: Callable[[], bool]) -> None:
         self._registry = CollectorRegistry()
         self.families: Final = Families(self._registry, prefix)
         self.engine_counts: Final = EngineCounts(self.families)
-        self._gauges = TenantGauges(self._registry, prefix, tenants, is_ready)
+        self._gauges = TenantGauges(self._registry, prefix, tenants, budget, is_ready)
         self._refresh: asyncio.Future[None] | None = None
 
     def on_request(self, request: ObservedRequest) -> None:

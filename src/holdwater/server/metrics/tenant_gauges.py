@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from holdwater.errors import HoldwaterError
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import seconds_between
+from holdwater.packages.hosts.host_budget import HostBudget
 from holdwater.server.awake_tenants import AwakeTenant, AwakeTenants
 
 logger = logging.getLogger("holdwater.server")
@@ -29,12 +30,17 @@ RELEASE_STATES: Final = ("registering", "active", "inactive", "broken", "drainin
 
 
 class TenantGauges(Collector):
-    """Gauges of a server.  `prefix`: of their names; `is_ready`: the server can be used."""
+    """Gauges of a server.  `prefix`: of their names; `budget`: of hosts; `is_ready`: the server can be used."""
 
     def __init__(
-        self, registry: CollectorRegistry, prefix: str, tenants: AwakeTenants, is_ready: Callable[[], bool]
+        self,
+        registry: CollectorRegistry,
+        prefix: str,
+        tenants: AwakeTenants,
+        budget: HostBudget,
+        is_ready: Callable[[], bool],
     ) -> None:
-        self._prefix, self._tenants, self._is_ready = prefix, tenants, is_ready
+        self._prefix, self._tenants, self._budget, self._is_ready = prefix, tenants, budget, is_ready
         self._values: dict[str, float] = {}
         self._labelled: dict[str, dict[str, float]] = {}
         self._read_at = -KEPT_SECONDS
@@ -54,13 +60,14 @@ class TenantGauges(Collector):
 
     def _read(self) -> None:
         total: Counter[str] = Counter()
-        longest = {"work_oldest_ready_seconds": 0.0, "driver_turn_age_seconds": 0.0}
+        longest = dict.fromkeys(_LONGEST, 0.0)
         hosts = Counter(dict.fromkeys(HOST_STATES, 0))
         releases = Counter(dict.fromkeys(RELEASE_STATES, 0))
         awake = self._tenants.list()
         for one in awake:
             try:
                 running, ready, oldest = _read_store(one)
+                longest["schedule_lag_seconds"] = max(longest["schedule_lag_seconds"], one.schedule_lag_seconds())
                 releases.update(one.release_states())
             except HoldwaterError as error:
                 logger.warning("metrics: tenant %s cannot be read: %s", one.name, error.message)
@@ -74,6 +81,7 @@ class TenantGauges(Collector):
             total["active_tasks"] += len(one.engine.driver.dispatcher.unfinished)
             total["stream_clients"] += one.streams.stream_count
             hosts.update(one.host_states())
+            longest["reconcile_seconds"] = max(longest["reconcile_seconds"], one.executed.reconcile_seconds())
         self._values = {
             "up": float(self._is_ready()),
             "engines_awake": len(awake),
@@ -82,7 +90,7 @@ class TenantGauges(Collector):
         }
         self._labelled = {"hosts": dict(hosts), "releases": dict(releases)}
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """Give the gauges as they were read last."""
         for name, text in _TEXTS.items():
             if name in self._values:
@@ -92,8 +100,17 @@ class TenantGauges(Collector):
             for state, value in values.items():
                 family.add_metric([state], value)
             yield family
+        starts = CounterMetricFamily(
+            f"{self._prefix}_host_starts", "Starts of processes of packages.", labels=["outcome"]
+        )
+        starts.add_metric(["ok"], self._budget.start_count)
+        starts.add_metric(["failed"], self._budget.failed_start_count)
+        yield starts
+        crashes = self._budget.crash_count
+        yield CounterMetricFamily(f"{self._prefix}_host_crashes", "Processes that ended in a call.", value=crashes)
 
 
+_LONGEST: Final = ("work_oldest_ready_seconds", "driver_turn_age_seconds", "schedule_lag_seconds", "reconcile_seconds")
 _TEXTS: Final = {
     "up": "1 while the server is ready.",
     "active_workflows": "Runs that are executed, of tenants that are awake.",
@@ -104,7 +121,7 @@ _TEXTS: Final = {
     "stream_clients": "Open streams of events.",
     "engines_awake": "Tenants that are awake here.",
     "schedule_lag_seconds": "Longest delay of a schedule that is due.",
-    "db_pool_in_use": "Connections to the database that are in use.",
+    "reconcile_seconds": "Longest of the latest looks at the packages of a tenant.",
 }
 _LABELLED_TEXTS: Final = {
     "hosts": "Processes of packages.",
