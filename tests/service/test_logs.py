@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdwater.service.logs import KEPT_DAYS, ServiceLogs, escape_controls
+from holdwater.service.logs import KEPT_DAYS, ServiceLogs, escape_controls, redact
 
 
 def test_one_line_each(tmp_path: Path) -> None:
@@ -55,3 +55,27 @@ def test_files_of_earlier_days_are_kept_for_two_weeks(tmp_path: Path, monkeypatc
 def test_escapes() -> None:
     assert escape_controls("a é\u4e2d") == "a é\u4e2d"
     assert escape_controls("a\x00\x9b\u202eb\tc") == "a\\x00\\x9b\\u202eb\\tc"
+
+
+def test_secrets_are_left_out() -> None:
+    key = "hw_0123456789ab_" + "x" * 43 + "_abc123"
+    assert redact(f"Bearer {key}, again {key}") == "Bearer hw_0123456789ab_…, again hw_0123456789ab_…"
+    assert redact("at postgresql://user:pass-word@db/x, no secret") == "at postgresql://user:…@db/x, no secret"
+    assert redact("https://example.org/a:b@c") == "https://example.org/a:b@c"
+    assert redact("nothing") == "nothing"
+
+
+def test_no_secret_is_in_any_log(tmp_path: Path) -> None:
+    key, stream = "hw_0123456789ab_" + "y" * 43 + "_abc123", io.StringIO()
+    logs = ServiceLogs("info", tmp_path, stream)
+    try:
+        try:
+            raise ValueError(f"not {key}")
+        except ValueError:
+            logging.getLogger("holdwater.x").exception("from postgresql://u:p4ss@h/d and %s", key)
+    finally:
+        logs.close()
+    text = stream.getvalue() + (tmp_path / "holdwater.log").read_text()
+    assert "yyyy" not in text
+    assert "p4ss" not in text
+    assert text.count("hw_0123456789ab_…") + text.count("hw_0123456789ab_\\u2026") == 4

@@ -21,6 +21,7 @@ from holdwater.server.health_checks import ServerHealth
 from holdwater.server.key_access import KeyAccess
 from holdwater.server.metrics.server_metrics import ServerMetrics
 from holdwater.server.rate_limits import AccessLimits
+from holdwater.server.replica import Replica
 from holdwater.server.request_observer import RequestObserver
 from holdwater.server.routes import metrics as metrics_route
 from holdwater.server.routes import server as server_route
@@ -79,7 +80,7 @@ class Server:
         self.first_key = bootstrap(self.control, self.home.folder, settings.bootstrap_key or None)
         tables = ServerTables(self.control)
         self.awake = AwakeTenants()
-        self.tenants = ServedTenants(self.control, self._make_tenant)
+        self.tenants = ServedTenants(self.control, self._make_tenant, pool_size=settings.tenant_pool)
         closing(self.tenants.close)
         self.health = ServerHealth(self.tenants, self.awake)
         administration = TenantAdministration(
@@ -122,6 +123,8 @@ class Server:
             trusted_proxies=settings.trusted_proxies,
             socket_options=websocket_options(),
         )
+        self._replica = Replica(self.control, self.url, self.tenants.awake, self._names_to_wake, self._wake)
+        closing(self._replica.close)
         self._thread = threading.Thread(target=self._serve, name="holdwater-http", daemon=True)
 
     def _make_tenant(self, name: str, resources: TenantResources) -> TenantDatabase:
@@ -133,12 +136,19 @@ class Server:
         self.awake.add(made)
         return made
 
+    def _names_to_wake(self) -> list[str]:
+        return self.tenants.names()[: self.settings.tenant_engines]
+
+    def _wake(self, name: str) -> None:
+        self.tenants.give_back(self.tenants.borrow(name))
+
     def start(self) -> None:
         """Execute, and answer; returns when it answers.  Raises ServerError."""
         self.access.start()
         self._thread.start()
         if not self._started.wait(START_SECONDS) or not self._http.started:
             raise ServerError("the server cannot start", hint="its log says why")
+        self._replica.start()
 
     def _serve(self) -> None:
         try:
@@ -155,6 +165,7 @@ class Server:
         if self._is_stopped:
             return
         self._is_stopped = self.health.is_draining = True
+        self._replica.start_draining()
         self.tenants.close_streams_soon()
         self.tenants.close()
         self._http.should_exit = True

@@ -29,14 +29,14 @@ Raises HoldwaterError: requests to this tenant get it, and others are not affect
 class ServedTenants:
     """Many tenants; implements `Tenants`.  Thread-safe.
 
-    `make_tenant`: see `MakeTenant`.
+    `make_tenant`: see `MakeTenant`.  `pool_size`: connections of each.
     """
 
     default: Final = DEFAULT_TENANT
     only: Final = None
 
-    def __init__(self, control: ControlDatabase, make_tenant: MakeTenant) -> None:
-        self._control, self._make_tenant = control, make_tenant
+    def __init__(self, control: ControlDatabase, make_tenant: MakeTenant, *, pool_size: int = 2) -> None:
+        self._control, self._make_tenant, self._pool_size = control, make_tenant, pool_size
         self._directory: Final = TenantDirectory(control)
         self._lock = threading.Lock()
         self._open: dict[str, TenantDatabase] = {}
@@ -110,8 +110,11 @@ class ServedTenants:
         self._is_closed = True
         with self._lock:
             tenants, self._open = list(self._open.values()), {}
-        for tenant in tenants:
-            tenant.close()
+        closing = [threading.Thread(target=tenant.close, name="holdwater-drain") for tenant in tenants]
+        for thread in closing:  # each has its time for running functions
+            thread.start()
+        for thread in closing:
+            thread.join()
 
     def _resources(self, place: TenantPlace) -> TenantResources:
-        return TenantResources(store_options=StoreOptions(schema=place.schema, pool_size=2))
+        return TenantResources(store_options=StoreOptions(schema=place.schema, pool_size=self._pool_size))

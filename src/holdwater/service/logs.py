@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from logging.handlers import TimedRotatingFileHandler
 from pathlib import Path
@@ -29,11 +30,24 @@ _CONTEXT: Final = {
 """attributes of records of task functions and of requests -> keys of the JSON"""
 
 
+_KEY: Final = re.compile(r"(hw_[0-9a-z]{12}_)[A-Za-z0-9_-]{20,}")
+_PASSWORD: Final = re.compile(r"([a-z0-9+]{1,30}://[^/\s:@]{0,200}:)[^/\s@]{1,500}@")
+
+
 def escape_controls(text: str) -> str:
     """Escape what is not printable, as Python writes it; tabs and line feeds too."""
     if text.isprintable():
         return text
     return "".join([one if one.isprintable() else one.encode("unicode_escape").decode() for one in text])
+
+
+def redact(text: str) -> str:
+    """Leave out the secrets of keys, and passwords in URLs."""
+    if "hw_" in text:
+        text = _KEY.sub(r"\1…", text)
+    if "://" in text:
+        text = _PASSWORD.sub(r"\1…@", text)
+    return text
 
 
 class RequestFilter(logging.Filter):
@@ -55,7 +69,7 @@ class HumanFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines of a record; those of its message and traceback are indented from the second on."""
-        made = super().format(record)
+        made = redact(super().format(record))
         return "\n    ".join([escape_controls(line) for line in made[:MAX_MESSAGE_CHARS].splitlines()])
 
 
@@ -75,7 +89,7 @@ class JsonFormatter(logging.Formatter):
                 found[key] = getattr(record, attribute)
         if record.exc_info:
             found["exception"] = self.formatException(record.exc_info)[-MAX_MESSAGE_CHARS:]
-        return json.dumps(found, default=str)
+        return redact(json.dumps(found, default=str))
 
 
 class ServiceLogs:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from holdwater.server import protocol
 from tests.server.serving.server_process import ServedHere, serve_here
+from tests.suite.waiting import wait_until
 
 ORIGIN = "https://app.example.org"
 PATH = "/v1/tenants/public/executions"
@@ -89,6 +93,9 @@ def test_the_report_is_for_administrators(served: ServedHere) -> None:
         assert (found["pid"], found["address"], found["draining"]) == (os.getpid(), served.url, False)
         assert {"tenant": "public", "status": "working", "streams": 0} in found["engines"]
         assert "password" not in found["database"]
+        wait_until(lambda: client.get("/v1/server").json()["replicas"])
+        (replica,) = client.get("/v1/server").json()["replicas"]
+        assert (replica["pid"], replica["status"], replica["address"]) == (os.getpid(), "serving", served.url)
         assert stranger.get("/v1/server").status_code == 401
         described = client.get("/openapi.json").json()["paths"]
         assert described["/v1/server"]["get"]["x-role"] == "god"
@@ -104,3 +111,28 @@ def test_requests_are_refused_while_the_server_drains(new_database: Callable[[],
         assert refused.headers["retry-after"]
         assert client.get("/health").json() == {"status": "ok"}
         assert client.get("/ready").json() == {"status": "not ready", "reason": "draining"}
+
+
+def test_tenants_are_woken_by_the_start(new_database: Callable[[], str], tmp_path: Path) -> None:
+    """Runs that an earlier process left go on, and schedules fire, without any request."""
+    with serve_here(new_database(), tmp_path / "home") as server:
+        wait_until(lambda: server.server.tenants.awake() == ["public"])
+
+
+def test_a_multipart_body_without_end_is_cut_off(served: ServedHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.2)
+    host, port = served.url.removeprefix("http://").split(":")
+    boundary = "multipart/form-data; boundary=x"
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(
+            f"POST /v1/tenants/public/workflows HTTP/1.1\r\nHost: {host}\r\nContent-Type: {boundary}\r\n"
+            f"Authorization: Bearer {served.bootstrap_key}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            '3a\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="a\r\n'.encode()
+        )
+        received = b""
+        with suppress(ConnectionResetError):
+            while data := connection.recv(65536):
+                received += data
+    assert b"201" not in received[:16]
+    with served.client() as client:
+        assert client.get("/health").json() == {"status": "ok"}

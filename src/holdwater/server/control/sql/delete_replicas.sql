@@ -1,0 +1,1 @@
+DELETE FROM replicas WHERE id = :id OR seen_at < :before
