@@ -22,7 +22,7 @@ from holdwater.server.form_posts import check_csrf
 from holdwater.server.health_checks import HealthChecks, SharedCheck, TenantsHealth
 from holdwater.server.pages import PAGE_ROUTERS, SERVER_PAGE_ROUTERS, home
 from holdwater.server.request_guard import RequestGuard
-from holdwater.server.routes import API_ROUTERS, graph_health, health, installation, not_offered, sockets
+from holdwater.server.routes import API_ROUTERS, audit, graph_health, health, installation, keys, not_offered, sockets
 from holdwater.server.routes import tenants as tenant_routes
 from holdwater.server.sockets.guard import SocketGuard
 from holdwater.server.tenant_database import OneTenant, TenantDatabase, Tenants
@@ -110,8 +110,11 @@ def create_app(
     app.include_router(not_offered.router)
     app.include_router(tenant_routes.router)
     app.include_router(sockets.router)
-    for router in API_ROUTERS:
+    for router in API_ROUTERS if control is None else (*API_ROUTERS, keys.tenant_router, audit.tenant_router):
         app.include_router(router, prefix=API_PREFIX)
+    if control is not None:
+        app.include_router(keys.router)
+        app.include_router(audit.router)
     if has_pages:
         _add_pages(app)
     return app

@@ -1,0 +1,73 @@
+"""Keys by HTTP: what the administrators of a tenant and of the server may do with which."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.server.access.keyed_server import KeyedServer
+
+KEYS = "/v1/tenants/acme/keys"
+
+
+def test_a_key_of_a_tenant_is_made_used_rotated_and_revoked(keyed: KeyedServer) -> None:
+    with keyed.client(keyed.god) as god:
+        made = god.post(KEYS, json={"name": "ci", "role": "admin"})
+        assert made.status_code == 201, made.text
+        body = made.json()
+        assert {"id", "name", "key", "permissions", "tenant_id", "is_admin", "created_at"} <= body.keys()
+        assert (body["tenant_id"], body["permissions"], body["is_admin"]) == ("acme", "admin", False)
+    with keyed.client(body["key"]) as own:
+        assert own.get("/v1/auth/whoami").json() == {
+            "key_id": body["id"], "name": "ci", "tenant_id": "acme", "role": "admin", "is_admin": False,
+            "expires_at": None,
+        }  # fmt: skip
+        listed = own.get("/v1/auth/keys").json()
+        assert {one["tenant_id"] for one in listed["items"]} == {"acme"}
+        assert body["key"] not in own.get(KEYS).text
+        rotated = own.post(f"{KEYS}/{body['id']}/rotate", json={"overlap_seconds": 60})
+        assert rotated.status_code == 201, rotated.text
+        assert rotated.json()["replaces"] == body["id"]
+        assert own.get("/v1/auth/whoami").status_code == 200, "it is accepted for a minute more"
+    with keyed.client(rotated.json()["key"]) as new:
+        assert new.delete(f"{KEYS}/{body['id']}").json() == {"status": "revoked", "id": body["id"]}
+        assert keyed.client(body["key"]).get("/v1/auth/whoami").status_code == 401
+        verbs = [one["verb"] for one in new.get("/v1/tenants/acme/audit").json()["items"]]
+        assert {"key.create", "key.rotate", "key.revoke"} <= set(verbs)
+        assert new.post("/v1/auth/logout").json() == {"status": "revoked"}
+        assert new.get("/v1/auth/whoami").status_code == 401
+
+
+@pytest.mark.parametrize("role", ["read", "write"])
+def test_only_administrators_see_keys_and_the_audit(keyed: KeyedServer, role: str) -> None:
+    with keyed.client(keyed.make_key(role, "acme")) as client:
+        for path in (KEYS, "/v1/auth/keys", "/v1/tenants/acme/audit", "/v1/audit"):
+            refused = client.get(path)
+            assert (refused.status_code, refused.json()["code"]) == (403, "admin_required"), path
+        assert client.post(KEYS, json={"name": "x", "role": "read"}).status_code == 403
+        own = client.post("/v1/auth/ws-ticket")
+        assert own.status_code == 200
+        assert own.json()["expires_in_seconds"] == 60
+
+
+def test_an_administrator_of_a_tenant_makes_nothing_above_itself(keyed: KeyedServer) -> None:
+    with keyed.client(keyed.make_key("admin", "acme")) as client:
+        god = client.post("/v1/auth/keys", json={"name": "x", "role": "admin", "is_admin": True})
+        assert (god.status_code, god.json()["code"]) == (403, "admin_required")
+        assert client.post("/v1/tenants/public/keys", json={"name": "x"}).status_code == 403
+        assert client.get("/v1/audit").status_code == 403
+        other = keyed.make_key("read", "public")
+        foreign = keyed.client(other).get("/v1/auth/whoami").json()["key_id"]
+        for path in (f"{KEYS}/{foreign}", f"/v1/auth/keys/{foreign}"):
+            gone = client.delete(path)
+            assert (gone.status_code, gone.json()["code"]) == (404, "key_not_found")
+
+
+def test_the_same_request_makes_one_key(keyed: KeyedServer) -> None:
+    once = {"idempotency-key": "make-a-key"}
+    with keyed.client(keyed.god) as god:
+        first = god.post(KEYS, json={"name": "once"}, headers=once)
+        again = god.post(KEYS, json={"name": "once"}, headers=once)
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert first.json() == again.json()
+        other = god.post(KEYS, json={"name": "another"}, headers=once)
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
