@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from holdwater.model.time import Micros
 from holdwater.server.open_requests import OpenRequests
-from holdwater.server.refusals import RequestError
+from holdwater.server.refusals import TENANT_DENIED, RequestError
 
 Role = Literal["read", "write", "admin"]
 """each may what those before it may"""
@@ -105,7 +105,7 @@ def check_role(request: Request, needed: RouteRole) -> None:
 def check_tenant(request: Request, tenant: str) -> None:
     """Check that the caller has a role in a tenant, whether or not there is one.  Raises RequestError (403)."""
     if caller_of(request).role_in(tenant) is None:
-        raise RequestError(403, "there is no access to this tenant with this key", code="tenant_access_denied")
+        raise RequestError(403, "there is no access to this tenant with this key", code=TENANT_DENIED)
 
 
 class AccessPolicy(Protocol):

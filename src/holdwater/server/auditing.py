@@ -13,7 +13,7 @@ from holdwater.server.control.audit import AuditFacts, Outcome
 from holdwater.server.control.tables import ServerTables
 from holdwater.server.errors import REQUEST_ID
 from holdwater.server.rate_limits import RateLimits
-from holdwater.server.refusals import ERROR_CODE
+from holdwater.server.refusals import ERROR_CODE, TENANT_DENIED
 from holdwater.server.rendering import path_below_root
 
 STRANGER_AUTHOR: Final = "unknown"
@@ -50,6 +50,8 @@ async def note_outcome(request: Request, status: int | None) -> None:
         await run_in_threadpool(tables.audit.close, entry, _outcome_of(status, code), code)
     elif status in _REFUSED and _is_recorded(request):
         facts, tenant = audit_facts(request), _tenant_of(request)
+        if code == TENANT_DENIED:  # the log of a tenant has nothing of others
+            tenant = caller_of(request).tenant or None
         await run_in_threadpool(
             tables.audit.add, facts, _verb_of(request), tenant, _target_of(request), "refused", code
         )

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 ERROR_CODE: Final = "holdwater.error_code"
 """key of the code of the error that a request was answered with, in its ASGI scope"""
+TENANT_DENIED: Final = "tenant_access_denied"
 CODES_BY_STATUS: Final = {
     400: "invalid_request",
     401: "unauthorized",
