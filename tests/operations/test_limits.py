@@ -8,6 +8,7 @@ import pytest
 
 from holdwater import DefaultRunner
 from holdwater.errors import InvalidArgument, LimitNotFound
+from holdwater.operations.catalog import get_workflow
 from holdwater.operations.databases import Database
 from holdwater.operations.doctor import diagnose_run
 from holdwater.operations.limits import LimitInfo, get_limit, list_limits, remove_limit, set_limit
@@ -58,6 +59,14 @@ def test_limits_are_listed_with_the_tasks_that_hold_them(runner: DefaultRunner, 
     for handle in (first, second):
         assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert summary(list_limits(database)) == [("workflow:other", 5, 0, 0)]
+
+
+def test_the_catalog_says_which_tasks_name_a_limit(runner: DefaultRunner, define: Define) -> None:
+    define("limited", ("call", lambda context: None, {"limit": "openai", "resources": {"num_cpus": 1}}))
+    database = Database.of(runner._engine)
+    runner._engine.driver.announce(SIGNAL_TIMEOUT_SECONDS)
+    (task,) = get_workflow(database, "limited").nodes
+    assert task.limit == "openai"
 
 
 def test_a_limit_of_zero_is_a_problem_of_the_runs_that_wait(runner: DefaultRunner, define: Define) -> None:

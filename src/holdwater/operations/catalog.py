@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from holdwater.errors import WorkflowNotFound
@@ -45,6 +45,16 @@ class WorkflowNodeInfo:
     answer_schema: Schema | None = None
     child_workflow: str | None = None
     branches: dict[str, str] | None = None
+    limit: str | None = None
+    """name of the concurrency limit it counts towards"""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> WorkflowNodeInfo:
+        """Create it from an announcement, which may have facts that this version does not know."""
+        return cls(**{name: value for name, value in data.items() if name in _NODE_FACTS})
+
+
+_NODE_FACTS: Final = frozenset([one.name for one in fields(WorkflowNodeInfo)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,6 @@ def _to_info(row: WorkflowRow, runners: Sequence[RunnerInfo], plan: Plan | None 
         row.registered_at,
         row.seen_at,
         tuple([runner.name for runner in runners if runner.takes(claim_key(row.name, row.release))]),
-        tuple([WorkflowNodeInfo(**node) for node in row.nodes]),
+        tuple([WorkflowNodeInfo.of(node) for node in row.nodes]),
         plan,
     )

@@ -71,7 +71,7 @@ def announced_nodes(database: Database, run: RunView) -> AnnouncedNodes:
     row = database.store.get_workflow(run.info.workflow)
     if row is None or run.plan.structure not in row.structures:
         return NOTHING_ANNOUNCED
-    return announced_facts([WorkflowNodeInfo(**node) for node in row.nodes])
+    return announced_facts([WorkflowNodeInfo.of(node) for node in row.nodes])
 
 
 def announced_facts(nodes: Iterable[WorkflowNodeInfo]) -> AnnouncedNodes:

@@ -108,6 +108,7 @@ class WorkflowTask(BaseModel):
     is_async: bool
     executor: str | None
     timeout_seconds: float | None
+    limit: str | None
     retry: dict[str, Any] | None
     description: str | None
     source_file: str | None
@@ -126,6 +127,7 @@ class WorkflowTask(BaseModel):
             is_async=node.is_async,
             executor=node.executor,
             timeout_seconds=node.timeout_seconds,
+            limit=node.limit,
             retry=node.retry,
             description=node.doc,
             source_file=node.source_file,
