@@ -98,7 +98,13 @@ class Server:
             settings.metrics_prefix, self.awake, self._maker.budget, lambda: not self.health.find_obstacle()
         )
         self._maker.meter = self.metrics.engine_counts
-        self.access = KeyAccess(tables, bind=host, public_url=settings.public_url, limits=_access_limits(settings))
+        self.access = KeyAccess(
+            tables,
+            bind=host,
+            public_url=settings.public_url,
+            allowed_hosts=settings.allowed_hosts,
+            limits=_access_limits(settings),
+        )
         closing(self.access.close)
         self.app = create_app(
             self.tenants,

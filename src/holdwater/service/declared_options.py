@@ -79,6 +79,7 @@ SERVER_OPTIONS: Final = {
         ("bind", "bind", a_text(), ()),
         ("database_url", "database_url", a_text(), DATABASE_VARIABLES),
         ("public_url", "public_url", a_text(), ()),
+        ("allowed_hosts", "allowed_hosts", texts(1000), ()),
         ("trusted_proxies", "trusted_proxies", texts(1000), ()),
         ("cors_origins", "cors_origins", texts(), ()),
         ("has_ui", "ui", a_boolean(), ()),

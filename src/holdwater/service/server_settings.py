@@ -38,11 +38,12 @@ class ServerSettings:
     """Settings of a server.
 
     `bind`: HOST:PORT to listen at.  `database_url`: of PostgreSQL.  `public_url`: as clients see it, behind a proxy;
-    `trusted_proxies`: addresses or networks whose `X-Forwarded-For` is believed.  `cors_origins`: of pages elsewhere
-    that may call the API.  `legacy_lists`: lists have the names of the original server, too.  `tenant_engines`: tenants
-    that are awake at once; `tenant_idle_seconds`: time after which one without work is not; `tenant_pool`: connections
-    of each.  `lease_seconds`: silence of a process after which others take over its work.  `max_concurrent_tasks`:
-    functions at once, of all tenants together; `tenant_max_concurrent`: of one, 0: a quarter of them.
+    `allowed_hosts`: further names in `Host` headers.  `trusted_proxies`: addresses or networks whose `X-Forwarded-For`
+    is believed.  `cors_origins`: of pages elsewhere that may call the API.  `legacy_lists`: lists have the names of the
+    original server, too.  `tenant_engines`: tenants that are awake at once; `tenant_idle_seconds`: time after which one
+    without work is not; `tenant_pool`: connections of each.  `lease_seconds`: silence of a process after which others
+    take over its work.  `max_concurrent_tasks`: functions at once, of all tenants together; `tenant_max_concurrent`: of
+    one, 0: a quarter of them.
     `metrics_prefix`: of the names of metrics.  `shutdown_timeout_seconds`: time that running functions have to end.
     `requests_per_second`, `request_burst`, `max_streams_per_key`: of a key; `uploads_per_minute`: of a tenant;
     `failed_logins_per_minute`: of an address; `max_streams`: of the process.  `bootstrap_key`: the first key, "": one
@@ -52,6 +53,7 @@ class ServerSettings:
     bind: str = "127.0.0.1:8080"
     database_url: str = field(default="", repr=False)
     public_url: str = ""
+    allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     has_ui: bool = True

@@ -25,7 +25,9 @@ def cross(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     from tests.server.serving.conftest import create_database
 
     database = create_database(request.getfixturevalue("postgres"))
-    with serve_here(database, tmp_path_factory.mktemp("cross"), cors_origins=(ORIGIN,)) as server:
+    with serve_here(
+        database, tmp_path_factory.mktemp("cross"), cors_origins=(ORIGIN,), allowed_hosts=("metrics.example.org",)
+    ) as server:
         yield server
 
 
@@ -136,3 +138,10 @@ def test_a_multipart_body_without_end_is_cut_off(served: ServedHere, monkeypatch
     assert b"201" not in received[:16]
     with served.client() as client:
         assert client.get("/health").json() == {"status": "ok"}
+
+
+def test_names_of_the_server(cross: ServedHere, served: ServedHere) -> None:
+    headers = {"host": "metrics.example.org"}
+    with cross.stranger(headers=headers) as known, served.stranger(headers=headers) as unknown:
+        assert known.get("/metrics").status_code == 200
+        assert unknown.get("/metrics").status_code == 421
