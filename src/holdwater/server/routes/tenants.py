@@ -8,10 +8,8 @@ from fastapi import APIRouter, Path, Query, Request
 
 from holdwater.errors import TenantError, TenantInUse, TenantNotFound
 from holdwater.operations.tenants import TenantConfig
-from holdwater.server.access import caller_of
 from holdwater.server.api_routing import CHANGE_ERRORS, FOR_ADMINS, FOR_GOD, api_router
-from holdwater.server.control.audit import AuditFacts
-from holdwater.server.errors import REQUEST_ID
+from holdwater.server.auditing import audit_facts
 from holdwater.server.models.tenants import (
     CreatedTenant,
     NewTenant,
@@ -45,7 +43,7 @@ def create_tenant(request: Request, body: NewTenant) -> CreatedTenant:
         raise RequestError(400, "a tenant has one name, and its schema the same one", hint='give {"name": "acme"}')
     config = TenantConfig(name, body.username or name, body.password)
     try:
-        made = administration_of(request).create(config, body.description, _facts(request))
+        made = administration_of(request).create(config, body.description, audit_facts(request))
     except TenantError as error:
         raise RequestError(400, error.message, code="tenant_creation_failed", hint=error.hint) from error
     return CreatedTenant(
@@ -68,7 +66,7 @@ def change_tenant(request: Request, tenant: TenantName, body: TenantChange) -> T
     """Change the settings of a tenant."""
     signatures = (body.require_signatures,) if "require_signatures" in body.model_fields_set else None
     changed = administration_of(request).change(
-        tenant, _facts(request), description=body.description, signatures=signatures
+        tenant, audit_facts(request), description=body.description, signatures=signatures
     )
     return TenantBody.of(changed)
 
@@ -77,7 +75,7 @@ def change_tenant(request: Request, tenant: TenantName, body: TenantChange) -> T
 def remove_tenant(request: Request, tenant: TenantName, force: Force = False) -> RemovedTenant:
     """Remove a tenant with its runs, packages and role, and revoke its keys.  There is no way back."""
     try:
-        removed = administration_of(request).remove(tenant, _facts(request), force=force)
+        removed = administration_of(request).remove(tenant, audit_facts(request), force=force)
     except (TenantInUse, TenantNotFound):
         raise
     except TenantError as error:
@@ -95,7 +93,3 @@ def remove_tenant(request: Request, tenant: TenantName, force: Force = False) ->
 def upgrade_tenant(request: Request, tenant: TenantName) -> UpgradedTenant:
     """Bring the tables of a tenant to the version of this server."""
     return UpgradedTenant(schema_name=tenant, upgraded=administration_of(request).upgrade(tenant))
-
-
-def _facts(request: Request) -> AuditFacts:
-    return AuditFacts(caller_of(request).author or "unknown", str(request.scope.get(REQUEST_ID, "")))
