@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from holdwater.errors import TenantError, TenantInUse, TenantNotFound
 from holdwater.operations.tenants import TenantConfig
-from holdwater.server.api_routing import CHANGE_ERRORS, FOR_ADMINS, FOR_GOD, api_router
+from holdwater.server.api_routing import AUDITED, CHANGE_ERRORS, FOR_ADMINS, FOR_GOD, api_router
 from holdwater.server.auditing import audit_facts
 from holdwater.server.models.tenants import (
     CreatedTenant,
@@ -35,7 +35,7 @@ def list_tenants(request: Request) -> TenantList:
     return TenantList(items=items, total=len(items))
 
 
-@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra=FOR_GOD)
+@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra={**FOR_GOD, **AUDITED})
 def create_tenant(request: Request, body: NewTenant) -> CreatedTenant:
     """Make a tenant: a schema with the tables of runs, and a role that sees nothing else."""
     name = body.name or body.schema_name
@@ -61,7 +61,7 @@ def get_tenant(request: Request, tenant: TenantName) -> TenantBody:
     return TenantBody.of(administration_of(request).get(tenant))
 
 
-@router.patch("/{tenant}", responses=CHANGE_ERRORS, openapi_extra=FOR_ADMINS)
+@router.patch("/{tenant}", responses=CHANGE_ERRORS, openapi_extra={**FOR_ADMINS, **AUDITED})
 def change_tenant(request: Request, tenant: TenantName, body: TenantChange) -> TenantBody:
     """Change the settings of a tenant."""
     signatures = (body.require_signatures,) if "require_signatures" in body.model_fields_set else None
@@ -71,7 +71,7 @@ def change_tenant(request: Request, tenant: TenantName, body: TenantChange) -> T
     return TenantBody.of(changed)
 
 
-@router.delete("/{tenant}", responses=CHANGE_ERRORS, openapi_extra=FOR_GOD)
+@router.delete("/{tenant}", responses=CHANGE_ERRORS, openapi_extra={**FOR_GOD, **AUDITED})
 def remove_tenant(request: Request, tenant: TenantName, force: Force = False) -> RemovedTenant:
     """Remove a tenant with its runs, packages and role, and revoke its keys.  There is no way back."""
     try:
