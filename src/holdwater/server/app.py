@@ -20,7 +20,7 @@ from holdwater.server.control.tables import ServerTables
 from holdwater.server.errors import holdwater_error_response, http_error_response, validation_error_response
 from holdwater.server.form_posts import check_csrf
 from holdwater.server.health_checks import HealthChecks, SharedCheck, TenantsHealth
-from holdwater.server.pages import PAGE_ROUTERS, SERVER_PAGE_ROUTERS, home
+from holdwater.server.pages import ADMINISTRATION_ROUTERS, PAGE_ROUTERS, SERVER_PAGE_ROUTERS, home
 from holdwater.server.request_guard import RequestGuard
 from holdwater.server.routes import API_ROUTERS, audit, graph_health, health, installation, keys, not_offered, sockets
 from holdwater.server.routes import tenants as tenant_routes
@@ -124,6 +124,8 @@ def _add_pages(app: FastAPI) -> None:
     for router in SERVER_PAGE_ROUTERS:  # before those of tenants, whose names are in the same place of a path
         app.include_router(router, prefix="/ui", include_in_schema=False)
     app.include_router(home.router, include_in_schema=False)
+    for router in ADMINISTRATION_ROUTERS:
+        app.include_router(router, prefix="/ui/{tenant}", include_in_schema=False)
     for router in PAGE_ROUTERS:
         app.include_router(router, prefix="/ui/{tenant}", include_in_schema=False, dependencies=[Depends(check_csrf)])
     app.include_router(static_files.router)

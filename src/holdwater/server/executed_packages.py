@@ -53,6 +53,7 @@ class ExecutedPackages:
     `hosts`: processes of packages that it has started; `rejected`: files that it could not take.  `is_busy`: returns
     True while releases are registered or removed, or a host has a call.  `uploads`: takes archives, None where none are
     taken.  `reconcile_seconds`: returns how long the latest look at the packages took.
+    `requires_signature`: returns True if archives must be signed.
     """
 
     hosts: Callable[[], Sequence[HostFacts]] = _none
@@ -60,6 +61,7 @@ class ExecutedPackages:
     is_busy: Callable[[], bool] = bool
     uploads: PackageUploads | None = None
     reconcile_seconds: Callable[[], float] = float
+    requires_signature: Callable[[], bool] = bool
 
 
 NO_PACKAGES: Final = ExecutedPackages()

@@ -24,9 +24,20 @@ async def posted_form(request: Request) -> FormData:
 
 async def check_csrf(request: Request) -> None:
     """Check the hidden field `csrf_token` of a posted form, and note the change it asks for.  Raises RequestError."""
-    if request.method in SAFE_METHODS:
-        return
-    given, expected = (await posted_form(request)).get(CSRF_FIELD), caller_of(request).csrf
+    await check_token(request)
+    if request.method not in SAFE_METHODS and not is_harmless(request):
+        await note_change(request)
+
+
+async def check_token(request: Request) -> None:
+    """Check the hidden field, for an act that writes to the audit log in its own transaction.  Raises RequestError."""
+    if request.method not in SAFE_METHODS:
+        check_token_of(request, await posted_form(request))
+
+
+def check_token_of(request: Request, form: FormData) -> None:
+    """Check the token in a form that was read.  Raises RequestError."""
+    given, expected = form.get(CSRF_FIELD), caller_of(request).csrf
     if not (
         isinstance(given, str)
         and expected
@@ -39,8 +50,6 @@ async def check_csrf(request: Request) -> None:
             code="csrf_failed",
             hint="open the page again and repeat it",
         )
-    if not is_harmless(request):
-        await note_change(request)
 
 
 PostedForm = Annotated[FormData, Depends(posted_form)]

@@ -139,6 +139,7 @@ class Server:
         if self.settings.retention != NO_RETENTION:
             driver = made.engine.driver
             driver.use_options(driver.config.scheduling, self.settings.retention)
+        made.server_url = self.settings.public_url.rstrip("/") or self.url
         self.awake.add(made)
         return made
 

@@ -45,7 +45,7 @@ MAX_URL_BYTES: Final = 8 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 MAX_PARTS_BYTES: Final = 101 * 1024 * 1024
 """of a body in parts, where one is taken"""
-TAKES_PARTS: Final = re.compile("/v1/tenants/[^/]+/workflows(/[^/]+/execute)?")
+TAKES_PARTS: Final = re.compile("/v1/tenants/[^/]+/workflows(/[^/]+/execute)?|/ui/[^/]+/packages/upload")
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOG: Final = logging.getLogger("holdwater.server")

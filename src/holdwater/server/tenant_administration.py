@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 
-from holdwater.errors import TenantNotFound
+from holdwater.errors import TenantError, TenantNotFound
 from holdwater.operations.tenants import DatabaseAdmin, TenantConfig, TenantCredentials
 from holdwater.server.control.audit import AuditFacts
 from holdwater.server.control.tenant_table import TenantRow
+from holdwater.server.page_paths import RESERVED_NAMES
 from holdwater.server.refusals import RequestError
 from holdwater.server.tenant_database import DEFAULT_TENANT
 
@@ -68,6 +69,11 @@ class TenantAdministration:
 
     def create(self, config: TenantConfig, description: str, facts: AuditFacts) -> TenantCredentials:
         """Make a tenant.  Raises TenantError for a name that cannot be used or is taken, StoreUnavailable."""
+        if config.schema_name in RESERVED_NAMES:
+            raise TenantError(
+                f"a tenant cannot be named {config.schema_name!r}: pages of the server have this name",
+                hint="take another name",
+            )
         now = self._tables.database.clock.now()
         row = TenantRow(config.schema_name, config.username, description, created_at=now, created_by=facts.by)
 

@@ -82,6 +82,7 @@ class TenantMaker:
                 lambda: packages.is_busy,
                 PackageUploads(registry, engine.store, policy, self.packages.env_allow),
                 lambda: packages.reconciler.status.result.duration_seconds,
+                partial(self.requires_signature, name),
             )
             return made
 

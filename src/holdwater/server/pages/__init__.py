@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from holdwater.server.pages import (
+    admin,
+    audit,
+    keys,
     login,
     ops,
+    package_source,
+    package_upload,
     packages,
     preferences,
     questions,
@@ -25,10 +30,13 @@ PAGE_ROUTERS = (
     schedules.router,
     workflow_start.router,
     workflows.router,
+    package_source.router,
     packages.router,
     ops.router,
     preferences.router,
 )
 """below `/ui/{tenant}`"""
-SERVER_PAGE_ROUTERS = (login.router, tenants.router, preferences.server_router)
+ADMINISTRATION_ROUTERS = (audit.router, keys.router, package_upload.router)
+"""below `/ui/{tenant}`; their forms are checked, and noted in the audit log, by themselves"""
+SERVER_PAGE_ROUTERS = (admin.router, login.router, tenants.router, preferences.server_router)
 """below `/ui`, of no tenant"""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from holdwater.server.access import STRANGER, caller_of
-from holdwater.server.form_posts import PostedForm, check_csrf
+from holdwater.server.form_posts import PostedForm, check_token
 from holdwater.server.page_paths import own_page
 from holdwater.server.preferences import forget_last_tenant
 from holdwater.server.refusals import RequestError
@@ -81,7 +81,7 @@ async def sign_in(request: Request, sessions: Sessions, posted: PostedForm) -> R
     return response
 
 
-@router.post("/logout", dependencies=[Depends(check_csrf)])
+@router.post("/logout", dependencies=[Depends(check_token)])
 async def sign_out(request: Request, sessions: Sessions) -> Response:
     """End the session of the browser."""
     response = RedirectResponse(f"{root_of(request)}{sessions.login_path}", 303)

@@ -91,6 +91,7 @@ def packages_page(request: Request, tenant: Tenant, after: str = "", fragment: s
         "errors": [one for one in shown if one.info.error],
         "rejected": tuple(tenant.executed.rejected()),
         "hosts": hosts,
+        "takes_uploads": tenant.executed.uploads is not None,
         "is_moving": any(one.info.state in MOVING for one in shown),
         "after": after,
         "more": shown[-1].info.release if len(found) > first + PAGE_RELEASES else None,

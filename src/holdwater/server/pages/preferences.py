@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from holdwater.server.form_posts import check_csrf
+from holdwater.server.form_posts import check_token
 from holdwater.server.page_paths import own_page
 from holdwater.server.preferences import LIFETIME_SECONDS, THEME_COOKIE, TIMES_COOKIE, Theme, TimeMode
 from holdwater.server.rendering import root_of
@@ -30,7 +30,7 @@ def keep_preferences(
     return _keep(request, theme, times, back if back.startswith(home) else f"{home}runs")
 
 
-@server_router.post("/preferences", dependencies=[Depends(check_csrf)])
+@server_router.post("/preferences", dependencies=[Depends(check_token)])
 def keep_preferences_of_server(
     request: Request,
     theme: Annotated[Theme, Form()],

@@ -66,8 +66,11 @@ def _text(posted: FormData, name: str) -> str:
 
 
 def _schema_of(info: WorkflowInfo) -> Schema:
-    """Return the schema of the inputs: any object, where none was announced."""
-    return info.inputs_schema or _ANY_OBJECT
+    """Return the schema of the inputs: any object, where none was announced; an empty one, where it may be."""
+    schema = info.inputs_schema or _ANY_OBJECT
+    if schema.get("type") == "object" and not schema.get("properties") and not schema.get("required"):
+        return {"default": {}, **schema}
+    return schema
 
 
 @router.get("/workflows/{name}/start")

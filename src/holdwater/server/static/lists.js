@@ -107,3 +107,16 @@ document.addEventListener('input', ({ target }) => {
   for (const field of all(`[data-same="${target.id}"]`)) field.value = target.value;
 });
 
+
+// -- files that are dropped on the field of one
+
+for (const area of all('[data-drop]')) {
+  const mark = (isOver) => area.classList.toggle('over', isOver);
+  area.addEventListener('dragover', (event) => { event.preventDefault(); mark(true); });
+  area.addEventListener('dragleave', () => mark(false));
+  area.addEventListener('drop', (event) => {
+    event.preventDefault();
+    mark(false);
+    one('[type=file]', area).files = event.dataTransfer.files;
+  });
+}

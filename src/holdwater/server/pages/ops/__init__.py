@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from holdwater.server.pages.ops import bulk, page, retention, verification
+from holdwater.server.pages.ops import bulk, limits, page, retention, secrets, verification
 
 router = APIRouter()
-for part in (bulk, page, retention, verification):
+for part in (bulk, limits, page, retention, secrets, verification):
     router.include_router(part.router)

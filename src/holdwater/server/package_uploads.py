@@ -1,0 +1,96 @@
+"""Taking the archive of a package that was uploaded, for the API and the page."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+
+from holdwater.errors import WorkflowTaken
+from holdwater.operations import releases
+from holdwater.operations.releases import ReleaseInfo
+from holdwater.packages.registries.uploads import PackageUploads, UploadedRelease, check_workflows_free
+from holdwater.server.access import author_of
+from holdwater.server.acts import writable_database
+from holdwater.server.refusals import RequestError
+from holdwater.server.tenant_database import TenantDatabase
+from holdwater.server.upload_parts import UploadedParts
+
+WAIT_SECONDS: Final = 3.0
+"""longest wait for what another thread, or process, does about a release"""
+LOOK_SECONDS: Final = 0.05
+"""between two looks at the row of a release"""
+MAX_JUDGED: Final = 2
+"""archives that are judged at once: each may take as much memory as its limits allow"""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenPackage:
+    """An uploaded package.  `info`: its release, registered or not yet.  `is_new`: its archive was not there."""
+
+    info: ReleaseInfo
+    is_new: bool
+
+
+def uploads_of(tenant: TenantDatabase) -> PackageUploads:
+    """Return what takes archives.  Raises RequestError (409) where none are taken."""
+    uploads = tenant.executed.uploads
+    if uploads is None:
+        raise RequestError(
+            409, "this server executes no packages, so it takes none", code="uploads_not_taken",
+            hint="`holdwater serve` takes them; `holdwater daemon` watches folders",
+        )  # fmt: skip
+    return uploads
+
+
+async def take_upload(request: Request, tenant: TenantDatabase, parts: UploadedParts) -> TakenPackage:
+    """Judge an archive, keep it, and wait a little until its package is registered.
+
+    Raises PackageError naming what is wrong with it, TrustError, VersionExists, WorkflowTaken, StoreUnavailable.
+    """
+    uploads, by = uploads_of(tenant), author_of(request)
+    async with _slots(request):
+        taken = await run_in_threadpool(_take, tenant, uploads, parts, by)
+    info = await wait_for_release(tenant, taken.release, lambda found: found.state != "registering")
+    if info.state == "broken" and taken.is_new:
+        await run_in_threadpool(_refuse_taken_names, tenant, info)
+    return TakenPackage(info, taken.is_new)
+
+
+def _slots(request: Request) -> asyncio.Semaphore:
+    state = request.app.state
+    if not hasattr(state, "upload_slots"):
+        state.upload_slots = asyncio.Semaphore(MAX_JUDGED)
+    slots: asyncio.Semaphore = state.upload_slots
+    return slots
+
+
+def _take(tenant: TenantDatabase, uploads: PackageUploads, parts: UploadedParts, by: str) -> UploadedRelease:
+    taken = uploads.take(parts.data, parts.signature, by=by)
+    writable_database(tenant).on_releases_changed()
+    return taken
+
+
+def _refuse_taken_names(tenant: TenantDatabase, info: ReleaseInfo) -> None:
+    """Remove a release that cannot be used because another package has its names.  Raises WorkflowTaken."""
+    database = writable_database(tenant)
+    try:
+        check_workflows_free(database.store.list_releases(), info.package, info.workflows)
+    except WorkflowTaken:
+        releases.remove_release(database, info.release)
+        raise
+
+
+async def wait_for_release(tenant: TenantDatabase, release: str, is_done: Callable[[ReleaseInfo], bool]) -> ReleaseInfo:
+    """Look at a release until it is as it is to be, or for `WAIT_SECONDS`."""
+    give_up = time.monotonic() + WAIT_SECONDS
+    while True:
+        info = await run_in_threadpool(releases.get_release, tenant.database, release)
+        if is_done(info) or time.monotonic() >= give_up:
+            return info
+        await asyncio.sleep(LOOK_SECONDS)
