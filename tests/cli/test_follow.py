@@ -11,6 +11,7 @@ import pytest
 
 from holdwater import DefaultRunner
 from holdwater.cli.follow import watch_run
+from holdwater.cli.places import DatabasePlace
 from holdwater.graphs import Graph, interrupt, node
 from holdwater.runners.tasks.results import PipelineResult
 from tests.cli.conftest import Shell
@@ -120,6 +121,6 @@ def test_a_question_beside_a_running_branch_is_left_to_the_outcome(
     url = f"sqlite:///{tmp_path}/runs.db"
     with DefaultRunner(url) as runner:
         handle = runner.submit(Graph([ask, other, end], name="asks"), {"topic": "rain"})
-        result = watch_run(handle, _ReleasingView(release), url)
+        result = watch_run(handle, _ReleasingView(release), DatabasePlace(url))
     assert (result.status, release.is_set()) == ("Paused", True)
     assert "waits for" not in capsys.readouterr().out

@@ -47,7 +47,7 @@ def test_every_code_of_an_error_comes_back_as_a_class_of_it() -> None:
         (403, "admin_required", errors.AccessDenied),
         (403, "insufficient_permissions", errors.AccessDenied),
         (404, "not_found", errors.ServerMismatch),
-        (409, "workflow_paused", errors.RequestRefused),
+        (409, "trigger_exists", errors.RequestRefused),
         (429, "rate_limited", errors.RequestRefused),
         (500, "internal_error", errors.ServerFailure),
     ],

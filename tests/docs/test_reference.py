@@ -48,7 +48,7 @@ def test_every_option_of_runners() -> None:
 
 def test_every_setting_of_the_daemon() -> None:
     text = read_page("guides/daemon.md")
-    server = declared_options.SERVER_OPTIONS.values()
+    server = [*declared_options.SERVER_OPTIONS.values(), *declared_options.CLIENT_OPTIONS]
     options = [one for one in declared_options.ALL_OPTIONS if one not in server]
     assert not [one.path for one in options if f"`{one.path}`{'*' if one.needs_restart else ''}" not in text]
 

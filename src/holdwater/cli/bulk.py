@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from holdwater.cli import exit_codes, options, run_filters
-from holdwater.cli.author import cli_author
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, pluralize, truncate
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 from holdwater.model.time import to_rfc3339
 
 if TYPE_CHECKING:
+    from holdwater.client.interface.runs import ReadableRuns
     from holdwater.model.bulk_jobs import BulkJob
     from holdwater.operations.bulk_jobs import SelectedRuns
-    from holdwater.operations.databases import Database
 
 VERBS: Final = ("cancel", "pause", "resume", "retry", "forget")
 _json_option = options.json_option("the job")
@@ -39,7 +40,7 @@ def bulk() -> None:
 @click.option("--key", metavar="KEY", help="Idempotency key: with one that a job has already, that job goes on.")
 @click.option("--preview", is_flag=True, help="Count the runs, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@options.database_option
+@place_options
 @_json_option
 def start(
     verb: str,
@@ -49,7 +50,7 @@ def start(
     key: str | None,
     preview: bool,
     yes: bool,
-    database: str,
+    place: Place,
     as_json: bool,
     **selection: Any,
 ) -> int:
@@ -57,37 +58,32 @@ def start(
 
     A run that it does not fit is left as it is.  If this command is interrupted, `holdwater bulk resume` does the rest.
     """
-    from holdwater.operations.bulk_jobs import create_bulk_job, execute_bulk_job, preview_bulk_job
-    from holdwater.operations.databases import Database, open_for_control
-
     given = [bool(runs), all_runs, any(selection.values())]
     if sum(given) != 1:
         raise click.UsageError("select runs by filters, or by --run, or --all")
-    with open_for_control(database) as engine:
-        opened = Database.of(engine)
-        chosen = _select(opened, runs, selection)
+    with place.controlling() as opened:
+        chosen = _select(opened.runs, runs, selection)
         if preview or not (yes or as_json):
-            counts = {status: str(count) for status, count in preview_bulk_job(opened, chosen).items()}
+            counts = {status: str(count) for status, count in opened.bulk_jobs.preview(chosen).items()}
             if preview:
                 click.echo(json.dumps(counts) if as_json else _describe_counts(counts))
                 return exit_codes.COMPLETED
             click.confirm(f"{verb} these runs: {_describe_counts(counts)}?", abort=True)
-        job = create_bulk_job(opened, verb, chosen, reason, by=cli_author(), idempotency_key=key)  # type: ignore[arg-type]
+        job = opened.bulk_jobs.create(verb, chosen, reason, idempotency_key=key)  # type: ignore[arg-type]
         if not as_json:
-            resume_command = format_command("bulk", "resume", job.id, database=database)
+            resume_command = format_command("bulk", "resume", job.id, place=place)
             click.echo(f"bulk job {job.id}; if it is interrupted: `{resume_command}`", err=True)
         if job.state == "running":
-            job = execute_bulk_job(engine, job.id, on_progress=None if as_json else _show_progress)
+            job = opened.bulk_jobs.execute(job.id, None if as_json else _show_progress)
     return _show_result(job, as_json)
 
 
-def _select(opened: Database, runs: tuple[str, ...], selection: dict[str, Any]) -> SelectedRuns:
+def _select(opened: ReadableRuns, runs: tuple[str, ...], selection: dict[str, Any]) -> SelectedRuns:
     from holdwater.operations.bulk_jobs import SelectedRuns
-    from holdwater.operations.runs import find_run
 
     if runs:
-        return SelectedRuns(tuple([find_run(opened.runs, one).id for one in runs]))
-    return SelectedRuns(which=run_filters.RunSelection(**selection).to_filter(opened.runs))
+        return SelectedRuns(tuple([opened.find_run(one).id for one in runs]))
+    return SelectedRuns(which=run_filters.RunSelection(**selection).to_filter(opened))
 
 
 def _describe_counts(counts: dict[str, str]) -> str:
@@ -128,15 +124,12 @@ def _lines(job: BulkJob) -> list[str]:
 
 @bulk.command("list")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many jobs.")
-@options.database_option
+@place_options
 @options.json_option("the jobs")
-def list_(limit: int, database: str, as_json: bool) -> None:
+def list_(limit: int, place: Place, as_json: bool) -> None:
     """List bulk jobs, the newest first."""
-    from holdwater.operations.bulk_jobs import list_bulk_jobs
-    from holdwater.operations.databases import open_for_reading
-
-    with open_for_reading(database) as opened:
-        jobs = list_bulk_jobs(opened, limit)
+    with place.reading() as opened:
+        jobs = opened.bulk_jobs.list(limit)
     if as_json:
         click.echo(json.dumps([_to_json(job) for job in jobs], indent=2))
         return
@@ -150,39 +143,30 @@ def list_(limit: int, database: str, as_json: bool) -> None:
 
 @bulk.command()
 @_job_argument
-@options.database_option
+@place_options
 @_json_option
-def show(job: str, database: str, as_json: bool) -> None:
+def show(job: str, place: Place, as_json: bool) -> None:
     """Show how far a bulk job is, and which runs it has left as they were."""
-    from holdwater.operations.bulk_jobs import get_bulk_job
-    from holdwater.operations.databases import open_for_reading
-
-    with open_for_reading(database) as opened:
-        _show_result(get_bulk_job(opened, job), as_json)
+    with place.reading() as opened:
+        _show_result(opened.bulk_jobs.get(job), as_json)
 
 
 @bulk.command()
 @_job_argument
-@options.database_option
+@place_options
 @_json_option
-def resume(job: str, database: str, as_json: bool) -> int:
+def resume(job: str, place: Place, as_json: bool) -> int:
     """Go on with a bulk job whose process died; what it has done is not done again."""
-    from holdwater.operations.bulk_jobs import execute_bulk_job
-    from holdwater.operations.databases import open_for_control
-
-    with open_for_control(database) as engine:
-        done = execute_bulk_job(engine, job, on_progress=None if as_json else _show_progress)
+    with place.controlling() as opened:
+        done = opened.bulk_jobs.execute(job, None if as_json else _show_progress)
     return _show_result(done, as_json)
 
 
 @bulk.command()
 @_job_argument
-@options.database_option
+@place_options
 @_json_option
-def stop(job: str, database: str, as_json: bool) -> None:
+def stop(job: str, place: Place, as_json: bool) -> None:
     """Stop a bulk job; what it has done stays."""
-    from holdwater.operations.bulk_jobs import stop_bulk_job
-    from holdwater.operations.databases import open_for_writing
-
-    with open_for_writing(database) as opened:
-        _show_result(stop_bulk_job(opened, job), as_json)
+    with place.writing() as opened:
+        _show_result(opened.bulk_jobs.stop(job), as_json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +12,8 @@ import click
 from holdwater.cli import options
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import align_columns, escape_unsafe, first_line, format_instant, pluralize, truncate
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 
 if TYPE_CHECKING:
     from holdwater.model.time import Micros
@@ -22,37 +24,34 @@ MAX_SCHEMA_CHARS: Final = 120
 
 @click.command()
 @click.argument("name", required=False)
-@options.database_option
+@place_options
 @options.json_option("the workflows, or the one with its nodes and plan,")
-def workflows(name: str | None, database: str, as_json: bool) -> None:
+def workflows(name: str | None, place: Place, as_json: bool) -> None:
     """List the workflows that runners of the database have announced, or show one with its inputs and nodes."""
-    from holdwater.operations import get_workflow, list_workflows, open_for_reading
-
-    with open_for_reading(database) as opened:
-        found = list_workflows(opened) if name is None else (get_workflow(opened, name),)
+    with place.reading() as opened:
+        found = opened.catalog.list_workflows() if name is None else [opened.catalog.get_workflow(name)]
     if as_json:
         rows = [_workflow_to_json(one) for one in found]
         click.echo(json.dumps(rows if name is None else rows[0], indent=2))
     elif name is not None:
-        click.echo("\n".join(_workflow_lines(found[0], database)))
+        click.echo("\n".join(_workflow_lines(found[0], place)))
     else:
-        click.echo("\n".join(_table_lines(found, database)))
+        click.echo("\n".join(_table_lines(found, place)))
 
 
 @click.command()
-@options.database_option
+@place_options
 @options.json_option("the runners")
-def runners(database: str, as_json: bool) -> None:
+def runners(place: Place, as_json: bool) -> None:
     """List the runners of the database: living ones, and those that died within the last hour."""
-    from holdwater.operations import list_runners, open_for_reading
-
-    with open_for_reading(database) as opened:
-        found = list_runners(opened)
+    with place.reading() as opened:
+        found = opened.catalog.list_runners()
     if as_json:
         click.echo(json.dumps([_with_instants(asdict(one), "started_at", "seen_at") for one in found], indent=2))
         return
     if not found:
-        click.echo(f"no runners; start one: {format_command('worker', 'MODULE', database=database)}")
+        start = "" if place.is_server else f"; start one: {format_command('worker', 'MODULE', place=place)}"
+        click.echo(f"no runners{start}")
         return
     rows = [("NAME", "STATUS", "HOST:PID", "VERSION", "SLOTS", "SEEN", "WORKFLOWS")]
     click.echo("\n".join(align_columns([*rows, *[_runner_row(one) for one in found]])))
@@ -72,10 +71,9 @@ def _runner_row(runner: RunnerInfo) -> tuple[str, ...]:
     )
 
 
-def _table_lines(found: tuple[WorkflowInfo, ...], database: str) -> Iterator[str]:
+def _table_lines(found: Sequence[WorkflowInfo], place: Place) -> Iterator[str]:
     if not found:
-        command = format_command("worker", "MODULE", database=database)
-        yield f"no workflows; a worker announces those of its modules: {command}"
+        yield f"no workflows; {_announcing_command(place)}"
         return
     rows = [("WORKFLOW", "STYLE", "RUNNERS", "INPUTS", "DESCRIPTION")]
     for one in found:
@@ -92,7 +90,13 @@ def _table_lines(found: tuple[WorkflowInfo, ...], database: str) -> Iterator[str
     yield from align_columns(rows)
 
 
-def _workflow_lines(workflow: WorkflowInfo, database: str) -> Iterator[str]:
+def _announcing_command(place: Place) -> str:
+    if place.is_server:
+        return f"a package brings its own: {format_command('package', 'upload', 'ARCHIVE', place=place)}"
+    return f"a worker announces those of its modules: {format_command('worker', 'MODULE', place=place)}"
+
+
+def _workflow_lines(workflow: WorkflowInfo, place: Place) -> Iterator[str]:
     rows = [
         ("workflow", f"{workflow.name} ({workflow.style}, structure {workflow.structure}, code {workflow.code})"),
         ("description", first_line(workflow.description, 300)),
@@ -109,7 +113,7 @@ def _workflow_lines(workflow: WorkflowInfo, database: str) -> Iterator[str]:
         for line in align_columns((truncate(n.name, 60), n.kind, first_line(n.doc or "", 80)) for n in workflow.nodes)
     )
     yield "start a run of it with"
-    yield f"  {format_command('submit', workflow.name, database=database)}"
+    yield f"  {format_command('submit', workflow.name, place=place)}"
 
 
 def _input_lines(workflow: WorkflowInfo) -> Iterator[str]:

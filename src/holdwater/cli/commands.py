@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from typing import Final
 
 from holdwater.cli.formatting import escape_unsafe
-from holdwater.cli.options import DATABASE_VARIABLE, DEFAULT_DATABASE
+from holdwater.cli.places import DatabasePlace, Place
 
-_COMMAND_WITHOUT_DATABASE: Final = re.compile(
-    r"`holdwater ((?:runs|schedules|questions|verify|doctor|ui|worker|submit)\b(?:(?!--database)[^`])*)`"
+_COMMAND_WITHOUT_PLACE: Final = re.compile(
+    r"`holdwater ((?:runs|schedules|questions|verify|doctor|ui|worker|submit|workflows|bulk|keys|tenants)\b"
+    r"(?:(?!--database|--server|--profile)[^`])*)`"
 )
+_FOR_DATABASES: Final = ("worker", "run", "ui", "migrate")
+"""commands that are of no use with a server"""
 
 
-def format_command(*words: str, database: str) -> str:
-    """`holdwater WORDS... --database URL`, quoted for a shell, without the password; no URL where it is the default."""
-    from holdwater.storage.urls import mask_password
+def format_command(*words: str, place: Place) -> str:
+    """`holdwater WORDS... --database URL`, quoted for a shell, without any secret; no URL where it is the default.
 
-    if words[:1] == ("demo",):  # its directory is its database
-        return escape_unsafe(shlex.join(["holdwater", *words]))
-    is_default = database == DEFAULT_DATABASE and not os.environ.get(DATABASE_VARIABLE)
-    where = [] if is_default else ["--database", mask_password(database)]
-    return escape_unsafe(shlex.join(["holdwater", *words, *where]))
+    A server is named in the place of a database, but for commands that execute runs themselves.
+    """
+    names_no_place = words[:1] == ("demo",) or (place.is_server and words[0] in _FOR_DATABASES)
+    return escape_unsafe(shlex.join(["holdwater", *words, *([] if names_no_place else place.arguments)]))
 
 
-def complete_commands(text: str, database: str) -> str:
-    """Add `--database URL` to the commands in a text that read a database and do not name it; "": to none."""
+def complete_commands(text: str, place: Place | None) -> str:
+    """Add `--database URL` to the commands in a text that need a place and do not name it; None: to none."""
 
     def complete(found: re.Match[str]) -> str:
-        return f"`{format_command(*shlex.split(found[1]), database=database)}`"
+        return f"`{format_command(*shlex.split(found[1]), place=place)}`" if place is not None else found[0]
 
-    return _COMMAND_WITHOUT_DATABASE.sub(complete, text) if database else text
+    return _COMMAND_WITHOUT_PLACE.sub(complete, text)
 
 
-def is_persistent(database: str) -> bool:
-    """Return True if another command can open the database."""
+def is_persistent(place: Place) -> bool:
+    """Return True if another command can open the place."""
     from holdwater.storage.urls import parse_url
 
-    where = parse_url(database)
+    if not isinstance(place, DatabasePlace):
+        return True
+    where = parse_url(place.url)
     return where.dialect == "postgresql" or where.path is not None

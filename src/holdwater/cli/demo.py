@@ -16,6 +16,7 @@ from holdwater.cli import pauses as pause_texts
 from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, format_instant
+from holdwater.cli.places import DatabasePlace
 from holdwater.cli.runner_options import capturing_config
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def demo(directory: Path, pace: float, fresh: bool, review: bool) -> int:
 
     home = _make_directory(directory)
     path = home / "demo.db"
-    database = f"sqlite:///{path}"
+    place = DatabasePlace(f"sqlite:///{path}")
     again = escape_unsafe(shlex.join(["holdwater", "demo", "--dir", str(directory)]))
     view: Callable[[], live_view.ProgressView] = live_view.choose_view
 
@@ -54,7 +55,7 @@ def demo(directory: Path, pace: float, fresh: bool, review: bool) -> int:
             key = _next_key(newest.idempotency_key if newest is not None else None)
             handle = runner.submit(weather.WORKFLOW_NAME, weather.initial_context(home, pace), idempotency_key=key)
             click.echo(f"Run {handle.run_id} of {weather.WORKFLOW_NAME} begins.")
-            click.echo(f"Watch it in the browser: {format_command('ui', database=database)}")
+            click.echo(f"Watch it in the browser: {format_command('ui', place=place)}")
             return handle
         # Found by its id and not by its key: with another pace the key would come with another context.
         if newest.end_time is not None:
@@ -70,22 +71,22 @@ def demo(directory: Path, pace: float, fresh: bool, review: bool) -> int:
         return follow.continue_run(runner, newest.run_id)
 
     try:
-        _, result, pauses = follow.run_and_watch(database, capturing_config(own_runs_only=True), start, lambda: view())
+        _, result, pauses = follow.run_and_watch(place, capturing_config(own_runs_only=True), start, lambda: view())
     except follow.Interrupted as interrupted:
-        follow.print_interrupted(database, interrupted.run_id, again)
+        follow.print_interrupted(place, interrupted.run_id, again)
         return follow.exit_after_interrupt(interrupted)
-    follow.print_outcome(result, pauses, database, again)
+    follow.print_outcome(result, pauses, place, again)
     for line in weather.summary_lines(result.final_context):
         click.echo(escape_unsafe(line))
     click.echo(f"{'Database:':<15}{escape_unsafe(path)}")
-    click.echo(f"{'Look closer:':<15}{format_command('runs', 'show', result.run_id, database=database)}")
-    click.echo(f"{'Web UI:':<15}{format_command('ui', database=database)}")
+    click.echo(f"{'Look closer:':<15}{format_command('runs', 'show', result.run_id, place=place)}")
+    click.echo(f"{'Web UI:':<15}{format_command('ui', place=place)}")
     if review and result.status == "Completed":
-        return _review(database, result, again)
+        return _review(place, result, again)
     return exit_codes.CODES_BY_STATUS.get(result.status, exit_codes.INTERNAL)
 
 
-def _review(database: str, weather_result: PipelineResult, again: str) -> int:
+def _review(place: DatabasePlace, weather_result: PipelineResult, again: str) -> int:
     """Have a person approve the report, whichever process gives the answer."""
     from holdwater.demo.review import review_graph, review_inputs
 
@@ -98,17 +99,17 @@ def _review(database: str, weather_result: PipelineResult, again: str) -> int:
     def ask(handle: WorkflowHandle) -> None:
         pauses = handle.pauses()
         pause_texts.print_pauses(pauses)
-        pause_texts.print_answer_command(handle.run_id, pauses, database)
+        pause_texts.print_answer_command(handle.run_id, pauses, place)
         click.echo("  this process waits for the answer, and goes on with it")
 
     try:
         _, result, pauses = follow.run_and_watch(
-            database, capturing_config(own_runs_only=True), start, live_view.choose_view, wait_for_answers=ask
+            place, capturing_config(own_runs_only=True), start, live_view.choose_view, wait_for_answers=ask
         )
     except follow.Interrupted as interrupted:
-        follow.print_interrupted(database, interrupted.run_id, f"{again} --review")
+        follow.print_interrupted(place, interrupted.run_id, f"{again} --review")
         return follow.exit_after_interrupt(interrupted)
-    follow.print_outcome(result, pauses, database, f"{again} --review")
+    follow.print_outcome(result, pauses, place, f"{again} --review")
     click.echo(f"{'Decision:':<15}{result.final_context.get('decision', 'none')}")
     return exit_codes.CODES_BY_STATUS.get(result.status, exit_codes.INTERNAL)
 

@@ -15,6 +15,7 @@ import click
 
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import escape_unsafe, first_line, format_duration, short_id, truncate
+from holdwater.cli.places import DatabasePlace
 from holdwater.drawing.marks import MARKS, MarkName
 from holdwater.events.processor_events import RecordedError
 from holdwater.events.processors import TypedEventProcessor
@@ -99,7 +100,7 @@ class DevOutput:
         self.write_event("completed", f"{name} is active: {listed}")
         if status.workflows and not self._has_shown_command:
             self._has_shown_command = True
-            command = format_command("submit", status.workflows[0], database=self._database)
+            command = format_command("submit", status.workflows[0], place=DatabasePlace(self._database))
             self.write_lines(f"{INDENT}Start a run: {click.style(command, bold=True)}")
 
     def lines_of(self, traceback: str) -> Sequence[str]:

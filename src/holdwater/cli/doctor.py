@@ -13,6 +13,8 @@ import click
 from holdwater.cli import exit_codes, options
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import escape_unsafe, short_id
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 from holdwater.model.statuses import STATUS_LABELS
 
 if TYPE_CHECKING:
@@ -25,35 +27,31 @@ _WIDTH: Final = 110
 
 @click.command()
 @click.argument("run", required=False)
-@options.database_option
+@place_options
 @options.json_option("the findings")
-def doctor(run: str | None, database: str, as_json: bool) -> int:
+def doctor(run: str | None, place: Place, as_json: bool) -> int:
     """Say why a run does not move, and what to do; without RUN, how the database and its runners are.
 
     RUN is an id, its beginning or its end, or @last.  The worst comes first; the exit code is 1 if something needs a
     person.
     """
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.doctor import diagnose_installation, diagnose_run
-    from holdwater.operations.runs import find_run
-
     heading = None
-    with open_for_reading(database) as opened:
+    with place.reading() as opened:
         if run is None:
-            findings = diagnose_installation(opened)
+            findings = opened.doctor.diagnose_installation()
         else:
-            info = find_run(opened.runs, run)
-            findings = diagnose_run(opened, info.id)
+            info = opened.runs.find_run(run)
+            findings = opened.doctor.diagnose_run(info.id)
             heading = f"run {info.id} of {escape_unsafe(info.workflow)}: {STATUS_LABELS[info.status]}"
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         run_id = None if heading is None else info.id
-        click.echo("\n".join([*([heading] if heading else []), *_lines(findings, run_id, database)]))
+        click.echo("\n".join([*([heading] if heading else []), *_lines(findings, run_id, place)]))
     return exit_codes.FAILED if any(one.severity == "problem" for one in findings) else exit_codes.COMPLETED
 
 
-def _lines(findings: Sequence[Finding], run_id: str | None, database: str) -> Iterator[str]:
+def _lines(findings: Sequence[Finding], run_id: str | None, place: Place) -> Iterator[str]:
     """`run_id`: that in the heading; findings about others name theirs."""
     for finding in findings:
         mark, colour = _MARKS[finding.severity]
@@ -62,4 +60,4 @@ def _lines(findings: Sequence[Finding], run_id: str | None, database: str) -> It
         yield f"{click.style(mark, fg=colour)} {first}"
         yield from [f"  {line}" for line in rest]
         if finding.command:
-            yield click.style(f"    {format_command(*finding.command, database=database)}", bold=True)
+            yield click.style(f"    {format_command(*finding.command, place=place)}", bold=True)

@@ -10,6 +10,8 @@ import click
 from holdwater.cli import options
 from holdwater.cli.formatting import escape_unsafe, first_line, format_instant
 from holdwater.cli.idle_notice import CHECK_SECONDS, IdleNotice
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 
 if TYPE_CHECKING:
     from holdwater.events.run_events import RunEvent
@@ -22,7 +24,7 @@ _INSTANTS: Final = ("until", "retry_at")
 
 @click.command()
 @click.argument("run")
-@options.database_option
+@place_options
 @click.option(
     "--after",
     metavar="NUMBER[.PART]",
@@ -30,18 +32,15 @@ _INSTANTS: Final = ("until", "retry_at")
     help="Only what comes after this event: what stands first in its line.",
 )
 @options.json_option("one event per line")
-def follow(run: str, database: str, after: str, as_json: bool) -> None:
+def follow(run: str, place: Place, after: str, as_json: bool) -> None:
     """Print the events of a run as they are recorded, until it has ended.
 
     RUN is its id, the beginning or the end of it, or @last, the newest.  It may be executed in any process; while
     none executes it, a line on stderr says why.
     """
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.runs import follow_run
-
-    with open_for_reading(database) as opened:
-        follower = follow_run(opened.runs, run, _parse_position(after))
-        notice = IdleNotice(opened.runs, follower.run_id, database)
+    with place.reading() as opened:
+        follower = opened.runs.follow(opened.runs.find_run(run).id, _parse_position(after))
+        notice = IdleNotice(opened.runs, follower.run_id, place)
         for step in follower.steps():
             for event in step.events:
                 click.echo(json.dumps(event.to_dict()) if as_json else _line(event))

@@ -11,6 +11,9 @@ NOT_FOUND: Final = 3
 STOPPED: Final = 4
 UNAVAILABLE: Final = 5
 UNTRUSTED: Final = 4
+SERVER_USAGE: Final = 1
+NETWORK: Final = 2
+DENIED: Final = 4
 REFUSED: Final = 5
 INTERNAL: Final = 70
 INTERRUPTED: Final = 130
@@ -27,6 +30,14 @@ Exit codes:
   4    the run is cancelled or paused, or not in a state to be steered so; the tenant is in use; for package: a
        signature is missing or not accepted
   5    the store is unavailable or damaged; for package: the archive is refused
+  with a server (--server, --profile):
+  1    usage, or input that cannot be used; the run failed
+  2    the server cannot be reached
+  3    not found
+  4    the API key is missing, not accepted, or may not do that; a signature is not accepted; the run is cancelled or
+       paused
+  5    the server refuses what is asked for, or failed
+  always:
   70   an error inside Holdwater
   130  interrupted; what is recorded goes on later
   141  the output is read no more
@@ -43,25 +54,57 @@ class CommandError(Exception):
         self.message, self.hint, self.code = message, hint, code
 
 
+def is_not_found(error: Exception) -> bool:
+    """Return True for the error of a name or an id that stands for nothing."""
+    from holdwater import errors
+
+    return isinstance(
+        error,
+        (
+            errors.WorkflowNotFound,
+            errors.RunNotFound,
+            errors.BulkJobNotFound,
+            errors.LimitNotFound,
+            errors.ScheduleNotFound,
+            errors.TaskNotFound,
+            errors.TenantNotFound,
+            errors.DatabaseNotFound,
+            errors.ReleaseNotFound,
+            errors.SecretNotFound,
+        ),
+    )
+
+
+def server_exit_code_for(error: Exception) -> int:
+    """Return the exit code for an error of a command that speaks to a server."""
+    from holdwater import errors
+
+    match error:
+        case CommandError():
+            return NOT_FOUND if error.code == NOT_FOUND else SERVER_USAGE
+        case errors.ServerUnreachable():
+            return NETWORK
+        case errors.ServerMismatch():
+            return REFUSED
+        case errors.NotAuthenticated() | errors.AccessDenied() | errors.TrustError() | errors.StoreReadOnly():
+            return DENIED
+        case errors.HoldwaterError() if is_not_found(error) or getattr(error, "status", 0) == 404:
+            return NOT_FOUND
+        case errors.RemoteError():
+            return REFUSED
+        case errors.HoldwaterError():
+            return REFUSED if error.request_id else SERVER_USAGE
+    return INTERNAL
+
+
 def exit_code_for(error: Exception) -> int:
-    """Return the exit code for an error of Holdwater."""
+    """Return the exit code for an error of a command on a database."""
     from holdwater import errors
 
     match error:
         case CommandError():
             return error.code
-        case (
-            errors.WorkflowNotFound()
-            | errors.RunNotFound()
-            | errors.BulkJobNotFound()
-            | errors.LimitNotFound()
-            | errors.ScheduleNotFound()
-            | errors.TaskNotFound()
-            | errors.TenantNotFound()
-            | errors.DatabaseNotFound()
-            | errors.ReleaseNotFound()
-            | errors.SecretNotFound()
-        ):
+        case errors.HoldwaterError() if is_not_found(error):
             return NOT_FOUND
         case errors.InvalidTransition() | errors.TenantInUse():
             return STOPPED

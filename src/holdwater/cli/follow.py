@@ -19,6 +19,7 @@ from holdwater.cli.commands import format_command, is_persistent
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, format_duration, pluralize, truncate, truncate_lines
 from holdwater.cli.live_view import FINISHED_STATUSES, ProgressView
+from holdwater.cli.places import DatabasePlace, Place
 from holdwater.model.child_ids import is_run_or_fan_out
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 
 def run_and_watch(
-    database: str,
+    place: DatabasePlace,
     config: DefaultRunnerConfig,
     start: Callable[[DefaultRunner], WorkflowHandle],
     view: Callable[[], ProgressView],
@@ -86,11 +87,11 @@ def run_and_watch(
     Raises Interrupted after Ctrl-C or SIGTERM, when what ran has had its time to end; and what runner and store raise.
     """
     with _sigterm_as_interrupt():
-        return _run_and_watch(database, config, start, view, announce, wait_for_answers)
+        return _run_and_watch(place, config, start, view, announce, wait_for_answers)
 
 
 def _run_and_watch(
-    database: str,
+    place: DatabasePlace,
     config: DefaultRunnerConfig,
     start: Callable[[DefaultRunner], WorkflowHandle],
     view: Callable[[], ProgressView],
@@ -102,11 +103,11 @@ def _run_and_watch(
     handle: WorkflowHandle | None = None
     runner: DefaultRunner | None = None
     try:
-        runner = DefaultRunner(database, config=config)
+        runner = DefaultRunner(place.url, config=config)
         handle = start(runner)
         announce(handle)
         with view() as shown:
-            result = watch_run(handle, shown, database)
+            result = watch_run(handle, shown, place)
         if wait_for_answers is not None and result.status == "Paused" and handle.pauses():
             wait_for_answers(handle)
             for _ in handle.events():  # until it has ended
@@ -155,12 +156,12 @@ def exit_after_interrupt(interrupted: Interrupted) -> int:
     return interrupted.code
 
 
-def watch_run(handle: WorkflowHandle, view: ProgressView, database: str) -> PipelineResult:
+def watch_run(handle: WorkflowHandle, view: ProgressView, place: Place) -> PipelineResult:
     """Show a run until it has ended, or is paused and no body of it runs here: to leave earlier would cancel those.
 
     Questions of child runs that a running task waits for are printed as they come.
     """
-    questions = _QuestionPrinter(handle, database)
+    questions = _QuestionPrinter(handle, place)
     while True:
         result = _watch_until_idle(handle, view, questions)
         if result.status != "Paused" or not handle.is_executing_here():
@@ -199,8 +200,8 @@ class _QuestionPrinter:
     Its own questions do, and those of runs its nodes have fanned out to: they are printed with its outcome.
     """
 
-    def __init__(self, handle: WorkflowHandle, database: str) -> None:
-        self._handle, self._database = handle, database
+    def __init__(self, handle: WorkflowHandle, place: Place) -> None:
+        self._handle, self._place = handle, place
         self._printed: set[tuple[str, str]] = set()
 
     def print_new(self, result: PipelineResult) -> None:
@@ -213,7 +214,7 @@ class _QuestionPrinter:
         if new:
             self._printed.update((pause.asking_run_id, pause.pause_id) for pause in new)
             pause_texts.print_pauses(new)
-            pause_texts.print_answer_command(result.run_id, new, self._database, other_count=len(pauses) - len(new))
+            pause_texts.print_answer_command(result.run_id, new, self._place, other_count=len(pauses) - len(new))
 
 
 class _ResultWaiter:
@@ -272,7 +273,7 @@ def continue_run(runner: DefaultRunner, run_id: str) -> WorkflowHandle:
     return handle
 
 
-def print_outcome(result: PipelineResult, pauses: Sequence[Pause], database: str, resume_command: str) -> None:
+def print_outcome(result: PipelineResult, pauses: Sequence[Pause], place: Place, resume_command: str) -> None:
     """Print the end of a run, or its open questions.  `resume_command`: the command that continues it."""
     took = f" after {format_duration(result.duration)}" if result.duration is not None else ""
     first, *more = truncate_lines(result.error_message or result.reason or "") or [""]
@@ -281,7 +282,7 @@ def print_outcome(result: PipelineResult, pauses: Sequence[Pause], database: str
         click.echo(f"  {line}")
     if pauses:
         pause_texts.print_pauses(pauses)
-        pause_texts.print_answer_command(result.run_id, pauses, database)
+        pause_texts.print_answer_command(result.run_id, pauses, place)
     elif result.status == "Paused":
         click.echo(f"  it goes on with `{resume_command}`")
 
@@ -295,14 +296,14 @@ def print_tracebacks(result: PipelineResult, *, err: bool = False) -> None:
                 click.echo(f"  {truncate(line, MAX_TRACEBACK_LINE_CHARS)}", err=err)
 
 
-def print_traceback_hint(result: PipelineResult, database: str) -> None:
-    """Return the command that shows the tracebacks, if there are any and the database outlives this process."""
+def print_traceback_hint(result: PipelineResult, place: Place) -> None:
+    """Return the command that shows the tracebacks, if there are any and its place outlives this process."""
     if result.end_time is None or not any(task.traceback for task in result.task_results):
         return
-    if not is_persistent(database):
+    if not is_persistent(place):
         click.echo("  hint: holdwater --debug run ... shows the traceback")
         return
-    click.echo(f"  hint: {format_command('runs', 'show', result.run_id, database=database)} shows the traceback")
+    click.echo(f"  hint: {format_command('runs', 'show', result.run_id, place=place)} shows the traceback")
 
 
 def print_context(result: PipelineResult, max_lines: int = MAX_CONTEXT_LINES) -> None:
@@ -327,25 +328,24 @@ def describe_progress(result: PipelineResult) -> str:
     return f"{len(names)} of {pluralize(len(tasks), 'task')}{listed}"
 
 
-def reload_result(database: str, run_id: str) -> PipelineResult | None:
+def reload_result(place: Place, run_id: str) -> PipelineResult | None:
     """Read a recorded run without a runner; None if it cannot be read (any more)."""
     from holdwater.errors import HoldwaterError
-    from holdwater.operations.databases import open_for_reading
     from holdwater.runners.tasks.results import PipelineResult
 
     try:
-        with open_for_reading(database) as opened:
+        with place.reading() as opened:
             return PipelineResult(opened.runs.view(run_id))
     except HoldwaterError:
         return None
 
 
-def print_interrupted(database: str, run_id: str | None, resume_command: str) -> None:
+def print_interrupted(place: Place, run_id: str | None, resume_command: str) -> None:
     """Print the recorded state of an interrupted run.  `resume_command`: the command that continues it."""
     if run_id is None:
         click.echo("no run was started, or it goes on with the next runner of its workflow", err=True)
         return
-    result = reload_result(database, run_id)
+    result = reload_result(place, run_id)
     if result is None:
         click.echo(f"run {run_id} was in memory, and is gone", err=True)
         return

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdwater.cli import load_workflow, options
+from holdwater.cli import load_workflow
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 
 if TYPE_CHECKING:
     from holdwater.drawing.colours import Theme
@@ -41,21 +43,16 @@ def graph(target: str, form: str, svg_file: str | None, theme: Theme) -> None:
 
 @click.command("graph")
 @click.argument("run")
-@options.database_option
+@place_options
 @_svg_option
 @_theme_option
-def graph_of_run(run: str, database: str, svg_file: str | None, theme: Theme) -> None:
+def graph_of_run(run: str, place: Place, svg_file: str | None, theme: Theme) -> None:
     """Draw a run with the states of its tasks: an outline, or SVG.  The code of its workflow is not needed.
 
     RUN is its id, the beginning or the end of it, or @last, the newest.
     """
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.graphs import announced_nodes, graph_of_run
-    from holdwater.operations.runs import show_run
-
-    with open_for_reading(database) as opened:
-        shown = show_run(opened.runs, run)
-        drawn = graph_of_run(shown, opened.clock.now(), announced_nodes(opened, shown))
+    with place.reading() as opened:
+        drawn = opened.runs.graph_of_run(opened.runs.show_run(run))
     if svg_file is not None:
         _write_svg(drawn.to_svg(theme), svg_file)
     else:

@@ -8,10 +8,11 @@ import click
 
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import escape_unsafe, first_line
+from holdwater.cli.places import Place
 
 if TYPE_CHECKING:
+    from holdwater.client.interface.runs import ReadableRuns
     from holdwater.runs.activity import Activity
-    from holdwater.runs.reader import RunReader
 
 CHECK_SECONDS: Final = 2.0
 """between looks at what a run does while nothing of it is recorded"""
@@ -21,17 +22,17 @@ MAX_REASON_CHARS: Final = 300
 class IdleNotice:
     """Says why a run does not go on."""
 
-    def __init__(self, runs: RunReader, run_id: str, database: str) -> None:
-        self._runs, self._run_id, self._database = runs, run_id, database
+    def __init__(self, runs: ReadableRuns, run_id: str, place: Place) -> None:
+        self._runs, self._run_id, self._place = runs, run_id, place
         self._said = ""
 
     def check(self) -> None:
         """Look at the run, and say why it does not go on if that was not said last.  Raises RunNotFound."""
-        from holdwater.errors import StoreUnavailable
+        from holdwater.errors import ServerUnreachable, StoreUnavailable
 
         try:
             run = self._runs.info(self._run_id)
-        except StoreUnavailable:  # the follower goes on trying
+        except (StoreUnavailable, ServerUnreachable):  # the follower goes on trying
             return
         activity = run.activity
         why = "" if activity is None else self._describe(activity, run.reason or "")
@@ -43,17 +44,25 @@ class IdleNotice:
         from holdwater.runners.tasks.results import describe_activity
 
         words = describe_activity(activity)
-        resume = format_command("run", "MODULE:WORKFLOW", "--resume", self._run_id, database=self._database)
         match activity.state:
             case "orphaned":
                 died = "the process that executed it died or lost its lease"
-                return f"{words}: {died}; it goes on with the next worker that has its workflow, or by `{resume}`"
+                how = f"the next worker that has its workflow{self._or_by_hand('or by ')}"
+                return f"{words}: {died}; it goes on with {how}"
             case "queued":
-                return f"queued: no worker has begun what is due; start one that has its workflow, or `{resume}`"
+                start = "" if self._place.is_server else "; start one that has its workflow"
+                return f"queued: no worker has begun what is due{start}{self._or_by_hand('or ')}"
             case "paused":
-                show = format_command("runs", "show", self._run_id, database=self._database)
+                show = format_command("runs", "show", self._run_id, place=self._place)
                 said = f": {first_line(reason, MAX_REASON_CHARS)}" if reason else ""
                 return f"paused{said}; `{show}` says what it waits for"
             case "waiting":
                 return escape_unsafe(words)
         return ""
+
+    def _or_by_hand(self, conjunction: str) -> str:
+        """Return the command that executes the run here; a server executes its runs itself."""
+        if self._place.is_server:
+            return ""
+        words = ("run", "MODULE:WORKFLOW", "--resume", self._run_id)
+        return f", {conjunction}`{format_command(*words, place=self._place)}`"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdwater.cli import options
-from holdwater.cli.author import cli_author
 from holdwater.cli.formatting import align_columns, escape_unsafe, pluralize, short_id
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 from holdwater.model.time import to_rfc3339
 
 if TYPE_CHECKING:
@@ -26,15 +27,12 @@ def limits() -> None:
 
 
 @limits.command("list")
-@options.database_option
+@place_options
 @options.json_option("limits with their holders")
-def list_(database: str, as_json: bool) -> None:
+def list_(place: Place, as_json: bool) -> None:
     """List limits with the tasks that run, and those that wait."""
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.limits import list_limits
-
-    with open_for_reading(database) as opened:
-        found = list_limits(opened)
+    with place.reading() as opened:
+        found = opened.limits.list_limits()
     if as_json:
         click.echo(json.dumps([_to_data(limit) for limit in found], indent=2))
         return
@@ -58,15 +56,12 @@ def list_(database: str, as_json: bool) -> None:
 @limits.command("set")
 @click.argument("key")
 @click.argument("max_running", metavar="MAX", type=int)
-@options.database_option
+@place_options
 @options.json_option("the limit")
-def set_(key: str, max_running: int, database: str, as_json: bool) -> None:
+def set_(key: str, max_running: int, place: Place, as_json: bool) -> None:
     """Have no more than MAX tasks run at once; 0 lets none begin.  Tasks that run already go on."""
-    from holdwater.operations.databases import open_for_writing
-    from holdwater.operations.limits import set_limit
-
-    with open_for_writing(database) as opened:
-        found = set_limit(opened, key, max_running, by=cli_author())
+    with place.writing() as opened:
+        found = opened.limits.set_limit(key, max_running)
     if as_json:
         click.echo(json.dumps(_to_data(found), indent=2))
     else:
@@ -76,14 +71,11 @@ def set_(key: str, max_running: int, database: str, as_json: bool) -> None:
 
 @limits.command()
 @click.argument("key")
-@options.database_option
-def remove(key: str, database: str) -> None:
+@place_options
+def remove(key: str, place: Place) -> None:
     """Remove a limit: the tasks that wait for a place begin."""
-    from holdwater.operations.databases import open_for_writing
-    from holdwater.operations.limits import remove_limit
-
-    with open_for_writing(database) as opened:
-        remove_limit(opened, key)
+    with place.writing() as opened:
+        opened.limits.remove_limit(key)
     click.echo(f"limit {escape_unsafe(key)} is removed")
 
 

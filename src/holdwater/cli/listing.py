@@ -16,11 +16,11 @@ from holdwater.cli.formatting import align_columns, first_line, format_instant, 
 from holdwater.model.short_error import short_error
 
 if TYPE_CHECKING:
+    from holdwater.client.interface.runs import ReadableRuns
     from holdwater.model.records import CappedCount, RunFilter
     from holdwater.model.time import Micros
     from holdwater.runners.tasks.results import RunSummary
     from holdwater.runs.info import RunInfo
-    from holdwater.runs.reader import RunReader
 
 WATCH_SECONDS: Final = 2.0
 _MIN_DETAIL_CHARS: Final = 20
@@ -33,33 +33,31 @@ STRUCTURE_HINT: Final = (
 _CLEAR_SCREEN: Final = "\x1b[H\x1b[2J\x1b[3J"
 
 
-def list_summaries(runs: RunReader, run_filter: RunFilter, limit: int) -> list[RunSummary]:
+def list_summaries(runs: ReadableRuns, run_filter: RunFilter, limit: int) -> list[RunSummary]:
     """List runs with their activities, newest first."""
     return _search(runs, run_filter, limit)[0]
 
 
-def _search(runs: RunReader, run_filter: RunFilter, limit: int) -> tuple[list[RunSummary], Micros | None]:
+def _search(runs: ReadableRuns, run_filter: RunFilter, limit: int) -> tuple[list[RunSummary], Micros | None]:
     """List runs page by page; returns with them the instant up to which was searched, None if that was all."""
     from holdwater.model.records import MAX_LISTED_RUNS
-    from holdwater.operations.runs import page_runs
 
     found: list[RunSummary] = []
     cursor: str | None = None
     while True:
-        page = page_runs(runs, replace(run_filter, limit=min(limit - len(found), MAX_LISTED_RUNS)), cursor)
+        page = runs.page_runs(replace(run_filter, limit=min(limit - len(found), MAX_LISTED_RUNS)), cursor)
         found += [_summary(runs, run) for run in page.runs]
         cursor = page.older_cursor
         if page.searched_until is not None or cursor is None or len(found) >= limit:
             return found, page.searched_until
 
 
-def _summary(runs: RunReader, run: RunInfo) -> RunSummary:
+def _summary(runs: ReadableRuns, run: RunInfo) -> RunSummary:
     """Return the summary of a run; the activity of a map that goes on or waits says how many items have ended."""
-    from holdwater.operations.map_items import count_items_of
     from holdwater.runners.tasks.results import RunSummary
 
     summary = RunSummary.from_info(run)
-    items = count_items_of(runs, run) if run.finished_at is None else None
+    items = runs.count_items_of(run) if run.finished_at is None else None
     if items is None:
         return summary
     if summary.status == "Running":
@@ -67,9 +65,8 @@ def _summary(runs: RunReader, run: RunInfo) -> RunSummary:
     return replace(summary, reason=", ".join(filter(None, [summary.reason, str(items)])))
 
 
-def table_lines(runs: RunReader, run_filter: RunFilter, limit: int) -> list[str]:
+def table_lines(runs: ReadableRuns, run_filter: RunFilter, limit: int) -> list[str]:
     """Return the lines of the table, and a line of totals."""
-    from holdwater.operations.runs import count_runs
     from holdwater.runtime.parking import is_structure_change
 
     found, searched_until = _search(runs, run_filter, limit)
@@ -79,7 +76,7 @@ def table_lines(runs: RunReader, run_filter: RunFilter, limit: int) -> list[str]
     if not found:
         none = f"no runs behind the first {run_filter.offset:,}" if run_filter.offset else "no runs"
         return [none, *more]
-    totals = count_runs(runs, run_filter)
+    totals = runs.count_runs(run_filter)
     return [*align_columns(_fitting_rows(found)), *more, _totals_line(totals, len(found), run_filter.offset)]
 
 
@@ -132,7 +129,7 @@ def _go_on_line(run_filter: RunFilter, searched_until: Micros) -> str:
     return f"searched until {format_instant(at)}; go on with {option} {at}"
 
 
-def watch_runs(runs: RunReader, run_filter: RunFilter, limit: int) -> None:
+def watch_runs(runs: ReadableRuns, run_filter: RunFilter, limit: int) -> None:
     """Show the list until Ctrl-C: in its place on a terminal, otherwise one below the other."""
     screen = sys.stdout.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
     try:

@@ -12,6 +12,8 @@ import click
 from holdwater.cli import options
 from holdwater.cli.formatting import escape_unsafe, format_instant
 from holdwater.cli.idle_notice import CHECK_SECONDS, IdleNotice
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 
 if TYPE_CHECKING:
     from holdwater.runs.logs import LogLine
@@ -21,14 +23,14 @@ _LEVEL_COLOURS: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
 @click.command()
 @click.argument("run")
-@options.database_option
+@place_options
 @click.option("--node", metavar="NAME", help="Only lines of this task, step or node.")
 @click.option("--attempt", metavar="NUMBER", type=click.IntRange(min=1), help="Only lines of attempts of this number.")
 @click.option("--after", metavar="CURSOR", help="Only lines behind this one: the cursor that --json gives.")
 @click.option("--follow", is_flag=True, help="Go on until the run has ended, printing lines as they come.")
 @options.json_option("one line of the log per line")
 def logs(
-    run: str, database: str, node: str | None, attempt: int | None, after: str | None, follow: bool, as_json: bool
+    run: str, place: Place, node: str | None, attempt: int | None, after: str | None, follow: bool, as_json: bool
 ) -> None:
     """Print what the tasks of a run printed and logged, and the tracebacks of attempts that failed.
 
@@ -37,15 +39,13 @@ def logs(
     `holdwater run`, `holdwater worker` and worker processes take output and log records by themselves; a runner in your
     own process does with capture_logs=True and capture_output=True.
     """
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.logs import follow_logs, iter_logs
-
-    with open_for_reading(database) as opened:
+    with place.reading() as opened:
+        run_id = opened.runs.find_run(run).id
         if not follow:
-            _print_lines(iter_logs(opened.runs, run, node, attempt, after), as_json=as_json)
+            _print_lines(opened.runs.iter_logs(run_id, node, attempt, after), as_json=as_json)
             return
-        follower = follow_logs(opened.runs, run, node, attempt, after)
-        notice = IdleNotice(opened.runs, follower.run_id, database)
+        follower = opened.runs.follow_logs(run_id, node, attempt, after)
+        notice = IdleNotice(opened.runs, follower.run_id, place)
         for step in follower.steps():
             _print_lines(step.lines, as_json=as_json)
             if step.change is not None and not step.change.wait(min(step.wait_seconds, CHECK_SECONDS)):

@@ -14,6 +14,7 @@ from holdwater import __version__
 from holdwater.cli import exit_codes, options
 from holdwater.cli.commands import complete_commands
 from holdwater.cli.formatting import escape_unsafe
+from holdwater.cli.place_options import names_server, server_options
 from holdwater.errors import HoldwaterError
 from holdwater.model.error_report import describe_error
 
@@ -33,7 +34,7 @@ COMMANDS: Final = {
     "secrets": ("holdwater.cli.secrets", "Keep passwords and keys for task functions."),
     "questions": ("holdwater.cli.questions", "List what runs wait for people to answer."),
     "doctor": ("holdwater.cli.doctor", "Say why a run does not move, or how a database is."),
-    "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a PostgreSQL database."),
+    "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a database or a server."),
     "package": ("holdwater.cli.package", "Make packages of workflows, look into them, sign them."),
     "schedules": ("holdwater.cli.schedules", "Look at schedules and triggers, add them, steer them."),
     "ui": ("holdwater.cli.ui", "Look at a database in the browser, and steer its runs."),
@@ -41,6 +42,9 @@ COMMANDS: Final = {
     "runners": ("holdwater.cli.catalog", "Look at the runners of a database."),
     "migrate": ("holdwater.cli.migrate", "Upgrade the tables of a database to those of this version."),
     "verify": ("holdwater.cli.verify", "Check that a database keeps its invariants."),
+    "keys": ("holdwater.cli.keys", "Make, list and revoke the API keys of a server."),
+    "audit": ("holdwater.cli.audit", "List what was asked of a server, and by which key."),
+    "config": ("holdwater.cli.config", "Keep the servers that commands speak to by name."),
     "graph": ("holdwater.cli.graph", "Draw a workflow or a graph."),
     "help": ("holdwater.cli.help_command", "Show the help of a command, or what exit codes mean."),
 }
@@ -96,8 +100,12 @@ def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     callback=_set_debug,  # not in the body: a sub-command that cannot be imported is found out before that
     help="Show tracebacks (also: HOLDWATER_DEBUG=1).",
 )
-def cli() -> None:
+@server_options
+def cli(server: str | None, api_key: str | None, tenant: str | None, profile: str | None) -> None:
     """Workflows that must not get lost."""
+    state = click.get_current_context().find_object(options.CliState)
+    assert state is not None
+    state.given_place = options.GivenPlace(None, server, api_key, tenant, profile)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -123,13 +131,13 @@ def _run_cli(arguments: Sequence[str] | None) -> int:
         return exit_codes.INTERRUPTED
     except click.ClickException as error:
         _report_usage(error)
-        return exit_codes.USAGE
+        return exit_codes.SERVER_USAGE if _is_for_server(state, arguments) else exit_codes.USAGE
     except (_OutputClosed, BrokenPipeError):
         # the interpreter flushes once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.OUTPUT_CLOSED
     except Exception as error:  # noqa: BLE001 - the outermost boundary of the command line
-        return _report_error(error, state)
+        return _report_error(error, state, is_remote=_is_for_server(state, arguments))
 
 
 def _report_usage(error: click.ClickException) -> None:
@@ -143,20 +151,27 @@ def _report_usage(error: click.ClickException) -> None:
     click.echo(f"  hint: {context.command_path} --help", err=True)
 
 
-def _report_error(error: Exception, state: options.CliState) -> int:
+def _is_for_server(state: options.CliState, arguments: Sequence[str] | None) -> bool:
+    """Return True if the command speaks to a server, or was to, if it has not come to that."""
+    if state.place is not None:
+        return state.place.is_server
+    return names_server(sys.argv[1:] if arguments is None else arguments, os.environ)
+
+
+def _report_error(error: Exception, state: options.CliState, *, is_remote: bool) -> int:
     """Say what is wrong, in a line, facts under it and a hint."""
     if state.debug:
         import traceback
 
         traceback.print_exception(error)
-    code = exit_codes.exit_code_for(error)
+    code = exit_codes.server_exit_code_for(error) if is_remote else exit_codes.exit_code_for(error)
     message, hint = (error.message, error.hint) if isinstance(error, _ERRORS_WITH_HINTS) else ("", "")
     if code == exit_codes.INTERNAL and not message:
         message, hint = describe_error(error), "holdwater --debug ... shows where"
     first, *facts = str(message).splitlines() or [""]
     click.echo("\n".join([f"error: {escape_unsafe(first)}", *map(escape_unsafe, facts)]), err=True)
     if hint:
-        click.echo(f"  hint: {escape_unsafe(complete_commands(hint, state.database))}", err=True)
+        click.echo(f"  hint: {escape_unsafe(complete_commands(hint, state.place))}", err=True)
     return code
 
 

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, TypeVar
 
 import click
 
+from holdwater.cli.places import DatabasePlace, Place
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPlace:
+    """Options that name a place of runs, as they are given; None for those that are not."""
+
+    database: str | None = None
+    server: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    tenant: str | None = None
+    profile: str | None = None
+
+    def or_else(self, other: GivenPlace) -> GivenPlace:
+        """Return these options, and those of another that are not among them."""
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        return replace(other, **{name: value for name, value in own.items() if value is not None})
+
 
 @dataclass(slots=True)
 class CliState:
-    """Words of the command line that errors need.  `database`: that of the sub-command; "": it has none."""
+    """Words of the command line that errors need.
+
+    `given_place`: as the options before the sub-command say.  `place`: that of the sub-command, None: it has none.
+    """
 
     debug: bool = False
-    database: str = ""
+    given_place: GivenPlace | None = None
+    place: Place | None = None
 
 
 def is_debugging() -> bool:
@@ -27,14 +50,23 @@ _Function = TypeVar("_Function", bound="Callable[..., Any] | click.Command")
 
 DEFAULT_DATABASE: Final = "sqlite:///holdwater.db"
 DATABASE_VARIABLE: Final = "HOLDWATER_DATABASE"
+SERVER_VARIABLE: Final = "HOLDWATER_SERVER"
+PROFILE_VARIABLE: Final = "HOLDWATER_PROFILE"
+PLACE_VARIABLES: Final = (DATABASE_VARIABLE, SERVER_VARIABLE, PROFILE_VARIABLE)
 
 
 def note_database(ctx: click.Context, option: click.Parameter | None, url: str) -> str:
     """Keep the database of the sub-command for the hints of errors."""
     state = ctx.find_object(CliState)
     if state is not None:
-        state.database = url
+        state.place = database_place(url)
     return url
+
+
+def database_place(url: str) -> DatabasePlace:
+    """Return a database as a place; the default needs no naming."""
+    is_default = url == DEFAULT_DATABASE and not any(os.environ.get(name) for name in PLACE_VARIABLES)
+    return DatabasePlace(url, is_default=is_default)
 
 
 database_option = click.option(

@@ -12,8 +12,9 @@ from holdwater.cli import options
 from holdwater.cli.author import cli_author
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, pluralize, truncate
-from holdwater.cli.package_home import open_home, place_options
+from holdwater.cli.package_home import place_options
 from holdwater.cli.package_signatures import load_public_key, parse_end
+from holdwater.cli.places import Place
 from holdwater.model.time import to_rfc3339, wall_now
 
 if TYPE_CHECKING:
@@ -34,12 +35,10 @@ def keys() -> None:
 @keys.command("list", short_help="List the trusted keys.")
 @place_options
 @options.json_option("the keys")
-def list_(home: str | None, database: str | None, as_json: bool) -> None:
+def list_(place: Place, as_json: bool) -> None:
     """List the trusted keys, with those that were revoked."""
-    from holdwater.operations.trusted_keys import list_trusted_keys
-
-    with open_home(home, database) as opened:
-        found = list_trusted_keys(opened)
+    with place.reading() as opened:
+        found = opened.trusted_keys.list_keys()
     if as_json:
         click.echo(json.dumps([_to_json(one) for one in found], indent=2))
     elif found:
@@ -54,9 +53,8 @@ def list_(home: str | None, database: str | None, as_json: bool) -> None:
 @click.option("--name", metavar="NAME", help="The name it is shown by.  [default: that of the file]")
 @click.option("--expires", metavar="TIME", help="Accept its signatures no longer: in 365d, or at 2027-01-31.")
 @place_options
-def add(file: Path, name: str | None, expires: str | None, home: str | None, database: str | None) -> None:
+def add(file: Path, name: str | None, expires: str | None, place: Place) -> None:
     """Accept the signatures of the public key in FILE, NAME.pub."""
-    from holdwater.operations.trusted_keys import trust_key
     from holdwater.packages.signatures.signing_keys import trusted_key
 
     shown = file.stem if name is None else name
@@ -64,8 +62,8 @@ def add(file: Path, name: str | None, expires: str | None, home: str | None, dat
         raise CommandError(f"the name of a key has 1 to {MAX_NAME_CHARS} characters that can be printed")
     expires_at = None if expires is None else parse_end(expires, wall_now())
     key = trusted_key(load_public_key(file), shown, added_by=cli_author(), expires_at=expires_at)
-    with open_home(home, database, writes=True, create=True) as opened:
-        added = trust_key(opened, key)
+    with place.writing(create=True) as opened:
+        added = opened.trusted_keys.trust_key(key)
     until = "" if expires_at is None else f" until {format_instant(to_rfc3339(expires_at))}"
     click.echo(f"signatures of {escape_unsafe(added.name)} ({added.fingerprint[:16]}) are accepted{until}")
 
@@ -73,17 +71,18 @@ def add(file: Path, name: str | None, expires: str | None, home: str | None, dat
 @keys.command(short_help="Accept no more signatures of a key.")
 @click.argument("key")
 @place_options
-def revoke(key: str, home: str | None, database: str | None) -> None:
+def revoke(key: str, place: Place) -> None:
     """Accept no more signatures of KEY, a name or the beginning of a fingerprint.  There is no way back.
 
     Versions that it has signed and that are registered go on; the command lists them.
     """
-    from holdwater.operations.releases import list_releases
-    from holdwater.operations.trusted_keys import revoke_key
-
-    with open_home(home, database, writes=True) as opened:
-        revoked = revoke_key(opened, key)
-        signed = [one for one in list_releases(opened) if one.signed_by == revoked.fingerprint and one.state != "gone"]
+    with place.writing() as opened:
+        revoked = opened.trusted_keys.revoke_key(key)
+        signed = [
+            one
+            for one in opened.packages.list_releases()
+            if one.signed_by == revoked.fingerprint and one.state != "gone"
+        ]
     click.echo(f"signatures of {escape_unsafe(revoked.name)} ({revoked.fingerprint[:16]}) are accepted no more")
     if signed:
         click.echo(f"  {pluralize(len(signed), 'version')} that it has signed go on:")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from holdwater.cli import options
-from holdwater.cli.author import cli_author
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, truncate
-from holdwater.cli.package_home import open_home, place_options
+from holdwater.cli.package_home import place_options
+from holdwater.cli.places import Place
 from holdwater.model.error_report import error_headline
 from holdwater.model.time import to_rfc3339
 
@@ -27,12 +27,10 @@ _STATES: Final = {"registering": "yellow", "active": "green", "broken": "red", "
 @place_options
 @click.option("--all", "with_gone", is_flag=True, help="Also those that are gone.")
 @options.json_option("the versions")
-def list_(package: str | None, home: str | None, database: str | None, with_gone: bool, as_json: bool) -> None:
+def list_(package: str | None, place: Place, with_gone: bool, as_json: bool) -> None:
     """List the versions of all packages, or of PACKAGE: their states, and why one is broken."""
-    from holdwater.operations.releases import list_releases
-
-    with open_home(home, database) as opened:
-        found = [one for one in list_releases(opened, package) if with_gone or one.state != "gone"]
+    with place.reading() as opened:
+        found = [one for one in opened.packages.list_releases(package) if with_gone or one.state != "gone"]
     if as_json:
         click.echo(json.dumps([_to_json(one) for one in found], indent=2))
     elif found:
@@ -47,23 +45,21 @@ def list_(package: str | None, home: str | None, database: str | None, with_gone
 @click.argument("version", required=False)
 @place_options
 @click.option("--unpin", is_flag=True, help="Have new runs take the highest version again.")
-def activate(package: str, version: str | None, home: str | None, database: str | None, unpin: bool) -> None:
+def activate(package: str, version: str | None, place: Place, unpin: bool) -> None:
     """Have new runs of PACKAGE take VERSION, whatever comes later; runs keep the release they have.
 
     A version that is broken is registered again.  The daemon does so within a few seconds, or when it is started.
     """
-    from holdwater.operations.releases import activate_release, find_release, retry_release, unpin_release
-
-    with open_home(home, database, writes=True) as opened:
-        found = find_release(opened, _reference(package, version))
+    with place.writing() as opened:
+        found = opened.packages.find_release(_reference(package, version))
         if unpin:
-            unpin_release(opened, found.release)
+            opened.packages.unpin_release(found.release)
             click.echo(f"{escape_unsafe(found.package)}: its highest version is active")
         elif found.state == "broken":
-            retry_release(opened, found.release)
+            opened.packages.retry_release(found.release)
             click.echo(f"{_name(found)} is broken, and is registered again")
         else:
-            activate_release(opened, found.release)
+            opened.packages.activate_release(found.release)
             click.echo(f"{_name(found)} is active, and stays so")
 
 
@@ -72,17 +68,14 @@ def activate(package: str, version: str | None, home: str | None, database: str 
 @click.argument("version", required=False)
 @place_options
 @click.option("--force", is_flag=True, help="Do not wait for its open runs: they are paused, and stay.")
-def remove(package: str, version: str | None, home: str | None, database: str | None, force: bool) -> None:
+def remove(package: str, version: str | None, place: Place, force: bool) -> None:
     """Remove VERSION of PACKAGE: it starts nothing more, and is gone when its last open run has ended.
 
     Its file in a watched folder is deleted.
     """
-    from holdwater.operations.releases import find_release, remove_release
-
-    with open_home(home, database, writes=True) as opened:
-        found = find_release(opened, _reference(package, version))
-        reason = f"package {found.package} {found.version} was removed by force, by {cli_author()}" if force else None
-        found = remove_release(opened, found.release, force_reason=reason)
+    with place.writing() as opened:
+        found = opened.packages.find_release(_reference(package, version))
+        found = opened.packages.remove_release(found, force=force)
     if found.state == "gone":
         click.echo(f"{_name(found)} is gone")
         return

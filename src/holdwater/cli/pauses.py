@@ -9,6 +9,7 @@ import click
 
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import escape_unsafe, truncate
+from holdwater.cli.places import Place
 
 if TYPE_CHECKING:
     from holdwater.runs.open_pauses import Pause
@@ -44,11 +45,11 @@ def print_pauses(pauses: Sequence[Pause]) -> None:
         click.echo(f"waits for {escape_unsafe(pause.pause_id)}{kind}{shown}")
 
 
-def print_answer_command(run_id: str, pauses: Sequence[Pause], database: str, *, other_count: int = 0) -> None:
+def print_answer_command(run_id: str, pauses: Sequence[Pause], place: Place, *, other_count: int = 0) -> None:
     """Print the command that answers them; it names the first question only if there are several.
 
     `other_count`: number of open questions of the run besides these.
     """
     which = ["--pause", pauses[0].pause_id] if len(pauses) + other_count > 1 else []
-    answer = format_command("runs", "answer", run_id, *which, database=database)
+    answer = format_command("runs", "answer", run_id, *which, place=place)
     click.echo(f"  answer with `{answer} ANSWER`, in JSON or as text")

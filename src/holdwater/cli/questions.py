@@ -10,6 +10,9 @@ import click
 from holdwater.cli import options
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_duration, pluralize, short_id, truncate
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
+from holdwater.model.time import wall_now
 
 if TYPE_CHECKING:
     from holdwater.model.time import Micros
@@ -17,32 +20,29 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.database_option
+@place_options
 @click.option("--oldest", is_flag=True, help="The question that waits longest first.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many questions.")
 @options.json_option("the questions")
 @options.typed_option
-def questions(database: str, oldest: bool, limit: int, as_json: bool, typed: bool) -> None:
+def questions(place: Place, oldest: bool, limit: int, as_json: bool, typed: bool) -> None:
     """List the open questions of all runs, the newest first.  `holdwater runs answer` answers one."""
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.questions import count_questions, list_questions
-
-    with open_for_reading(database) as opened:
-        page = list_questions(opened, limit=limit, newest_first=not oldest)
-        total = count_questions(opened)
-        now = opened.clock.now()
+    with place.reading() as opened:
+        found = opened.questions.list_questions(limit=limit, newest_first=not oldest)
+        total = opened.questions.count_questions()
+    now = wall_now()
     if as_json:
-        click.echo(json.dumps([_to_json(question, typed=typed) for question in page.questions], indent=2))
+        click.echo(json.dumps([_to_json(question, typed=typed) for question in found], indent=2))
         return
-    if not page.questions:
+    if not found:
         click.echo("no questions")
         return
     rows = [("RUN", "WORKFLOW", "QUESTION", "WAITS", "ASKS", "ANSWER")]
-    for line in align_columns(rows + [_row(question, now) for question in page.questions]):
+    for line in align_columns(rows + [_row(question, now) for question in found]):
         click.echo(line)
-    shown = f", {len(page.questions):,} shown" if total.has_more or total.count > len(page.questions) else ""
+    shown = f", {len(found):,} shown" if total.has_more or total.count > len(found) else ""
     click.echo(f"{'more than ' if total.has_more else ''}{pluralize(total.count, 'question')}{shown}")
-    command = format_command("runs", "answer", "RUN", "--pause", "QUESTION", "ANSWER", database=database)
+    command = format_command("runs", "answer", "RUN", "--pause", "QUESTION", "ANSWER", place=place)
     click.echo(f"answer with `{command}`, in JSON or as text")
 
 

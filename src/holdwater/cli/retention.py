@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdwater.cli import options
-from holdwater.cli.author import cli_author
 from holdwater.cli.formatting import escape_unsafe, format_instant, pluralize
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 from holdwater.model.time import to_rfc3339
 
 if TYPE_CHECKING:
@@ -24,15 +25,12 @@ def retention() -> None:
 
 
 @retention.command()
-@options.database_option
+@place_options
 @options.json_option("the rule")
-def show(database: str, as_json: bool) -> None:
+def show(place: Place, as_json: bool) -> None:
     """Show the rule of a database."""
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.pruning import get_retention
-
-    with open_for_reading(database) as opened:
-        _print_rule(get_retention(opened), as_json)
+    with place.reading() as opened:
+        _print_rule(opened.retention.get_rule(), as_json)
 
 
 @retention.command("set")
@@ -41,7 +39,7 @@ def show(database: str, as_json: bool) -> None:
 @click.option("--logs-days", type=float, help="Delete the logs of runs that ended so many days ago.")
 @click.option("--keep-label", metavar="KEY[=VALUE]", multiple=True, help="Keep runs with this label; may be repeated.")
 @click.option("--off", is_flag=True, help="No rule: runs are kept, but for options of runners.")
-@options.database_option
+@place_options
 @options.json_option("the rule")
 def set_(
     days: float | None,
@@ -49,33 +47,28 @@ def set_(
     logs_days: float | None,
     keep_label: tuple[str, ...],
     off: bool,
-    database: str,
+    place: Place,
     as_json: bool,
 ) -> None:
     """Set the rule of a database, in place of an earlier one; its runners obey it within an hour."""
     from holdwater.model.retention import RetentionRule
-    from holdwater.operations.databases import open_for_writing
-    from holdwater.operations.pruning import set_retention
 
     rule = RetentionRule(days, days_failed, keep_label, logs_days)
     if off is not rule.is_empty or (off and keep_label):
         raise click.UsageError("give --days, --days-failed or --logs-days, or --off alone")
-    with open_for_writing(database) as opened:
-        _print_rule(set_retention(opened, rule, by=cli_author()), as_json)
+    with place.writing() as opened:
+        _print_rule(opened.retention.set_rule(rule), as_json)
 
 
 @retention.command()
 @click.option("--days", type=float, help="Preview with this number of days in the rule.")
-@options.database_option
+@place_options
 @options.json_option("the numbers of runs by status, and their bytes")
-def preview(days: float | None, database: str, as_json: bool) -> None:
+def preview(days: float | None, place: Place, as_json: bool) -> None:
     """Count what the rule would delete now, with its bytes; changes nothing."""
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.pruning import get_retention, preview_retention
-
-    with open_for_reading(database) as opened:
-        rule = get_retention(opened).rule
-        found = preview_retention(opened, rule if days is None else replace(rule, days=days))
+    with place.reading() as opened:
+        rule = opened.retention.get_rule().rule
+        found = opened.retention.preview(rule if days is None else replace(rule, days=days))
     if as_json:
         counts = {status: {"count": one.count, "more": one.is_capped} for status, one in found.counts.items()}
         click.echo(json.dumps({"counts": counts, "bytes": found.size_bytes, "estimated": found.is_size_estimated}))
@@ -86,15 +79,12 @@ def preview(days: float | None, database: str, as_json: bool) -> None:
 
 
 @retention.command()
-@options.database_option
+@place_options
 @options.json_option("how many runs are gone")
-def apply(database: str, as_json: bool) -> None:
+def apply(place: Place, as_json: bool) -> None:
     """Delete what the rule says at once, without waiting for a runner."""
-    from holdwater.operations.databases import open_for_writing
-    from holdwater.operations.pruning import apply_retention, get_retention
-
-    with open_for_writing(database) as opened:
-        gone = apply_retention(opened, get_retention(opened).rule)
+    with place.writing() as opened:
+        gone = opened.retention.apply()
     click.echo(json.dumps({"pruned": gone}) if as_json else f"{pluralize(gone, 'run')} pruned")
 
 

@@ -17,6 +17,7 @@ from holdwater.cli.author import cli_author
 from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe
+from holdwater.cli.places import DatabasePlace, Place
 from holdwater.cli.runner_options import capturing_config
 
 if TYPE_CHECKING:
@@ -69,27 +70,28 @@ def run(
     if resume is not None and (context is not None or key is not None or labels):
         raise click.UsageError("--resume goes on with what is recorded: it takes no --context, --key or --label")
     inputs = context_arguments.read_context(context)
+    place = options.database_place(database)
     # Whatever a user's code prints must not end up in the JSON.
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         name = load_workflow.load_target(target, require_choice=resume is None)
         start = _RunStarter(name, inputs, key, label_arguments.parse_labels(labels), resume)
         try:
-            result, pauses = _run_and_watch(database, start, timeout, as_json)
+            result, pauses = _run_and_watch(place, start, timeout, as_json)
         except follow.Interrupted as interrupted:
-            again = format_command("run", target, "--resume", str(interrupted.run_id), database=database)
-            follow.print_interrupted(database, interrupted.run_id, again)
+            again = format_command("run", target, "--resume", str(interrupted.run_id), place=place)
+            follow.print_interrupted(place, interrupted.run_id, again)
             return follow.exit_after_interrupt(interrupted)
     if as_json:
         click.echo(json.dumps(result_to_json(result, pauses, typed=typed), indent=2))
     else:
-        again = format_command("run", target, "--resume", result.run_id, database=database)
-        follow.print_outcome(result, pauses, database, again)
+        again = format_command("run", target, "--resume", result.run_id, place=place)
+        follow.print_outcome(result, pauses, place, again)
         if options.is_debugging():
             follow.print_tracebacks(result, err=True)
         else:
-            follow.print_traceback_hint(result, database)
+            follow.print_traceback_hint(result, place)
         if start.had_ended:
-            _print_already_ended(result, key, again, database)
+            _print_already_ended(result, key, again, place)
         follow.print_context(result)
     return exit_codes.CODES_BY_STATUS.get(result.status, exit_codes.INTERNAL)
 
@@ -103,14 +105,14 @@ def result_to_json(result: PipelineResult, pauses: Sequence[Pause], *, typed: bo
     return {**result.to_dict(), "final_context": values, "pauses": pause_texts.pauses_to_json(pauses, typed=typed)}
 
 
-def _print_already_ended(result: PipelineResult, key: str | None, resume_command: str, database: str) -> None:
+def _print_already_ended(result: PipelineResult, key: str | None, resume_command: str, place: Place) -> None:
     """Say that the run had ended before, and how to try it again."""
     with_key = "" if key is None else f", with the key {escape_unsafe(key)!r}"
     click.echo(f"  it was executed earlier{with_key}; nothing was executed now")
     if result.status not in ("Failed", "Cancelled"):
         return
     click.echo(f"  try it again{'' if key is None else ', or start another run with another key'}:")
-    click.echo(f"    {format_command('runs', 'retry', result.run_id, database=database)}")
+    click.echo(f"    {format_command('runs', 'retry', result.run_id, place=place)}")
     click.echo(f"    {resume_command}")
 
 
@@ -192,7 +194,7 @@ def _describe_other_process(runner: DefaultRunner, run_id: str) -> str:
 
 
 def _run_and_watch(
-    database: str, start: _RunStarter, timeout: float | None, as_json: bool
+    place: DatabasePlace, start: _RunStarter, timeout: float | None, as_json: bool
 ) -> tuple[PipelineResult, list[Pause]]:
     config = capturing_config(own_runs_only=True)
     if timeout is not None:
@@ -205,5 +207,5 @@ def _run_and_watch(
     def view() -> live_view.ProgressView:
         return live_view.SilentView() if as_json else live_view.choose_view(start.recorded)
 
-    _, result, pauses = follow.run_and_watch(database, config, start, view, announce)
+    _, result, pauses = follow.run_and_watch(place, config, start, view, announce)
     return result, pauses

@@ -13,8 +13,8 @@ from holdwater.cli import time_arguments
 from holdwater.model.statuses import STATUS_LABELS
 
 if TYPE_CHECKING:
+    from holdwater.client.interface.runs import ReadableRuns
     from holdwater.model.records import RunFilter
-    from holdwater.runs.reader import RunReader
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
@@ -71,10 +71,9 @@ class RunSelection:
     children: bool = False
     parent: str | None = None
 
-    def to_filter(self, runs: RunReader) -> RunFilter:
+    def to_filter(self, runs: ReadableRuns) -> RunFilter:
         """Create the filter.  Raises CommandError, UsageError, RunNotFound, AmbiguousRun."""
         from holdwater.model.records import RunFilter
-        from holdwater.operations.runs import find_run
 
         workflows, excluded_workflows = _split([_to_pattern(name) for name in self.workflow])
         statuses, excluded_statuses = _split(self.status)
@@ -91,7 +90,7 @@ class RunSelection:
             ended_since=_instant(self.ended_since, "--ended-since"),
             ended_until=_instant(self.ended_until, "--ended-until"),
             text=self.search,
-            parent_id=None if self.parent is None else find_run(runs, self.parent).id,
+            parent_id=None if self.parent is None else runs.find_run(self.parent).id,
             top_level=self.parent is None and not self.children,
         )
 

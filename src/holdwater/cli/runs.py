@@ -21,6 +21,8 @@ from holdwater.cli.formatting import (
     truncate_lines,
 )
 from holdwater.cli.live_view import describe_task
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 
 if TYPE_CHECKING:
     from holdwater.operations.map_items import MapReport
@@ -42,14 +44,14 @@ for command in (
 
 
 @runs.command("list")
-@options.database_option
+@place_options
 @run_filters.filter_options
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
 @click.option("--offset", type=click.IntRange(min=0), default=0, help="Leave out so many runs first.")
 @click.option("--watch", is_flag=True, help="Show the list again every two seconds, until Ctrl-C.")
 @options.json_option("the runs")
 def list_(
-    database: str,
+    place: Place,
     limit: int,
     offset: int,
     watch: bool,
@@ -57,11 +59,9 @@ def list_(
     **selection: Any,
 ) -> None:
     """List runs, newest first, and how many there are of each status."""
-    from holdwater.operations.databases import open_for_reading
-
     if watch and as_json:
         raise click.UsageError("--watch is for people: it does not go with --json")
-    with open_for_reading(database) as opened:
+    with place.reading() as opened:
         which = replace(run_filters.RunSelection(**selection).to_filter(opened.runs), offset=offset)
         if as_json:
             click.echo(json.dumps([asdict(run) for run in listing.list_summaries(opened.runs, which, limit)], indent=2))
@@ -73,20 +73,17 @@ def list_(
 
 @runs.command()
 @click.argument("run")
-@options.database_option
+@place_options
 @options.json_option("the run with its final context")
 @options.typed_option
-def show(run: str, database: str, as_json: bool, typed: bool) -> None:
+def show(run: str, place: Place, as_json: bool, typed: bool) -> None:
     """Show one run with its tasks.  RUN is its id, the beginning or the end of it, or @last, the newest."""
     from holdwater.cli.run import result_to_json
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.map_items import report_items
-    from holdwater.operations.runs import show_run
     from holdwater.runners.tasks.results import PipelineResult, describe_activity
 
-    with open_for_reading(database) as opened:
-        found = show_run(opened.runs, run)
-        items = report_items(opened.runs, found)
+    with place.reading() as opened:
+        found = opened.runs.show_run(run)
+        items = opened.runs.report_items(found)
     result = PipelineResult(found)
     if as_json:
         shown = result_to_json(result, found.pauses, typed=typed)
@@ -103,7 +100,7 @@ def show(run: str, database: str, as_json: bool, typed: bool) -> None:
     follow.print_tracebacks(result)
     if found.pauses:
         pause_texts.print_pauses(found.pauses)
-        pause_texts.print_answer_command(found.id, found.pauses, database)
+        pause_texts.print_answer_command(found.id, found.pauses, place)
     follow.print_context(result, NO_LIMIT)
 
 

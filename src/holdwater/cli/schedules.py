@@ -14,12 +14,13 @@ import click
 from holdwater.cli import context_arguments, exit_codes, options, time_arguments
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, truncate
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 from holdwater.model.time import from_datetime, to_rfc3339
 
 if TYPE_CHECKING:
     from holdwater.operations.schedule_views import ScheduleInfo
 
-NO_LIMIT: Final = 1 << 31
 PICKUP_WAIT_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 0.02
 
@@ -94,17 +95,15 @@ def _print_schedule(schedule: ScheduleInfo, action: str, as_json: bool) -> None:
 
 
 @schedules.command("list")
-@options.database_option
+@place_options
 @click.option("--enabled", is_flag=True, help="Only those that are not paused.")
 @options.json_option("the schedules")
-def list_(database: str, enabled: bool, as_json: bool) -> None:
+def list_(place: Place, enabled: bool, as_json: bool) -> None:
     """List schedules and triggers, the oldest first."""
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.schedule_queries import list_schedules
     from holdwater.runners.tasks.schedule_methods import schedule_to_dict
 
-    with open_for_reading(database) as opened:
-        listed = list_schedules(opened, enabled_only=enabled, limit=NO_LIMIT)
+    with place.reading() as opened:
+        listed = opened.schedules.list_schedules(enabled_only=enabled)
     found = [schedule_to_dict(schedule, _plain_context) for schedule in listed]
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -127,21 +126,19 @@ def list_(database: str, enabled: bool, as_json: bool) -> None:
 
 @schedules.command()
 @_schedule_argument
-@options.database_option
+@place_options
 @click.option("--limit", type=click.IntRange(min=0), default=10, show_default=True, help="At most so many fires.")
 @options.json_option("the schedule with its history")
-def show(schedule: str, database: str, limit: int, as_json: bool) -> None:
+def show(schedule: str, place: Place, limit: int, as_json: bool) -> None:
     """Show a schedule and what became of its last instants.
 
     SCHEDULE is its name, or as much of the beginning of its id as no other has.
     """
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.schedule_queries import find_schedule, list_fires
     from holdwater.runners.tasks.schedule_methods import fire_to_dict, schedule_to_dict
 
-    with open_for_reading(database) as opened:
-        found = find_schedule(opened, schedule)
-        fires = list_fires(opened, found.id, limit=limit)
+    with place.reading() as opened:
+        found = opened.schedules.find_schedule(schedule)
+        fires = opened.schedules.list_fires(found, limit=limit)
     data, history = schedule_to_dict(found, _plain_context), [fire_to_dict(fire) for fire in fires]
     if as_json:
         click.echo(json.dumps({**data, "history": history}, indent=2))
@@ -174,25 +171,20 @@ def show(schedule: str, database: str, limit: int, as_json: bool) -> None:
 @click.option("--start", metavar="TIME", help="The first instant that may fire.")
 @click.option("--end", metavar="TIME", help="The first instant that may not.")
 @click.option("--allow-unknown", is_flag=True, help="Although no runner of the database has known the workflow yet.")
-@options.database_option
+@place_options
 @_json_option
-def add(workflow: str, expression: str, database: str, as_json: bool, **given: Any) -> None:
+def add(workflow: str, expression: str, place: Place, as_json: bool, **given: Any) -> None:
     """Run WORKFLOW at the instants a cron EXPRESSION names.
 
     Runners on the database that know the workflow fire it.
     """
-    from holdwater.operations.databases import open_for_writing
-    from holdwater.operations.schedule_queries import get_schedule
-    from holdwater.operations.schedules import register_cron
-
     context = context_arguments.read_context(given["context"])
     grace = time_arguments.check_seconds(given["grace"], "--grace")
     jitter = time_arguments.check_seconds(given["jitter"], "--jitter")
     start = time_arguments.parse_instant(given["start"], "--start")
     end = time_arguments.parse_instant(given["end"], "--end")
-    with open_for_writing(database, create=True) as opened, _unknown_workflow_hint():
-        schedule_id = register_cron(
-            opened,
+    with place.writing(create=True) as opened, _unknown_workflow_hint():
+        made = opened.schedules.register_cron(
             workflow,
             expression,
             given["timezone"],
@@ -206,7 +198,6 @@ def add(workflow: str, expression: str, database: str, as_json: bool, **given: A
             end=end,
             is_known=given["allow_unknown"],
         )
-        made = get_schedule(opened, schedule_id)
     _print_schedule(made, f"fires at {escape_unsafe(expression)}, {escape_unsafe(given['timezone'])}", as_json)
 
 
@@ -227,51 +218,41 @@ def _unknown_workflow_hint() -> Iterator[None]:
 
 @schedules.command()
 @_schedule_argument
-@options.database_option
+@place_options
 @_json_option
-def pause(schedule: str, database: str, as_json: bool) -> None:
+def pause(schedule: str, place: Place, as_json: bool) -> None:
     """Fire no more, ask no more; runs that were started go on."""
-    _set_enabled(schedule, database, False, "is paused", as_json)
+    _set_enabled(schedule, place, False, "is paused", as_json)
 
 
 @schedules.command()
 @_schedule_argument
-@options.database_option
+@place_options
 @_json_option
-def resume(schedule: str, database: str, as_json: bool) -> None:
+def resume(schedule: str, place: Place, as_json: bool) -> None:
     """Let a paused schedule go on, from now on."""
-    _set_enabled(schedule, database, True, "goes on", as_json)
+    _set_enabled(schedule, place, True, "goes on", as_json)
 
 
-def _set_enabled(schedule: str, database: str, enabled: bool, action: str, as_json: bool) -> None:
-    from holdwater.operations.databases import open_for_writing
-    from holdwater.operations.schedule_queries import find_schedule, get_schedule
-    from holdwater.operations.schedules import set_schedule_enabled, set_trigger_enabled
+def _set_enabled(schedule: str, place: Place, enabled: bool, action: str, as_json: bool) -> None:
 
-    with open_for_writing(database) as opened:
-        found = find_schedule(opened, schedule)
-        if found.kind == "cron":
-            set_schedule_enabled(opened, found.id, enabled)
-        else:
-            set_trigger_enabled(opened, found.name or "", enabled)
-        changed = get_schedule(opened, found.id)
+    with place.writing() as opened:
+        found = opened.schedules.find_schedule(schedule)
+        changed = opened.schedules.set_enabled(found, enabled)
     _print_schedule(changed, action, as_json)
 
 
 @schedules.command()
 @_schedule_argument
-@options.database_option
+@place_options
 @_json_option
-def remove(schedule: str, database: str, as_json: bool) -> None:
+def remove(schedule: str, place: Place, as_json: bool) -> None:
     """Delete a schedule with its history; its runs stay."""
-    from holdwater.operations.databases import open_for_writing
-    from holdwater.operations.schedule_queries import find_schedule
-    from holdwater.operations.schedules import delete_schedule
     from holdwater.runners.tasks.schedule_methods import schedule_to_dict
 
-    with open_for_writing(database) as opened:
-        found = find_schedule(opened, schedule)
-        delete_schedule(opened, found.id)
+    with place.writing() as opened:
+        found = opened.schedules.find_schedule(schedule)
+        opened.schedules.delete_schedule(found)
     if as_json:
         click.echo(json.dumps(schedule_to_dict(found, _plain_context), indent=2))
     else:
@@ -280,20 +261,17 @@ def remove(schedule: str, database: str, as_json: bool) -> None:
 
 @schedules.command("run-now")
 @_schedule_argument
-@options.database_option
+@place_options
 @options.json_option("what became of it")
-def run_now(schedule: str, database: str, as_json: bool) -> None:
+def run_now(schedule: str, place: Place, as_json: bool) -> None:
     """Have a run started at once, besides its instants, by a runner that knows the workflow."""
-    from holdwater.operations.databases import open_for_writing
-    from holdwater.operations.schedule_queries import find_schedule, list_fires
-    from holdwater.operations.schedules import request_run_now
     from holdwater.runners.tasks.schedule_methods import fire_to_dict
 
-    with open_for_writing(database) as opened:
-        found = find_schedule(opened, schedule)
-        request_run_now(opened, found.id)
+    with place.writing() as opened:
+        found = opened.schedules.find_schedule(schedule)
+        opened.schedules.request_run_now(found)
         give_up = time.monotonic() + PICKUP_WAIT_SECONDS
-        while not (fire := list_fires(opened, found.id, limit=1)[0]).run_id and time.monotonic() < give_up:
+        while not (fire := opened.schedules.list_fires(found, limit=1)[0]).run_id and time.monotonic() < give_up:
             time.sleep(POLL_SECONDS)
     if as_json:
         click.echo(json.dumps(fire_to_dict(fire), indent=2))
@@ -309,22 +287,20 @@ def run_now(schedule: str, database: str, as_json: bool) -> None:
 @click.option("--timezone", metavar="ZONE", default="UTC", show_default=True, help="The zone of --cron.")
 @click.option("--count", type=click.IntRange(1, 1000), default=5, show_default=True)
 @click.option("--after", metavar="TIME", help="From then on; by default from now on.")
-@options.database_option
+@place_options
 @options.json_option("the times")
 def next_(
-    schedule: str | None, cron: str | None, timezone: str, count: int, after: str | None, database: str, as_json: bool
+    schedule: str | None, cron: str | None, timezone: str, count: int, after: str | None, place: Place, as_json: bool
 ) -> None:
     """Print the coming fire times, and what clocks that are set forward or back do to them."""
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.schedule_queries import find_schedule
     from holdwater.schedules import Cron, upcoming_fires
 
     if (schedule is None) == (cron is None):
         raise click.UsageError("give a schedule, or --cron EXPRESSION")
     is_paused = False
     if cron is None:
-        with open_for_reading(database) as opened:
-            found = find_schedule(opened, schedule or "")
+        with place.reading() as opened:
+            found = opened.schedules.find_schedule(schedule or "")
         is_paused = not found.enabled
         if found.kind != "cron":
             raise CommandError(f"{schedule!r} is a trigger: it is asked, and has no instants")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdwater.cli import options
-from holdwater.cli.author import cli_author
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, pluralize
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 from holdwater.model.secrets import DEFAULT_FIELD, MAX_SECRET_BYTES
 from holdwater.model.time import to_rfc3339
 
@@ -37,19 +38,16 @@ def secrets() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read it from a file as it is; otherwise it is asked for, or read from stdin without its last line break.",
 )
-@options.database_option
+@place_options
 @options.json_option("what there is to know of the secret")
-def set_(name: str, field: str, as_fields: bool, file: Path | None, database: str, as_json: bool) -> None:
+def set_(name: str, field: str, as_fields: bool, file: Path | None, place: Place, as_json: bool) -> None:
     """Create a secret, or replace its texts.  They are no arguments: those are seen by others and kept by shells."""
-    from holdwater.operations.databases import open_for_writing
-    from holdwater.operations.secrets import put_secret
-
     if as_fields and field != DEFAULT_FIELD:
         raise click.UsageError("give --field or --fields, not both")
     text = _read_text(file)
     fields = _parse_fields(text) if as_fields else {field: text}
-    with open_for_writing(database) as opened:
-        made = put_secret(opened, name, fields, by=cli_author())
+    with place.writing() as opened:
+        made = opened.secrets.put_secret(name, fields)
     if as_json:
         click.echo(json.dumps(_to_data(made), indent=2))
     else:
@@ -57,15 +55,12 @@ def set_(name: str, field: str, as_fields: bool, file: Path | None, database: st
 
 
 @secrets.command("list")
-@options.database_option
+@place_options
 @options.json_option("what there is to know of each secret")
-def list_(database: str, as_json: bool) -> None:
+def list_(place: Place, as_json: bool) -> None:
     """List secrets; their texts are never shown."""
-    from holdwater.operations.databases import open_for_reading
-    from holdwater.operations.secrets import list_secrets
-
-    with open_for_reading(database) as opened:
-        found = list_secrets(opened)
+    with place.reading() as opened:
+        found = opened.secrets.list_secrets()
     if as_json:
         click.echo(json.dumps([_to_data(one) for one in found], indent=2))
         return
@@ -88,14 +83,11 @@ def list_(database: str, as_json: bool) -> None:
 
 @secrets.command()
 @click.argument("name")
-@options.database_option
-def remove(name: str, database: str) -> None:
+@place_options
+def remove(name: str, place: Place) -> None:
     """Remove a secret."""
-    from holdwater.operations.databases import open_for_writing
-    from holdwater.operations.secrets import remove_secret
-
-    with open_for_writing(database) as opened:
-        remove_secret(opened, name)
+    with place.writing() as opened:
+        opened.secrets.remove_secret(name)
     click.echo(f"secret {escape_unsafe(name)} is removed")
 
 

@@ -16,31 +16,28 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from holdwater.cli import context_arguments, exit_codes, options
-from holdwater.cli.author import cli_author
 from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, pluralize, truncate
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 from holdwater.model.statuses import RunStatus
 
 if TYPE_CHECKING:
-    from holdwater.engine import Engine
+    from holdwater.client.interface.runs import Runs
     from holdwater.operations.control import RunSituation
-
 PICKUP_WAIT_SECONDS: Final = 1.0
 """a runner with room hears of new work within milliseconds"""
 
 
 @contextmanager
-def _open_run(url: str, run: str) -> Iterator[tuple[Engine, str]]:
-    """Open an engine that executes nothing, and find the id of the run.
+def _open_run(place: Place, run: str) -> Iterator[tuple[Runs, str]]:
+    """Open a place to control a run of it, and find the id of the run.
 
-    Raises RunNotFound, AmbiguousRun, StoreUnavailable.
+    Raises RunNotFound, AmbiguousRun, StoreUnavailable, ServerUnreachable.
     """
-    from holdwater.operations.databases import open_for_control
-    from holdwater.operations.runs import find_run
-
-    with open_for_control(url) as engine:
-        yield engine, find_run(engine.reader, run).id
+    with place.controlling() as opened:
+        yield opened.runs, opened.runs.find_run(run).id
 
 
 def _print_result(action: str, situation: RunSituation, as_json: bool, lines: list[str]) -> None:
@@ -56,24 +53,24 @@ def _print_result(action: str, situation: RunSituation, as_json: bool, lines: li
         click.echo(f"  {line}")
 
 
-def _next_step_lines(situation: RunSituation, url: str) -> list[str]:
+def _next_step_lines(situation: RunSituation, place: Place) -> list[str]:
     """Describe the runner that continues the run, or the command that starts one."""
     status = situation.run.status
     if status == "paused":
-        shown = format_command("runs", "show", situation.run.id, database=url)
+        shown = format_command("runs", "show", situation.run.id, place=place)
         return [f"it is still paused: `{shown}` says what it waits for"]
     if status != "running":
         return [f"it is {status} already"]
     if situation.is_claimed:
         return ["a runner has taken it up"]
-    if situation.run.release is not None:
-        shown = format_command("doctor", situation.run.id, database=url)
+    if situation.run.release is not None or place.is_server:
+        shown = format_command("doctor", situation.run.id, place=place)
         return [
             f"no runner has taken it up yet: one with {situation.run.claim_key} does; `{shown}` says which there are"
         ]
     return [
         "no runner has taken it up yet: one that has its workflow does, or go on with",
-        f"  {format_command('run', f'MODULE:{situation.run.workflow}', '--resume', situation.run.id, database=url)}",
+        f"  {format_command('run', f'MODULE:{situation.run.workflow}', '--resume', situation.run.id, place=place)}",
     ]
 
 
@@ -89,18 +86,16 @@ _reason_option: Callable[[Any], Any] = click.option("--reason", metavar="TEXT", 
 @click.command()
 @_run_argument
 @_reason_option
-@options.database_option
+@place_options
 @click.option("--wait", metavar="SECONDS", type=click.FloatRange(min=0), help="Wait so long for the run's end.")
 @_json_option
-def cancel(run: str, reason: str, database: str, wait: float | None, as_json: bool) -> int:
+def cancel(run: str, reason: str, place: Place, wait: float | None, as_json: bool) -> int:
     """End a run: nothing more of it starts, and what runs is told.
 
     A run that no runner executes ends at once.  RUN is an id, its beginning or its end, or @last.
     """
-    from holdwater.operations.control import cancel_run
-
-    with _open_run(database, run) as (engine, run_id):
-        now = cancel_run(engine, run_id, reason, by=cli_author(), wait_seconds=wait)
+    with _open_run(place, run) as (runs, run_id):
+        now = runs.cancel(run_id, reason, wait_seconds=wait)
     ended = now.run.status != RunStatus.RUNNING
     lines = []
     if not ended:
@@ -113,56 +108,51 @@ def cancel(run: str, reason: str, database: str, wait: float | None, as_json: bo
 @click.command()
 @_run_argument
 @_reason_option
-@options.database_option
+@place_options
 @_json_option
-def pause(run: str, reason: str, database: str, as_json: bool) -> None:
+def pause(run: str, reason: str, place: Place, as_json: bool) -> None:
     """Start nothing more of a run for now; what runs ends as usual.
 
     RUN is an id, its beginning or its end, or @last.
     """
-    from holdwater.operations.control import pause_run
-
-    with _open_run(database, run) as (engine, run_id):
-        now = pause_run(engine, run_id, reason, by=cli_author())
+    with _open_run(place, run) as (runs, run_id):
+        now = runs.pause(run_id, reason)
     lines = [f"{_describe_tasks(now.executing_tasks)} at work will end as usual"] if now.executing_tasks else []
-    lines.append(f"it goes on with `{format_command('runs', 'resume', run_id, database=database)}`")
+    lines.append(f"it goes on with `{format_command('runs', 'resume', run_id, place=place)}`")
     _print_result("is paused", now, as_json, lines)
 
 
 @click.command()
 @_run_argument
 @_reason_option
-@options.database_option
+@place_options
 @_json_option
-def resume(run: str, reason: str, database: str, as_json: bool) -> None:
+def resume(run: str, reason: str, place: Place, as_json: bool) -> None:
     """Let a paused run go on.  RUN is an id, its beginning or its end, or @last."""
-    from holdwater.operations.control import resume_run
-
-    with _open_run(database, run) as (engine, run_id):
-        now = resume_run(engine, run_id, reason, by=cli_author(), pickup_seconds=PICKUP_WAIT_SECONDS)
-    _print_result("goes on", now, as_json, _next_step_lines(now, database))
+    with _open_run(place, run) as (runs, run_id):
+        now = runs.resume(run_id, reason, pickup_seconds=PICKUP_WAIT_SECONDS)
+    _print_result("goes on", now, as_json, _next_step_lines(now, place))
 
 
 @click.command()
 @_run_argument
 @click.argument("value", metavar="ANSWER")
 @click.option("--pause", metavar="ID", help="Which of several open questions; `holdwater runs show` lists them.")
-@options.database_option
+@place_options
 @_json_option
-def answer(run: str, value: str, pause: str | None, database: str, as_json: bool) -> None:
+def answer(run: str, value: str, pause: str | None, place: Place, as_json: bool) -> None:
     """Answer what a paused run waits for.
 
     RUN is an id, its beginning or its end, or @last.  ANSWER is JSON, or else taken as text; where yes or no is asked
     for, it may be yes or no.  An answer that is not of the type that is asked for is refused.
     """
     from holdwater.model.schema_validation import parse_user_input
-    from holdwater.operations.control import answer_pause, find_pause
 
-    with _open_run(database, run) as (engine, run_id):
-        asked = find_pause(engine, run_id, pause)
+    with _open_run(place, run) as (runs, run_id):
+        asked = runs.find_pause(run_id, pause)
         given = parse_user_input(value, asked.answer_schema)
-        now = answer_pause(engine, run_id, asked, given, by=cli_author(), pickup_seconds=PICKUP_WAIT_SECONDS)
-    _print_result(f"was given {asked.answer_name}", now, as_json, _next_step_lines(now, database))
+        now = runs.answer(run_id, asked.pause_id, given, pickup_seconds=PICKUP_WAIT_SECONDS)
+    _print_result(f"was given {asked.answer_name}", now, as_json, _next_step_lines(now, place))
 
 
 @click.command()
@@ -173,19 +163,17 @@ def answer(run: str, value: str, pause: str | None, database: str, as_json: bool
     type=click.Choice(["active"]),
     help="active: on the release that new runs of its workflow take, if its structure is the same.",
 )
-@options.database_option
+@place_options
 @_json_option
-def retry(run: str, reason: str, release: Literal["active"] | None, database: str, as_json: bool) -> None:
+def retry(run: str, reason: str, release: Literal["active"] | None, place: Place, as_json: bool) -> None:
     """Try again what failed or was cancelled; what succeeded is kept.
 
     RUN is an id, its beginning or its end, or @last.  A run of a package stays on its release, unless --release says
     otherwise.
     """
-    from holdwater.operations.control import retry_run
-
-    with _open_run(database, run) as (engine, run_id):
-        now = retry_run(engine, run_id, reason, by=cli_author(), release=release, pickup_seconds=PICKUP_WAIT_SECONDS)
-    _print_result("is tried again", now, as_json, _next_step_lines(now, database))
+    with _open_run(place, run) as (runs, run_id):
+        now = runs.retry(run_id, reason, release=release, pickup_seconds=PICKUP_WAIT_SECONDS)
+    _print_result("is tried again", now, as_json, _next_step_lines(now, place))
 
 
 @click.command()
@@ -195,7 +183,7 @@ def retry(run: str, reason: str, release: Literal["active"] | None, database: st
 @click.option("--unset", metavar="KEY", multiple=True, help="A key TASK will not see; may be repeated.")
 @click.option("--context", metavar="FILE|JSON|-", help="Values as TASK will see them: a file, a JSON object, or stdin.")
 @click.option("--key", metavar="KEY", help="Idempotency key: with one that a run has already, that run is shown.")
-@options.database_option
+@place_options
 @_json_option
 def fork(
     run: str,
@@ -204,29 +192,19 @@ def fork(
     unset: tuple[str, ...],
     context: str | None,
     key: str | None,
-    database: str,
+    place: Place,
     as_json: bool,
 ) -> None:
     """Start a new run in the middle of another one, with other values if need be.
 
     What succeeded in RUN and does not come after TASK is taken over and not executed again.  RUN stays as it is.
     """
-    from holdwater.operations.control import fork_run
-
     values = _parse_values(context, sets)
-    with _open_run(database, run) as (engine, source):
-        now = fork_run(
-            engine,
-            source,
-            from_task,
-            values,
-            unset,
-            idempotency_key=key,
-            by=cli_author(),
-            pickup_seconds=PICKUP_WAIT_SECONDS,
-        )
+    with _open_run(place, run) as (runs, source):
+        started = runs.fork(source, from_task, values, unset, idempotency_key=key)
+        now = runs.inspect(started.info.id, pickup_seconds=PICKUP_WAIT_SECONDS)
     said = f"begins at {escape_unsafe(from_task)} of run {escape_unsafe(source)}"
-    _print_result(said, now, as_json, _next_step_lines(now, database))
+    _print_result(said, now, as_json, _next_step_lines(now, place))
 
 
 def _parse_values(context: str | None, sets: tuple[str, ...]) -> Any:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from holdwater.cli import context_arguments, exit_codes, follow, live_view, options
-from holdwater.cli.author import cli_author
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import escape_unsafe
 from holdwater.cli.label_arguments import parse_labels
+from holdwater.cli.place_options import place_options
+from holdwater.cli.places import Place
 
 if TYPE_CHECKING:
     from holdwater.operations import WorkflowInfo
@@ -24,7 +25,7 @@ _MAX_TIMEOUT_SECONDS: Final = 3_155_760_000
 @click.argument("workflow", metavar="NAME")
 @click.option("--input", "given", metavar="NAME=VALUE", multiple=True, help="One input, JSON or text; may be repeated.")
 @click.option("--inputs", "context", metavar="JSON|FILE|-", help="All inputs: a JSON object, a file, or stdin.")
-@options.database_option
+@place_options
 @click.option("--key", metavar="KEY", help="Idempotency key: with one that a run has already, that run is shown.")
 @click.option("--label", "labels", metavar="KEY=VALUE", multiple=True, help="A label of the run; may be repeated.")
 @click.option(
@@ -40,7 +41,7 @@ def submit(
     workflow: str,
     given: tuple[str, ...],
     context: str | None,
-    database: str,
+    place: Place,
     key: str | None,
     labels: tuple[str, ...],
     timeout: float,
@@ -51,24 +52,27 @@ def submit(
 
     NAME is that of the workflow; `holdwater workflows` lists them, and `holdwater workflows NAME` shows the inputs.
     """
-    from holdwater.client import Client
+    from holdwater.runners.tasks.workflow_handle import WorkflowHandle
 
-    with Client(database, author=cli_author(), workflow_timeout_seconds=timeout) as client:
-        described = client.get_workflow(workflow)
+    with place.controlling() as opened:
+        described = opened.catalog.get_workflow(workflow)
         inputs = _parse_inputs(described, context, given)
-        handle = client.submit(workflow, inputs, idempotency_key=key, labels=parse_labels(labels) or None)
+        started = opened.runs.start(
+            workflow, inputs, idempotency_key=key, labels=parse_labels(labels) or None, timeout_seconds=timeout
+        )
+        handle = WorkflowHandle.of(opened, opened.runs, started)
         if not as_json:
             earlier = "" if handle.is_new else ", an earlier run with this key"
             click.echo(f"run {escape_unsafe(handle.run_id)} of {escape_unsafe(workflow)}{earlier}")
         try:
             if wait:
-                return _watch(handle, database, as_json)
+                return _watch(handle, place, as_json)
             if as_json:
                 click.echo(json.dumps(handle.info().to_dict(), indent=2))
             elif not handle.done():
-                _print_next_step(handle, described, database)
+                _print_next_step(handle, described, place)
         except KeyboardInterrupt:
-            followed = format_command("runs", "follow", handle.run_id, database=database)
+            followed = format_command("runs", "follow", handle.run_id, place=place)
             click.echo(f"\nthe run goes on; watch it with `{followed}`", err=True)
             return exit_codes.INTERRUPTED
     return exit_codes.COMPLETED
@@ -94,30 +98,30 @@ def _parse_inputs(workflow: WorkflowInfo, context: str | None, given: tuple[str,
     return inputs
 
 
-def _watch(handle: WorkflowHandle, database: str, as_json: bool) -> int:
+def _watch(handle: WorkflowHandle, place: Place, as_json: bool) -> int:
     """Show the run to its end or its question."""
     from holdwater.cli.run import result_to_json
 
     with live_view.SilentView() if as_json else live_view.choose_view() as shown:
-        result = follow.watch_run(handle, shown, database)
+        result = follow.watch_run(handle, shown, place)
     pauses = handle.pauses() if result.status == "Paused" else []
     if as_json:
         click.echo(json.dumps(result_to_json(result, pauses, typed=False), indent=2))
     else:
-        follow.print_outcome(
-            result, pauses, database, format_command("runs", "resume", handle.run_id, database=database)
-        )
-        follow.print_traceback_hint(result, database)
+        follow.print_outcome(result, pauses, place, format_command("runs", "resume", handle.run_id, place=place))
+        follow.print_traceback_hint(result, place)
         follow.print_context(result)
     return exit_codes.CODES_BY_STATUS.get(result.status, exit_codes.INTERNAL)
 
 
-def _print_next_step(handle: WorkflowHandle, workflow: WorkflowInfo, database: str) -> None:
+def _print_next_step(handle: WorkflowHandle, workflow: WorkflowInfo, place: Place) -> None:
     """Say which runners take it, or that there is none."""
-    shown = format_command("runs", "follow", handle.run_id, database=database)
+    shown = format_command("runs", "follow", handle.run_id, place=place)
     if workflow.runners:
         who = escape_unsafe(", ".join(workflow.runners[:5]))
         click.echo(f"  it is executed by {who}; watch it with `{shown}`")
         return
     click.echo("  no runner has this workflow now: it waits for one")
-    click.echo(f"    {format_command('worker', 'MODULE', database=database)}")
+    if place.is_server:
+        return
+    click.echo(f"    {format_command('worker', 'MODULE', place=place)}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from holdwater.client.interface.administration import Limits, Secrets
 from holdwater.client.interface.maintenance import BulkJobs, RetentionSettings
 from holdwater.client.interface.observation import Catalog, Doctor, Questions
+from holdwater.client.interface.packages import Packages, TrustedKeys
 from holdwater.client.interface.runs import ReadableRuns, Runs
 from holdwater.client.interface.schedules import Schedules
 
@@ -22,6 +24,10 @@ class ReadableBackend:
     schedules: Schedules
     bulk_jobs: BulkJobs
     retention: RetentionSettings
+    limits: Limits
+    packages: Packages
+    trusted_keys: TrustedKeys
+    secrets: Secrets
     close: Callable[[], None]
 
 

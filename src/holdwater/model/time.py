@@ -73,6 +73,11 @@ def to_rfc3339(at: Micros) -> str:
     return to_datetime(at).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
+def to_rfc3339_or_none(at: Micros | None) -> str | None:
+    """The instant as `to_rfc3339` writes it, if there is one."""
+    return None if at is None else to_rfc3339(at)
+
+
 def from_rfc3339(text: str) -> Micros:
     """The instant of a text in RFC 3339 or ISO 8601; without a zone: local time.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from holdwater.errors import InvalidTransition, ReleaseBroken, ReleaseDraining, ReleaseNotFound, StoreUnavailable
 from holdwater.model import validation
@@ -73,6 +73,9 @@ class ReleaseInfo:
         return self.state not in _REMOVED
 
 
+_Release = TypeVar("_Release", ReleaseRow, ReleaseInfo)
+
+
 def list_releases(database: Database, package: str | None = None) -> tuple[ReleaseInfo, ...]:
     """List the releases by package, the newest first; `package`: those of one.  Raises StoreUnavailable."""
     rows = database.store.list_releases(package)
@@ -91,8 +94,12 @@ def find_release(database: Database, reference: str) -> ReleaseInfo:
 
     Raises ReleaseNotFound, with what comes close; InvalidArgument, StoreUnavailable.
     """
+    return _to_info(database, choose_release(database.store.list_releases(), reference))
+
+
+def choose_release(rows: Sequence[_Release], reference: str) -> _Release:
+    """Choose a release, as `find_release` does.  Raises ReleaseNotFound, InvalidArgument."""
     wanted = validation.check_search_text("a release", reference)
-    rows = database.store.list_releases()
     package, _, version = wanted.partition("==")
     named = [row for row in rows if row.package == package and version in ("", row.version)]
     if not named and not version and len(wanted) >= MIN_PREFIX_DIGITS:
@@ -102,7 +109,7 @@ def find_release(database: Database, reference: str) -> ReleaseInfo:
     if not named:
         raise _not_found(wanted, rows)
     active = [row for row in named if row.state == "active"]
-    return _to_info(database, max(active or named, key=lambda row: row.registered_at))
+    return max(active or named, key=lambda row: row.registered_at)
 
 
 def activate_release(database: Database, release: str) -> ReleaseInfo:
@@ -195,7 +202,7 @@ def _read(database: Database, release: str) -> ReleaseRow:
     return row
 
 
-def _not_found(wanted: str, rows: Sequence[ReleaseRow]) -> ReleaseNotFound:
+def _not_found(wanted: str, rows: Sequence[ReleaseRow] | Sequence[ReleaseInfo]) -> ReleaseNotFound:
     close = did_you_mean(wanted, [*[row.package for row in rows], *[_name(row) for row in rows]])
     return ReleaseNotFound(
         f"there is no release {validation.shorten_repr(wanted)}",
@@ -203,7 +210,7 @@ def _not_found(wanted: str, rows: Sequence[ReleaseRow]) -> ReleaseNotFound:
     )
 
 
-def _name(row: ReleaseRow) -> str:
+def _name(row: ReleaseRow | ReleaseInfo) -> str:
     return f"{row.package}=={row.version}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -45,7 +46,11 @@ def revoke_key(database: Database, wanted: str, at: Micros | None = None) -> Tru
 
 def find_trusted_key(database: Database, wanted: str) -> TrustedKey:
     """Find a key by its name or the beginning of its fingerprint.  Raises TrustError, StoreError."""
-    keys = list_trusted_keys(database)
+    return choose_trusted_key(list_trusted_keys(database), wanted)
+
+
+def choose_trusted_key(keys: Sequence[TrustedKey], wanted: str) -> TrustedKey:
+    """Choose a key by its name or the beginning of its fingerprint.  Raises TrustError."""
     by_text = len(wanted) >= MIN_FINGERPRINT_CHARS
     found = [key for key in keys if key.name == wanted or (by_text and key.fingerprint.startswith(wanted))]
     if len(found) == 1:

@@ -102,7 +102,13 @@ SERVER_OPTIONS: Final = {
         ("max_streams_per_key", "max_streams_per_key", an_integer(1, 100_000), ()),
     )
 }
+CLIENT_OPTIONS: Final = (
+    DeclaredOption("client", "profile", a_text()),
+    DeclaredOption("client", "profiles", lambda table, key: table.json_object(key)),
+)
+"""of the command line, which reads them by itself"""
 ALL_OPTIONS: Final = (
+    *CLIENT_OPTIONS,
     *DAEMON_OPTIONS.values(),
     *SERVER_OPTIONS.values(),
     *RETENTION_OPTIONS.values(),

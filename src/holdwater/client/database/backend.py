@@ -6,8 +6,10 @@ from functools import partial
 from typing import Any
 
 from holdwater.client.backend import Backend, ReadableBackend
+from holdwater.client.database.administration import DatabaseLimits, DatabaseSecrets
 from holdwater.client.database.maintenance import DatabaseBulkJobs, DatabaseRetentionSettings
 from holdwater.client.database.observation import DatabaseCatalog, DatabaseDoctor, DatabaseQuestions
+from holdwater.client.database.packages import DatabasePackages, DatabaseTrustedKeys
 from holdwater.client.database.runs import DatabaseRuns, ReadableDatabaseRuns
 from holdwater.client.database.schedules import DatabaseSchedules
 from holdwater.engine import Engine
@@ -52,4 +54,8 @@ def _parts(database: Database, author: str) -> dict[str, Any]:
         "doctor": DatabaseDoctor(database),
         "schedules": DatabaseSchedules(database),
         "retention": DatabaseRetentionSettings(database, author),
+        "limits": DatabaseLimits(database, author),
+        "packages": DatabasePackages(database, author),
+        "trusted_keys": DatabaseTrustedKeys(database),
+        "secrets": DatabaseSecrets(database, author),
     }

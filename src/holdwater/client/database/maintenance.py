@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from holdwater import operations
 from holdwater.client.interface.maintenance import BulkJobs, RetentionSettings
@@ -10,6 +10,7 @@ from holdwater.engine import Engine
 from holdwater.model.bulk_jobs import BulkJob, BulkVerb
 from holdwater.model.records import CappedCount
 from holdwater.model.retention import RetentionRule
+from holdwater.model.time import Micros
 from holdwater.operations import Database, RetentionPreview, SelectedRuns, StoredRetention
 
 
@@ -60,3 +61,6 @@ class DatabaseRetentionSettings(RetentionSettings):
 
     def apply(self) -> int:
         return operations.apply_retention(self._database, self.get_rule().rule)
+
+    def prune_runs(self, age_us: int, keep: Collection[str] = ()) -> int:
+        return operations.prune_runs(self._database, Micros(self._database.clock.now() - age_us), keep)

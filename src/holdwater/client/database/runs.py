@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from holdwater import operations
-from holdwater.client.interface.runs import Inputs, ReadableRuns, Runs, ended_before
+from holdwater.client.interface.runs import Inputs, ReadableRuns, Runs
 from holdwater.engine import Engine
 from holdwater.engine.run_batches import StartedRun
 from holdwater.events.run_events import EventPosition
@@ -180,7 +180,3 @@ class DatabaseRuns(ReadableDatabaseRuns, Runs):
 
     def is_executing_here(self, run_id: str) -> bool:
         return operations.is_executing(self._engine, run_id)
-
-    def prune_runs(self, age_us: int, keep: Collection[str] = ()) -> int:
-        now = self._database.clock.now()
-        return operations.prune_runs(self._database, ended_before(now, age_us), keep)

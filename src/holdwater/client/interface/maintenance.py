@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from holdwater.model.bulk_jobs import BulkJob, BulkVerb
 from holdwater.model.records import CappedCount
@@ -60,3 +60,10 @@ class RetentionSettings(ABC):
     @abstractmethod
     def apply(self) -> int:
         """Delete what the rule says, at once; returns the number of runs."""
+
+    @abstractmethod
+    def prune_runs(self, age_us: int, keep: Collection[str] = ()) -> int:
+        """Delete runs that ended longer ago than `age_us` microseconds, with their children; returns how many.
+
+        `keep`: ids of runs to leave.
+        """

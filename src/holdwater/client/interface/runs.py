@@ -9,7 +9,6 @@ from typing import Any, Literal
 from holdwater.events.run_events import EventPosition
 from holdwater.model.map_items import MapProgress
 from holdwater.model.records import MAX_LISTED_RUNS, CappedCount, RunFilter
-from holdwater.model.time import Micros
 from holdwater.operations.control import RunSituation
 from holdwater.operations.graphs import RunGraph
 from holdwater.operations.map_items import MapReport
@@ -205,15 +204,3 @@ class Runs(ReadableRuns):
     @abstractmethod
     def is_executing_here(self, run_id: str) -> bool:
         """Return True if this process executes a function of the run now."""
-
-    @abstractmethod
-    def prune_runs(self, age_us: int, keep: Collection[str] = ()) -> int:
-        """Delete runs that ended longer ago than `age_us` microseconds, with their children; returns how many.
-
-        `keep`: ids of runs to leave.
-        """
-
-
-def ended_before(now: Micros, age_us: int) -> Micros:
-    """Return the instant before which a run of this age ended."""
-    return Micros(now - age_us)

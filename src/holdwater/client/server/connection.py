@@ -69,9 +69,13 @@ class ServerConnection:
     def is_closed(self) -> bool:
         return self._http.is_closed
 
-    def path(self, *parts: str) -> str:
-        """Return the path of something of the tenant: `path("executions", run_id, "tasks")`."""
-        return "/".join(["/v1/tenants", quote(self.options.tenant, safe=""), *map(encode_segment, parts)])
+    def path(self, *parts: str, plain: str | None = None) -> str:
+        """Return the path of something of the tenant: `path("executions", run_id, "tasks")`.
+
+        `plain`: a last part whose slashes stay as they are.
+        """
+        last = [] if plain is None else [quote(plain, safe="/:=")]
+        return "/".join(["/v1/tenants", quote(self.options.tenant, safe=""), *map(encode_segment, parts), *last])
 
     # -- requests
 

@@ -25,6 +25,7 @@ ERRORS_BY_CODE: Final[dict[str, Callable[[str], HoldwaterError]]] = {
     "invalid_request": errors.InvalidArgument,
     "invalid_signature": errors.TrustError,
     "invalid_transition": errors.InvalidTransition,
+    "limit_not_found": errors.LimitNotFound,
     "not_asked": errors.PauseNotFound,
     "read_only": errors.StoreReadOnly,
     "release_broken": errors.ReleaseBroken,
@@ -35,6 +36,9 @@ ERRORS_BY_CODE: Final[dict[str, Callable[[str], HoldwaterError]]] = {
     "runner_incompatible": errors.IncompatibleRunnerError,
     "schedule_invalid": errors.ScheduleError,
     "schema_too_new": errors.SchemaTooNew,
+    "secret_exists": errors.SecretExists,
+    "secret_not_found": errors.SecretNotFound,
+    "secrets_unavailable": errors.SecretsUnavailable,
     "signature_not_found": lambda message: errors.TrustError(message, code="signature_not_found"),
     "signature_required": lambda message: errors.TrustError(message, code="signature_required"),
     "store_damaged": errors.StoreError,
@@ -53,6 +57,7 @@ ERRORS_BY_CODE: Final[dict[str, Callable[[str], HoldwaterError]]] = {
     "workflow_input_invalid": errors.InputError,
     "workflow_invalid": errors.WorkflowError,
     "workflow_not_found": errors.WorkflowNotFound,
+    "workflow_paused": errors.WorkflowPaused,
     "workflow_taken": errors.WorkflowTaken,
 }
 """code of an error -> the class it is raised as: of several with one code, the one that callers catch"""

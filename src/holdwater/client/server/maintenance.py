@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from holdwater.client.interface.maintenance import BulkJobs, RetentionSettings
@@ -11,13 +11,16 @@ from holdwater.client.server.answers import parsing
 from holdwater.client.server.connection import ServerConnection
 from holdwater.client.server.filters import filter_to_json
 from holdwater.client.server.parsing import Body, counts_of, instant, instant_or_none
-from holdwater.client.server.run_control import PRUNE_SECONDS, new_key
+from holdwater.client.server.run_control import new_key
 from holdwater.model.bulk_jobs import BulkJob, BulkVerb
 from holdwater.model.records import CappedCount
 from holdwater.model.retention import RetentionRule
+from holdwater.model.time import Micros, to_rfc3339, wall_now
 from holdwater.operations.bulk_jobs import SelectedRuns
 from holdwater.operations.pruning import RetentionPreview, StoredRetention
 
+PRUNE_SECONDS: Final = 3600.0
+"""longest wait for the end of a deletion"""
 FIRST_POLL_SECONDS: Final = 0.05
 MAX_POLL_SECONDS: Final = 2.0
 """between two looks at a job that the server executes"""
@@ -81,6 +84,11 @@ class ServerRetentionSettings(RetentionSettings):
 
     def apply(self) -> int:
         pruned: int = self._connection.post(self._path("prune"), timeout=PRUNE_SECONDS)["pruned"]
+        return pruned
+
+    def prune_runs(self, age_us: int, keep: Collection[str] = ()) -> int:
+        body = {"ended_before": to_rfc3339(Micros(wall_now() - age_us)), "keep": list(keep)}
+        pruned: int = self._connection.post(self._path("prune"), body, timeout=PRUNE_SECONDS)["pruned"]
         return pruned
 
     def _path(self, *parts: str) -> str:

@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from holdwater.client.interface.runs import Inputs, Runs, ended_before
+from holdwater.client.interface.runs import Inputs, Runs
 from holdwater.client.server.parsing import run_info_of
 from holdwater.client.server.run_results import ServerRunResult
 from holdwater.client.server.runs import ReadableServerRuns
 from holdwater.errors import InvalidTransition, RunNotFinished
 from holdwater.model.statuses import RunStatus
-from holdwater.model.time import to_rfc3339, wall_now
+from holdwater.model.time import wall_now
 from holdwater.model.values import StoredValue
 from holdwater.operations.control import RunSituation
 from holdwater.operations.starting import check_batch
@@ -25,8 +25,6 @@ from holdwater.tasks import Context
 
 PICKUP_POLL_SECONDS: Final = 0.1
 """between two looks whether a runner has taken a run up"""
-PRUNE_SECONDS: Final = 3600.0
-"""longest wait for the end of a deletion"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +138,6 @@ class ServerRuns(ReadableServerRuns, Runs):
 
     def is_executing_here(self, run_id: str) -> bool:
         return False
-
-    def prune_runs(self, age_us: int, keep: Collection[str] = ()) -> int:
-        body = {"ended_before": to_rfc3339(ended_before(wall_now(), age_us)), "keep": list(keep)}
-        path = self._connection.path("retention", "prune")
-        pruned: int = self._connection.post(path, body, timeout=PRUNE_SECONDS)["pruned"]
-        return pruned
 
     def _ask(self, run_id: str, what: str, body: dict[str, Any]) -> None:
         self._connection.post(self.path(run_id, what), body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from holdwater.client.interface.runs import ReadableRuns
@@ -30,6 +30,7 @@ from holdwater.model.time import Micros, wall_now
 from holdwater.operations.graphs import NOTHING_ANNOUNCED, AnnouncedNodes, RunGraph, announced_facts, graph_of_run
 from holdwater.operations.map_items import FIRST_FAILURES, FailedItem, MapReport
 from holdwater.operations.runs import RunPage
+from holdwater.runs.activity import Activity
 from holdwater.runs.exported_run import view_of_export
 from holdwater.runs.follow import RunFollower
 from holdwater.runs.info import RunInfo
@@ -58,11 +59,11 @@ class ReadableServerRuns(ReadableRuns):
         return run_info_of(self._detail(run_id))
 
     def view(self, run_id: str) -> RunView:
-        return self._view_of(self._connection.get(self.path(run_id, "export"), logs=False))
+        return self._view_of(self._detail(run_id))
 
     def show_run(self, reference: str) -> RunView:
-        view = self.view(self.find_run(reference).id)
-        view.activity, view.pauses  # noqa: B018 - looked up while there is a connection
+        view = self._view_of(self._detail(reference, partial=True))
+        view.activity, view.pauses  # noqa: B018 - as in every view that is shown: they are not looked up later
         return view
 
     def page_runs(self, which: RunFilter, cursor: str | None = None) -> RunPage:
@@ -141,8 +142,10 @@ class ReadableServerRuns(ReadableRuns):
 
     # -- within
 
-    def _view_of(self, export: Mapping[str, Any]) -> RunView:
-        return parsing(view_of_export)(export, self)
+    def _view_of(self, detail: dict[str, Any]) -> RunView:
+        info, pauses = run_info_of(detail), tuple(map(pause_of, detail["questions"]))
+        export = self._connection.get(self.path(info.id, "export"), logs=False)
+        return parsing(view_of_export)(export, _Surroundings(self, info, pauses))
 
     def _detail(self, run_id: str, *, partial: bool = False) -> dict[str, Any]:
         if not run_id:
@@ -162,6 +165,28 @@ class ReadableServerRuns(ReadableRuns):
         except WorkflowNotFound:
             return NOTHING_ANNOUNCED
         return announced_facts(found.nodes) if found.structure == run.plan.structure else NOTHING_ANNOUNCED
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """Facts that a view looks up, as they were when the run was read.
+
+    A view that asked the server would hold a lock meanwhile, that of all its cached properties before Python 3.12.
+    """
+
+    runs: ReadableRuns
+    info: RunInfo
+    questions: tuple[Pause, ...]
+
+    def activity(self, run_id: str) -> Activity:
+        assert self.info.activity is not None, "the facts of one run have its activity"
+        return self.info.activity
+
+    def pauses(self, run_id: str) -> tuple[Pause, ...]:
+        return self.questions
+
+    def list_children(self, run_id: str) -> tuple[RunInfo, ...]:
+        return self.runs.list_children(run_id)
 
 
 @parsing

@@ -8,17 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from holdwater.model.statuses import STATUS_LABELS, RunStatus
-from holdwater.model.time import Micros, to_rfc3339
+from holdwater.model.time import to_rfc3339, to_rfc3339_or_none
 from holdwater.model.value_types.plain_json import to_plain_json
 from holdwater.runs.activity import Activity
 from holdwater.runs.info import RunInfo
 from holdwater.runs.nodes import NodeView
 from holdwater.runs.view import RunView
 from holdwater.tasks import Context
-
-
-def to_rfc3339_or_none(at: Micros | None) -> str | None:
-    return None if at is None else to_rfc3339(at)
 
 
 def describe_activity(activity: Activity) -> str:

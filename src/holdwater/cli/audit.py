@@ -1,0 +1,37 @@
+"""`holdwater audit`: the audit log of a server."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import click
+
+from holdwater.cli import options
+from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, truncate
+from holdwater.cli.place_options import server_place_options
+from holdwater.cli.places import ServerPlace
+
+
+@click.command()
+@click.option("--all", "of_all_tenants", is_flag=True, help="Of all tenants and the server itself.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many rows.")
+@server_place_options
+@options.json_option("the rows")
+def audit(of_all_tenants: bool, limit: int, place: ServerPlace, as_json: bool) -> None:
+    """List what was asked for, by which key, and what became of it, the newest first."""
+    with place.controlling() as opened:
+        found = list(itertools.islice(opened.audit.rows(of_all_tenants=of_all_tenants), limit))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    rows = [("AT", "BY", "TENANT", "VERB", "TARGET", "OUTCOME")]
+    click.echo("\n".join(align_columns([*rows, *[_row(one) for one in found]])))
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    names = ("by", "tenant_id", "verb", "target")
+    code = f" ({one['code']})" if one.get("code") else ""
+    cells = [truncate(one.get(name) or "", 60) for name in names]
+    return (format_instant(one["at"]), *cells, escape_unsafe(f"{one['outcome']}{code}"))

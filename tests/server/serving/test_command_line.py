@@ -1,0 +1,102 @@
+"""The command line on a server: tenants, packages with signatures, runs of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from holdwater import Client
+from holdwater.cli.main import main
+from holdwater.errors import AccessDenied, NotAuthenticated, TenantNotFound
+from tests.server.serving.packages import archive
+from tests.server.serving.server_process import ServedHere
+from tests.suite.waiting import wait_until
+
+_numbers = itertools.count()
+
+
+class Line:
+    """Calls the command line in this process."""
+
+    def __init__(self, served: ServedHere, capsys: pytest.CaptureFixture[str]) -> None:
+        self.place = ["--server", served.url]
+        self._capsys = capsys
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        found = main([*words, *self.place])
+        printed = self._capsys.readouterr()
+        assert found == code, printed
+        return printed.out + printed.err
+
+
+@pytest.fixture
+def line(served: ServedHere, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Line:
+    monkeypatch.setenv("HOLDWATER_API_KEY", served.bootstrap_key)
+    return Line(served, capsys)
+
+
+@pytest.fixture
+def tenant(line: Line, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A tenant of its own, which commands mean from then on."""
+    name = f"remote_{next(_numbers)}"
+    made = json.loads(line("tenants", "create", name, "--json").replace("The password is not shown again.\n", ""))
+    assert (made["schema_name"], len(made["password"])) == (name, 32)
+    assert name in line("tenants", "list")
+    monkeypatch.setenv("HOLDWATER_TENANT", name)
+    return name
+
+
+def test_a_signed_package_is_uploaded_and_executed(
+    line: Line, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served: ServedHere
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("orders.cloacina").write_bytes(archive())
+    assert main(["package", "keygen", "ops", "--no-passphrase"]) == 0
+    assert main(["package", "sign", "orders.cloacina", "--key", "ops.key", "--tenant", tenant]) == 0
+    assert "there is no file" in line("package", "upload", "nothing.cloacina", code=3)
+    assert "are accepted" in line("package", "keys", "add", "ops.pub")
+    uploaded = line("package", "upload", "orders.cloacina")
+    assert "orders 1.0 (release " in uploaded
+    wait_until(lambda: '"state": "active"' in line("package", "list", "orders", "--json"))
+    (release,) = json.loads(line("package", "list", "--json"))
+    assert release["signed_by"]
+    assert "ops" in line("package", "keys", "list")
+    assert "orders" in line("workflows")
+    told = line("submit", "orders", "--input", "order_id=17", "--wait")
+    assert "saved = 17" in told
+    assert release["release"] in line("runs", "show", "@last")
+    Path("newer.cloacina").write_bytes(archive(version="2.0"))
+    line("package", "upload", "newer.cloacina")
+    wait_until(lambda: "2.0      active" in line("package", "list"))
+    assert "is active, and stays so" in line("package", "activate", "orders", "1.0")
+    assert "orders 2.0" in line("package", "remove", "orders", "2.0")
+    assert "upload_failed" not in line("package", "upload", "ops.pub", code=5)
+    with Client(served.url, api_key=served.bootstrap_key, tenant=tenant) as client:
+        handle = client.submit("orders", {"order_id": 3})
+        assert [event.type for event in handle.events()][-1] == "workflow_completed"
+        assert handle.result(30).final_context["saved"] == 3
+
+
+def test_limits_and_secrets(line: Line, tenant: str) -> None:
+    assert "limit workflow:orders: 3 tasks at once" in line("limits", "set", "workflow:orders", "3")
+    assert json.loads(line("limits", "list", "--json"))[0]["max"] == 3
+    assert "is removed" in line("limits", "remove", "workflow:orders")
+    assert "there are no limits" in line("limits", "list")
+    line("limits", "remove", "nothing", code=3)
+
+
+def test_tenants_are_kept_apart_and_removed(line: Line, tenant: str, served: ServedHere) -> None:
+    assert "0 tenants brought up to date" in line("tenants", "upgrade")
+    with Client(served.url, api_key="w" * 40, tenant=tenant) as client, pytest.raises(NotAuthenticated):
+        client.list_runs()
+    with (
+        Client(served.url, api_key=served.bootstrap_key, tenant="nobody") as client,
+        pytest.raises((TenantNotFound, AccessDenied)),
+    ):
+        client.list_runs()
+    line("tenants", "remove", tenant, code=1)
+    assert "is removed" in line("tenants", "remove", tenant, "--yes")
+    line("tenants", "remove", tenant, "--yes", code=3)
