@@ -195,7 +195,10 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def api_router(noun: str, prefix: str = "") -> APIRouter:
     """Create a router of one noun; every route of it has the errors that any route can have."""
     return APIRouter(
-        prefix=prefix, tags=[noun], route_class=ApiRoute, responses=error_responses(400, 401, 403, 404, 414, 500, 503)
+        prefix=prefix,
+        tags=[noun],
+        route_class=ApiRoute,
+        responses=error_responses(400, 401, 403, 404, 414, 429, 500, 503),
     )
 
 

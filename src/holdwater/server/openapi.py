@@ -12,7 +12,7 @@ from holdwater.server.rendering import render
 
 _UNUSED: Final = ("HTTPValidationError", "ValidationError")
 
-PUBLIC_OPERATIONS: Final = ("health", "ready")
+PUBLIC_OPERATIONS: Final = ("health", "metrics", "ready")
 
 router = APIRouter()
 

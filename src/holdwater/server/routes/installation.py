@@ -25,7 +25,7 @@ MAX_VIOLATIONS: Final = 1000
 
 router = api_router("installation")
 server_router = APIRouter(
-    prefix="/v1", tags=["installation"], route_class=ApiRoute, responses=error_responses(401, 414, 500, 503)
+    prefix="/v1", tags=["installation"], route_class=ApiRoute, responses=error_responses(401, 403, 414, 429, 500, 503)
 )
 
 
