@@ -180,7 +180,8 @@ async def holdwater_error_response(request: Request, error: Exception) -> Respon
 
 
 def _has_form_of_id(request: Request) -> bool:
-    return has_form_of_id(decode_run_id(request.path_params.get("run_id", "")))
+    segment: str | None = request.path_params.get("run_id")
+    return segment is None or has_form_of_id(decode_run_id(segment))
 
 
 async def http_error_response(request: Request, error: Exception) -> Response:

@@ -53,11 +53,11 @@ def test_a_package_is_uploaded_executed_replaced_and_removed(god: httpx.Client, 
     assert (listed["workflow_name"], listed["package_name"], listed["version"]) == ("orders", "orders", "1.0")
     assert (listed["state"], listed["paused"], listed["tasks"]) == ("active", False, ["load", "save"])
     shown = god.get(f"{path}/workflows/orders").json()
-    assert shown["task_graph"]["nodes"] == ["load", "save"]
+    assert [one["id"] for one in shown["task_graph"]] == ["load", "save"]
     assert [one["version"] for one in shown["versions"]] == ["1.0"]
     assert shown["build_status"] == "success"
     source = god.get(f"{path}/workflows/orders/source").json()
-    assert "def save(context)" in {one["path"]: one["content"] for one in source["files"]}["workflow/orders_flows.py"]
+    assert "def save(context)" in {one["path"]: one["contents"] for one in source["files"]}["workflow/orders_flows.py"]
     assert god.get(f"{path}/workflows/orders/picture.svg").headers["content-type"] == "image/svg+xml"
 
     second = upload(god, archive(version="2.0"), tenant=tenant).json()

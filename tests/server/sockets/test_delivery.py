@@ -212,3 +212,21 @@ def test_a_server_that_ends_says_so(database_url: str, runner: DefaultRunner, de
         ending.live.end()
         assert closed_with(socket) == 1001
     gate.open.set()
+
+
+def test_access_that_ends_closes_the_connection(
+    server: SocketServer, runner: DefaultRunner, define: Define, gate: Gate
+) -> None:
+    define("revoked", ("hold", lambda context: gate(), {}))
+    run_id = runner.submit("revoked").run_id
+    server.access.tickets["short"] = Caller("read", is_ambient=False, key_id="k", subjects=("key:k",))
+    with connect(server.url(f"exec_events:{run_id}", token="short")) as opened:
+        opened.send(json.dumps({"type": "hello", "protocol_version": 1, "since_id": None}))
+        opened.recv(SIGNAL_TIMEOUT_SECONDS)
+        server.access.open_requests.end_soon(["key:k"])
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                opened.recv(SIGNAL_TIMEOUT_SECONDS)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
+    gate.open.set()

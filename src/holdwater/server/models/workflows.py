@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
@@ -18,6 +18,7 @@ from holdwater.operations.schedule_views import ScheduleInfo
 from holdwater.server.models.base import Instant, Page, RequestBody, to_instant
 from holdwater.server.models.executions import ExecutionStatus
 from holdwater.server.models.triggers import TriggerBody
+from holdwater.server.package_sources import SourceText
 
 
 class WorkflowFacts(BaseModel):
@@ -165,35 +166,32 @@ class WorkflowVersion(BaseModel):
         )
 
 
-class TaskEdge(BaseModel):
-    """An arrow between two tasks.  `kind`: what it stands for; `label`: the decision that takes it."""
+class TaskNode(BaseModel):
+    """A task of the graph of a workflow.  `dependencies`: names of the tasks it comes after."""
 
-    source: str
-    target: str
-    kind: str
-    label: str
-
-
-class TaskGraph(BaseModel):
-    """Tasks, and the arrows between them."""
-
-    nodes: list[str]
-    edges: list[TaskEdge]
+    id: str
+    dependencies: list[str]
+    description: str | None
 
     @classmethod
-    def of(cls, picture: Picture) -> TaskGraph:
-        """Create it from the picture of a workflow."""
-        arrows = [
-            TaskEdge(source=one.source, target=one.target, kind=one.kind, label=one.label) for one in picture.arrows
-        ]
-        return cls(nodes=list(picture.boxes), edges=arrows)
+    def list_of(cls, picture: Picture, descriptions: Mapping[str, str | None]) -> list[TaskNode]:
+        """Create them from the picture of a workflow."""
+        sources: dict[str, list[str]] = {name: [] for name in picture.boxes}
+        for arrow in picture.arrows:
+            if arrow.target in sources and arrow.source in sources and arrow.source not in sources[arrow.target]:
+                sources[arrow.target].append(arrow.source)
+        return [cls(id=name, dependencies=one, description=descriptions.get(name)) for name, one in sources.items()]
 
 
-class DeclaredParameter(BaseModel):
-    """An input of a workflow.  `type`: in JSON Schema, empty for any.  `default`: of one that is not required."""
+class DeclaredParameter(BaseModel, serialize_by_alias=True):  # type: ignore[call-arg]
+    """An input of a workflow.  `type`: in JSON Schema, empty for any; `schema`: all that its JSON Schema says.
+
+    `default`: of one that is not required.
+    """
 
     name: str
     type: str
+    json_schema: dict[str, Any] = Field(alias="schema")
     required: bool
     default: Any
     description: str
@@ -206,6 +204,7 @@ class DeclaredParameter(BaseModel):
         return [
             cls(
                 name=name,
+                schema=one,
                 type=one["type"] if isinstance(one.get("type"), str) else "",
                 required=name in required,
                 default=one.get("default"),
@@ -229,7 +228,7 @@ class WorkflowDetail(WorkflowFacts):
     tenant_id: str
     declared_params: list[DeclaredParameter]
     tasks: list[WorkflowTask]
-    task_graph: TaskGraph
+    task_graph: list[TaskNode]
     plan: Any
     versions: list[WorkflowVersion]
     build_status: BuildStatus
@@ -247,7 +246,7 @@ class WorkflowDetail(WorkflowFacts):
             tenant_id=tenant_id,
             declared_params=DeclaredParameter.list_of(info.inputs_schema),
             tasks=[WorkflowTask.of(node) for node in info.nodes],
-            task_graph=TaskGraph.of(picture_of_workflow(info)),
+            task_graph=TaskNode.list_of(picture_of_workflow(info), {node.name: node.doc for node in info.nodes}),
             plan=None if info.plan is None else info.plan.to_data(),
             versions=[WorkflowVersion.of(row) for row in found.versions],
             build_status="success" if newest is None else BUILD_STATUS.get(newest.state, "success"),
@@ -256,26 +255,53 @@ class WorkflowDetail(WorkflowFacts):
         )
 
 
+Language = Literal["python", "toml", "json"]
+LANGUAGES: Final[dict[str, Language]] = {"py": "python", "pyi": "python", "toml": "toml", "json": "json"}
+"""by the end of a file's name"""
+
+
 class PausedWorkflowBody(BaseModel):
-    """A workflow that was paused, or resumed."""
+    """A workflow that was paused, or resumed.  `id`, `name`: its name."""
 
     tenant_id: str
+    id: str
+    name: str
     workflow_name: str
     paused: bool
+    status: Literal["paused", "resumed"]
+
+    @classmethod
+    def of(cls, tenant_id: str, workflow: str, *, is_paused: bool) -> PausedWorkflowBody:
+        """Create it."""
+        status: Literal["paused", "resumed"] = "paused" if is_paused else "resumed"
+        return cls(
+            tenant_id=tenant_id, id=workflow, name=workflow, workflow_name=workflow, paused=is_paused, status=status
+        )
 
 
 class SourceFileBody(BaseModel):
-    """A file of a package.  `content`: null for one that is no text, or has more than 1 MB."""
+    """A file of a package.  `contents`: empty for one that is no text, or has more than 1 MB (`is_shown`)."""
 
     path: str
     size: int
-    content: str | None
+    is_shown: bool
+    contents: str
+    language: Language | None
+
+    @classmethod
+    def of(cls, found: SourceText) -> SourceFileBody:
+        """Create it from a file of an archive."""
+        language = LANGUAGES.get(found.path.rpartition(".")[2])
+        is_shown = found.text is not None
+        return cls(path=found.path, size=found.size, is_shown=is_shown, contents=found.text or "", language=language)
 
 
 class WorkflowSource(BaseModel):
-    """The files of the package of a workflow, as they were uploaded."""
+    """The files of the package of a workflow, as they were uploaded.  `id`: of the release."""
 
     tenant_id: str
+    id: str
+    workflow_name: str
     package_name: str
     version: str
     release: str

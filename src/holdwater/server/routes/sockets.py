@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Query
 from fastapi.concurrency import run_in_threadpool
@@ -14,12 +12,13 @@ from starlette.requests import Request
 from starlette.websockets import WebSocket
 
 from holdwater.errors import HoldwaterError
-from holdwater.server.access import Caller, caller_of, check_tenant
+from holdwater.server.access import caller_of, check_tenant
+from holdwater.server.control.run_places import find_tenant_of_run
+from holdwater.server.control.tables import ServerTables
 from holdwater.server.refusals import RequestError
 from holdwater.server.routes.not_offered import GRAPHS
 from holdwater.server.sockets.delivery import Delivery
 from holdwater.server.sockets.handshake import handshake_of, refuse
-from holdwater.server.sockets.run_places import find_tenant_of_run
 from holdwater.server.tenant_database import BORROWED, TenantDatabase, tenants_of
 
 EVENTS_OF_A_RUN: Final = "exec_events:"
@@ -35,7 +34,7 @@ async def deliver_events(socket: WebSocket, recipient: str, tenant: str | None =
     caller, access_ended = caller_of(handshake), asyncio.Event()
     try:
         run_id = _run_id(recipient)
-        with _counted(handshake.app.state.policy, caller, access_ended.set):
+        with handshake.app.state.policy.open_requests.stream(caller, access_ended.set):
             found = await _open_tenant(handshake, tenant, run_id)
             socket.scope[BORROWED] = found
             await run_in_threadpool(found.database.runs.row, run_id)
@@ -49,13 +48,6 @@ async def refuse_others(socket: WebSocket, path: str) -> None:
     """Refuse what is not here: accumulators and reactors of graphs among it."""
     error = RequestError(404, "there is no WebSocket at this path", code="not_offered", hint=GRAPHS)
     await refuse(socket.scope, socket.receive, socket.send, error)
-
-
-def _counted(policy: Any, caller: Caller, end: Callable[[], None]) -> AbstractContextManager[Any]:
-    """Count a stream of a caller, where the access policy does, and have it end with the access."""
-    requests = getattr(policy, "open_requests", None)
-    counted: AbstractContextManager[Any] = nullcontext() if requests is None else requests.stream(caller, end)
-    return counted
 
 
 def _run_id(recipient: str) -> str:
@@ -74,6 +66,10 @@ async def _open_tenant(handshake: Request, given: str | None, run_id: str) -> Te
     """
     name = given or caller_of(handshake).tenant
     if name is None:
-        name = await run_in_threadpool(find_tenant_of_run, handshake, run_id)
+        control: ServerTables | None = handshake.app.state.control
+        if control is None:
+            name = tenants_of(handshake).default
+        else:
+            name = await run_in_threadpool(find_tenant_of_run, control.database, run_id)
     check_tenant(handshake, name)
     return await run_in_threadpool(tenants_of(handshake).borrow, name)

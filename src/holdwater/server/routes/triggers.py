@@ -147,7 +147,7 @@ def resume_trigger(tenant: Tenant, trigger: Trigger) -> PausedTrigger:
     return _set_enabled(tenant, trigger, True)
 
 
-@router.post("/{name}/fire", status_code=202, responses=CHANGE_ERRORS, openapi_extra=TAKES_VALUES)
+@router.post("/{name}/fire", responses=CHANGE_ERRORS, openapi_extra=TAKES_VALUES)
 def fire_trigger(tenant: Tenant, trigger: Trigger, body: FireBody | None = None) -> Fired:
     """Start a run at once, whatever the fire times, overlap or state.
 

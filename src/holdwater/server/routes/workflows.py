@@ -98,10 +98,12 @@ def get_workflow_source(tenant: Tenant, name: WorkflowName, version: Version = N
     files = read_package_source(tenant.database, release, limits)
     return WorkflowSource(
         tenant_id=tenant.tenant,
+        id=release.release,
+        workflow_name=name,
         package_name=release.package,
         version=release.version,
         release=release.release,
-        files=[SourceFileBody(path=one.path, size=one.size, content=one.text) for one in files],
+        files=[SourceFileBody.of(one) for one in files],
     )
 
 
@@ -110,7 +112,7 @@ def pause_workflow(request: Request, tenant: Tenant, name: WorkflowName) -> Paus
     """Start no runs of a workflow until it is resumed, by schedules and triggers neither; open runs go on."""
     workflow = find_packaged_workflow(tenant.database, name).info.name
     paused_workflows.pause_workflow(writable_database(tenant), workflow, by=author_of(request))
-    return PausedWorkflowBody(tenant_id=tenant.tenant, workflow_name=workflow, paused=True)
+    return PausedWorkflowBody.of(tenant.tenant, workflow, is_paused=True)
 
 
 @router.post("/{name}/resume", responses=CHANGE_ERRORS)
@@ -118,7 +120,7 @@ def resume_workflow(request: Request, tenant: Tenant, name: WorkflowName) -> Pau
     """Start runs of a workflow again."""
     workflow = find_packaged_workflow(tenant.database, name).info.name
     paused_workflows.resume_workflow(writable_database(tenant), workflow, by=author_of(request))
-    return PausedWorkflowBody(tenant_id=tenant.tenant, workflow_name=workflow, paused=False)
+    return PausedWorkflowBody.of(tenant.tenant, workflow, is_paused=False)
 
 
 @router.post("/{name}/execute", status_code=202, responses=CHANGE_ERRORS, openapi_extra=CONTEXT_PART)

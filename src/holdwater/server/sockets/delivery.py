@@ -19,6 +19,8 @@ from holdwater.server.streams.hub import StreamHub
 from holdwater.server.streams.messages import split_messages
 from holdwater.server.streams.responses import OpenStream
 
+CANCEL_SECONDS: Final = 0.1
+"""between two attempts to end what a connection does"""
 HELLO_SECONDS: Final = 10.0
 """time a client has for its first message"""
 MAX_UNACKNOWLEDGED: Final = 1000
@@ -67,9 +69,11 @@ class Delivery:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            pending = set(tasks)
+            while pending:  # `wait_for` of Python 3.11 loses a cancellation that comes with what it waits for
+                for task in pending:
+                    task.cancel()
+                _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
         for task in tasks:
             if not task.cancelled():
                 task.exception()  # it is seen, also where another one was first
