@@ -100,3 +100,25 @@ def test_tenants_are_kept_apart_and_removed(line: Line, tenant: str, served: Ser
     line("tenants", "remove", tenant, code=1)
     assert "is removed" in line("tenants", "remove", tenant, "--yes")
     line("tenants", "remove", tenant, "--yes", code=3)
+
+
+def test_keys_are_made_used_rotated_and_revoked(line: Line, tenant: str, served: ServedHere) -> None:
+    made = json.loads(line("keys", "create", "ci", "--role", "write", "--expires", "30d", "--json"))
+    assert (made["role"], made["tenant"], made["revoked"]) == ("write", tenant, False)
+    with Client(served.url, api_key=made["key"], tenant=tenant) as client:
+        assert client.list_runs() == []
+    with Client(served.url, api_key=made["key"]) as client, pytest.raises(AccessDenied):
+        client.list_runs()
+    listed = line("keys", "list")
+    assert "ci" in listed
+    assert made["key"] not in listed
+    rotated = json.loads(line("keys", "rotate", made["id"], "--json"))
+    assert rotated["key"] != made["key"]
+    line("keys", "revoke", rotated["id"])
+    with Client(served.url, api_key=rotated["key"], tenant=tenant) as client, pytest.raises(NotAuthenticated):
+        client.list_runs()
+    line("keys", "revoke", "nothing", code=3)
+    told = line("audit", "--all")
+    assert rotated["id"] in told
+    assert made["key"] not in told
+    assert json.loads(line("audit", "--limit", "1", "--json"))[0]["outcome"]
