@@ -117,7 +117,8 @@ def start_holdwater(cluster: Cluster) -> Iterator[Peer]:
         environment = {
             "DATABASE_URL": url,
             "HOLDWATER_BOOTSTRAP_KEY": KEY,
-            "HOLDWATER_SERVER_RATE_PER_SECOND": "1000000",
+            "HOLDWATER_SERVER_REQUESTS_PER_SECOND": "100000",
+            "HOLDWATER_SERVER_REQUEST_BURST": "100000",
         }
         with server_process(command, port, environment, "/ready"):
             base = "/v1/tenants/public"

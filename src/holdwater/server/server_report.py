@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from holdwater import __version__
 from holdwater.model.time import Micros, seconds_between
 from holdwater.server.awake_tenants import AwakeTenants
 from holdwater.server.control import statements as sql
-from holdwater.server.control.database import ControlDatabase
 from holdwater.server.health_checks import ServerHealth
 from holdwater.server.models.base import to_instant
 from holdwater.server.models.server_report import EngineBody, ReplicaBody, ServerHostBody, ServerReport
+
+if TYPE_CHECKING:  # the driver of PostgreSQL: applications of one database work without it
+    from holdwater.server.control.database import ControlDatabase
 
 GONE_AFTER_SECONDS: Final = 30.0
 """silence after which a replica is shown as gone"""

@@ -65,19 +65,24 @@ class AuditLog:
         code: str = "",
     ) -> int:
         """Add a row in a transaction of the caller's, so that it is there if the change is; returns its number."""
-        row = (
-            self._control.clock.now(), facts.by, tenant, verb, target[:MAX_TARGET_CHARS], outcome, code,
-            facts.request_id, facts.address,
-        )  # fmt: skip
+        row = self._new_row(facts, verb, tenant, target, outcome, code)
         ((number,),) = connection.execute(sql.INSERT_AUDIT, row).fetchall()
         return int(number)
+
+    def _new_row(
+        self, facts: AuditFacts, verb: str, tenant: str | None, target: str, outcome: Outcome, code: str
+    ) -> tuple[object, ...]:
+        now = self._control.clock.now()
+        shown = target[:MAX_TARGET_CHARS]
+        return (now, facts.by, tenant, verb, shown, outcome, code, facts.request_id, facts.address)
 
     def add(
         self, facts: AuditFacts, verb: str, tenant: str | None, target: str, outcome: Outcome = "asked", code: str = ""
     ) -> int:
-        """Add a row in a transaction of its own; returns its number.  Raises StoreUnavailable."""
-        with self._control.transaction() as connection:
-            return self.record(connection, facts, verb, tenant, target, outcome, code)
+        """Add a row by itself, before what it is about is committed; returns its number.  Raises StoreUnavailable."""
+        row = self._new_row(facts, verb, tenant, target, outcome, code)
+        ((number,),) = self._control.select(sql.INSERT_AUDIT_ASKED, row)
+        return int(number)
 
     def close(self, number: int, outcome: Outcome, code: str = "") -> None:
         """Set what came of a request.  Raises StoreUnavailable."""

@@ -57,8 +57,13 @@ class ControlDatabase:
     @contextmanager
     def transaction(self) -> Iterator[PostgresConnection]:
         """Run the block in a transaction.  Raises StoreUnavailable, StoreError."""
+        with self._connection() as connection, connection.transaction():
+            yield connection
+
+    @contextmanager
+    def _connection(self) -> Iterator[PostgresConnection]:
         try:
-            with self._pool.connection() as connection, connection.transaction():
+            with self._pool.connection() as connection:
                 yield connection
         except psycopg.OperationalError as error:
             raise as_unreachable(translate_error(error, self.name)) from error
@@ -73,13 +78,16 @@ class ControlDatabase:
         connection.execute(self.server.settings_statement(local=True))
 
     def select(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Execute one statement, and return its rows.  Raises StoreUnavailable, StoreError."""
-        with self.transaction() as connection:
+        """Execute one statement, and return its rows: one round trip.  Raises StoreUnavailable, StoreError."""
+        with self._connection() as connection:
             return connection.execute(statement, parameters).fetchall()
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
-        """Execute one statement, and return the number of its rows.  Raises StoreUnavailable, StoreError."""
-        with self.transaction() as connection:
+        """Execute one statement, and return the number of its rows: one round trip.
+
+        Raises StoreUnavailable, StoreError.
+        """
+        with self._connection() as connection:
             return connection.execute(statement, parameters).rowcount
 
     def close(self) -> None:
