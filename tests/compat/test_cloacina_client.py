@@ -18,7 +18,7 @@ from tests.server.serving.packages import archive, wait_for_state
 from tests.server.serving.server_process import ServedHere, serve_here
 
 cloacina_client = pytest.importorskip("cloacina_client", reason="cloacina-client is not installed")
-TENANT = "acme"
+TENANT = "compat_client"
 UNKNOWN = new_run_id(Micros(1))
 
 
@@ -80,14 +80,14 @@ def test_operational(client: Any) -> None:
 
 
 def test_tenants(client: Any) -> None:
-    made = client.create_tenant("other", description="another one")
-    assert (made.name, made.description) == ("other", "another one")
+    made = client.create_tenant("compat_other", description="another one")
+    assert (made.name, made.description) == ("compat_other", "another one")
     assert made.username
     listed = client.list_tenants()
-    assert {TENANT, "other"} <= {one.name for one in listed.items}
+    assert {TENANT, "compat_other"} <= {one.name for one in listed.items}
     assert listed.total == len(listed.items)
-    removed = client.remove_tenant("other")
-    assert (removed.status, removed.schema_name) == ("removed", "other")
+    removed = client.remove_tenant("compat_other")
+    assert (removed.status, removed.schema_name) == ("removed", "compat_other")
     assert refusal(client.create_tenant, "no such name!")[0] == 400
 
 

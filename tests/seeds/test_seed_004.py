@@ -1,7 +1,5 @@
-"""Seed 004, the embedded library: its components by their names, wired as drawn, in the modes of its table.
-
-The column of the server is judged where that is.
-"""
+"""Seed 004: its components by their names, wired as drawn, in the modes of its table; the API server is in
+`test_seed_004_server.py`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from holdwater.server.control.tenant_table import TenantRow
-from holdwater.server.models.base import Instant, RequestBody, to_instant
+from holdwater.server.models.base import Instant, ItemList, RequestBody, to_instant
 
 SchemaName = Annotated[str, Field(min_length=1, max_length=63, examples=["acme"])]
 Description = Annotated[str, Field(max_length=2000)]
@@ -62,8 +62,10 @@ class TenantBody(BaseModel):
         )
 
 
-class TenantList(BaseModel):
+class TenantList(ItemList):
     """Tenants by name, `public` first."""
+
+    list_name = "tenants"
 
     items: list[TenantBody]
     total: int
