@@ -270,6 +270,14 @@ class TenantNotFound(TenantError):
     """The database has no tenant of this name."""
 
 
+class TenantUnavailable(TenantError):
+    """A tenant cannot be served now; the others can."""
+
+
+class TenantWaking(TenantUnavailable):
+    """A tenant has no engine yet, as others are at work.  It has one soon."""
+
+
 class TenantInUse(TenantError):
     """A tenant cannot be removed: its role is connected, or its work is executed."""
 

@@ -49,6 +49,11 @@ class BulkWorker:
                 self._thread = threading.Thread(target=self._thread_main, name="holdwater-bulk-jobs", daemon=True)
                 self._thread.start()
 
+    @property
+    def is_busy(self) -> bool:
+        """True while it executes jobs, or looks for some."""
+        return self._thread is not None
+
     def wait_idle(self, timeout_seconds: float) -> bool:
         """Wait until there is nothing to execute; returns False after so long."""
         with self._idle:

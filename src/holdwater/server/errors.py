@@ -115,6 +115,8 @@ STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.TenantError: (400, "tenant_invalid"),
     errors.TenantInUse: (409, "tenant_in_use"),
     errors.TenantNotFound: (404, "tenant_not_found"),
+    errors.TenantUnavailable: (503, "tenant_unavailable"),
+    errors.TenantWaking: (503, "tenant_waking"),
     errors.TrustError: (403, "invalid_signature"),
     errors.Unstorable: INTERNAL,
     errors.VersionExists: (409, "version_exists"),

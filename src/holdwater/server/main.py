@@ -21,7 +21,6 @@ from holdwater.server.health_checks import ServerHealth
 from holdwater.server.key_access import KeyAccess
 from holdwater.server.metrics.server_metrics import ServerMetrics
 from holdwater.server.rate_limits import AccessLimits
-from holdwater.server.replica import Replica
 from holdwater.server.request_observer import RequestObserver
 from holdwater.server.routes import metrics as metrics_route
 from holdwater.server.routes import server as server_route
@@ -36,6 +35,7 @@ from holdwater.server.tenant_engine import TenantMaker
 from holdwater.service.home_lock import HomeLock, usable_home
 from holdwater.service.server_settings import ServerSettings, parse_bind
 from holdwater.service.settings import NO_RETENTION
+from holdwater.service.tenants.options import TenantEngineOptions
 from holdwater.service.tenants.resources import TenantResources
 
 logger = logging.getLogger("holdwater.server")
@@ -80,7 +80,14 @@ class Server:
         self.first_key = bootstrap(self.control, self.home.folder, settings.bootstrap_key or None)
         tables = ServerTables(self.control)
         self.awake = AwakeTenants()
-        self.tenants = ServedTenants(self.control, self._make_tenant, pool_size=settings.tenant_pool)
+        options = TenantEngineOptions(
+            max_engines=settings.tenant_engines,
+            idle_seconds=settings.tenant_idle_seconds,
+            pool_size=settings.tenant_pool,
+            max_concurrent_tasks=settings.max_concurrent_tasks,
+            tenant_max_concurrent=settings.tenant_slots,
+        )
+        self.tenants = ServedTenants(self.control, self._make_tenant, options=options, address=self.url)
         closing(self.tenants.close)
         self.health = ServerHealth(self.tenants, self.awake)
         administration = TenantAdministration(
@@ -129,8 +136,6 @@ class Server:
             trusted_proxies=settings.trusted_proxies,
             socket_options=websocket_options(),
         )
-        self._replica = Replica(self.control, self.url, self.tenants.awake, self._names_to_wake, self._wake)
-        closing(self._replica.close)
         self._thread = threading.Thread(target=self._serve, name="holdwater-http", daemon=True)
 
     def _make_tenant(self, name: str, resources: TenantResources) -> TenantDatabase:
@@ -143,19 +148,12 @@ class Server:
         self.awake.add(made)
         return made
 
-    def _names_to_wake(self) -> list[str]:
-        return self.tenants.names()[: self.settings.tenant_engines]
-
-    def _wake(self, name: str) -> None:
-        self.tenants.give_back(self.tenants.borrow(name))
-
     def start(self) -> None:
         """Execute, and answer; returns when it answers.  Raises ServerError."""
         self.access.start()
         self._thread.start()
         if not self._started.wait(START_SECONDS) or not self._http.started:
             raise ServerError("the server cannot start", hint="its log says why")
-        self._replica.start()
 
     def _serve(self) -> None:
         try:
@@ -172,7 +170,7 @@ class Server:
         if self._is_stopped:
             return
         self._is_stopped = self.health.is_draining = True
-        self._replica.start_draining()
+        self.tenants.start_draining()
         self.tenants.close_streams_soon()
         self.tenants.close()
         self._http.should_exit = True

@@ -1,18 +1,29 @@
-"""The tenants of a server: each has an engine of its own, made when it is needed."""
+"""The tenants of a server: each has an engine of its own, made when it is needed, and ended when it is idle."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from holdwater.errors import RunnerClosed
+from holdwater.errors import HoldwaterError, RunnerClosed, StoreUnavailable, TenantUnavailable
+from holdwater.model.next_work import NextWork
+from holdwater.runtime.executors.budget import Budget
 from holdwater.server.control.database import ControlDatabase
+from holdwater.server.control.replicas import ReplicaTable
 from holdwater.server.control.tenant_directory import TenantDirectory, TenantPlace
 from holdwater.server.tenant_database import DEFAULT_TENANT, TenantDatabase
+from holdwater.service.tenants.engines import TenantEngines
+from holdwater.service.tenants.hub import TenantHub
+from holdwater.service.tenants.options import TenantEngineOptions
 from holdwater.service.tenants.resources import TenantResources
 from holdwater.storage import StoreOptions
+from holdwater.storage.postgres.listener import ChannelListener
+from holdwater.storage.postgres.next_work import NextWorkReader
+
+MAX_DEAF_SECONDS: Final = 30.0
+"""time without the connection that listens, after which the server is not ready"""
+IDLE_CONNECTION_SECONDS: Final = 60.0
 
 MakeTenant = Callable[[str, TenantResources], TenantDatabase]
 """Opens the database of a tenant with an engine that executes its work.
@@ -29,92 +40,141 @@ Raises HoldwaterError: requests to this tenant get it, and others are not affect
 class ServedTenants:
     """Many tenants; implements `Tenants`.  Thread-safe.
 
-    `make_tenant`: see `MakeTenant`.  `pool_size`: connections of each.
+    `make_tenant`: see `MakeTenant`.  `address`: where this replica is reached.
     """
 
     default: Final = DEFAULT_TENANT
     only: Final = None
 
-    def __init__(self, control: ControlDatabase, make_tenant: MakeTenant, *, pool_size: int = 2) -> None:
-        self._control, self._make_tenant, self._pool_size = control, make_tenant, pool_size
+    def __init__(
+        self,
+        control: ControlDatabase,
+        make_tenant: MakeTenant,
+        *,
+        options: TenantEngineOptions | None = None,
+        address: str = "",
+    ) -> None:
+        self._make_tenant, self._options = make_tenant, options or TenantEngineOptions()
         self._directory: Final = TenantDirectory(control)
-        self._lock = threading.Lock()
-        self._open: dict[str, TenantDatabase] = {}
-        self._making: dict[str, threading.Lock] = {}
+        self._reader: Final = NextWorkReader(control.server)
+        self._replicas: Final = ReplicaTable(control, address)
+        self.budget: Final = Budget(self._options.max_concurrent_tasks, self._options.tenant_max_concurrent)
+        self._listener: Final = ChannelListener(control.server)
+        self._engines: Final = TenantEngines(self._make, self._options.max_engines, self._options.idle_seconds)
+        self._hub: Final = TenantHub(self._engines, self, self._listener, self._replicas.own_id, control.clock)
+        self._ending: set[str] = set()
+        """tenants that are being removed: they get no engine"""
         self._is_closed = False
+
+    # -- requests
 
     def borrow(self, name: str) -> TenantDatabase:
         """Return the database of a tenant, which stays open until it is given back.  May block.
 
-        Raises TenantNotFound, StoreUnavailable, RunnerClosed.
+        Raises TenantNotFound, TenantUnavailable, StoreUnavailable, RunnerClosed.
         """
-        with self._lock:
-            found = self._open.get(name)
-            making = self._making.setdefault(name, threading.Lock())
-        if found is not None:
-            return found
-        with making:
-            if name in self._open:
-                return self._open[name]
-            if self._is_closed:
-                raise RunnerClosed("this server is shutting down")
-            place = self._directory.find(name)
-            made = self._make_tenant(name, self._resources(place))
-            made.start()
-            with self._lock:
-                self._open[name] = made
-            return made
+        return self._engines.borrow(name)
+
+    def give_back(self, tenant: TenantDatabase) -> None:
+        """End the use of a database by one request.  Does not block."""
+        self._engines.give_back(tenant.tenant)
 
     def names(self) -> list[str]:
         """List the names of all tenants, in their order.  Raises StoreUnavailable."""
         return sorted([place.name for place in self._directory.list()])
 
-    def give_back(self, tenant: TenantDatabase) -> None:
-        """End the use of a database by one request.  Does not block."""
-
     def remove(self, name: str) -> None:
         """End the engine of a tenant, its streams and hosts, before its schema is dropped."""
-        with self._lock:
-            found = self._open.pop(name, None)
-        if found is not None:
-            found.close()
+        self._engines.remove(name)
 
     @contextmanager
     def ending(self, name: str) -> Iterator[bool]:
-        """End the engine of a tenant that is about to be removed; its value: there was one."""
-        was_awake = name in self.awake()
-        self.remove(name)
-        yield was_awake
+        """End the engine of a tenant that is about to be removed; its value: there was one.
+
+        It gets none before the block ends.
+        """
+        self._ending.add(name)
+        try:
+            yield self._engines.remove(name)
+        finally:
+            self._ending.discard(name)
+            self._hub.look_at_directory()
 
     def awake(self) -> list[str]:
         """Return the names of the tenants whose engines are awake in this process."""
-        with self._lock:
-            return sorted(self._open)
+        return self._engines.awake()
 
     def check_ready(self) -> None:
-        """Check that the server's tables answer.  Raises StoreUnavailable."""
+        """Check that the server's tables answer, and that tenants are listened to.  Raises StoreUnavailable."""
         self._directory.list()
+        if self._listener.seconds_lost > MAX_DEAF_SECONDS and self._listener.is_started:
+            raise StoreUnavailable("the channels of the tenants cannot be listened to")
+
+    # -- the life of the process
+
+    def start(self) -> None:
+        """Begin to wake tenants when something is due."""
+        self._hub.start()
+
+    def start_draining(self) -> None:
+        """Have the other replicas do the part of this one from now on."""
+        self._replicas.is_draining = True
+        self._hub.look_at_directory()
 
     def close_streams_soon(self) -> None:
         """Have all streams end."""
-        with self._lock:
-            tenants = list(self._open.values())
-        for tenant in tenants:
+        for tenant in self._engines.engines():
             tenant.streams.close_soon()
-
-    def start(self) -> None:
-        """Begin to serve."""
 
     def close(self) -> None:
         """Close every database.  Idempotent."""
+        if self._is_closed:
+            return
         self._is_closed = True
-        with self._lock:
-            tenants, self._open = list(self._open.values()), {}
-        closing = [threading.Thread(target=tenant.close, name="holdwater-drain") for tenant in tenants]
-        for thread in closing:  # each has its time for running functions
-            thread.start()
-        for thread in closing:
-            thread.join()
+        self._hub.close()
+        try:
+            self._engines.close()
+            self._replicas.leave()
+        except StoreUnavailable:
+            pass  # the others see that it is silent
+        finally:
+            self._listener.close()
+            self._reader.close()
+
+    # -- what the hub asks for
+
+    def beat(self, awake: Collection[str]) -> Sequence[str]:
+        """Note that this replica lives; returns the ids of all that do.  Raises StoreUnavailable."""
+        return self._replicas.beat(awake)
+
+    def read_next(self, name: str) -> NextWork:
+        """Read the next work of a tenant.  Raises TenantNotFound, StoreUnavailable, StoreError."""
+        place = self._directory.find(name)
+        return self._reader.read(place.schema, place.role)
+
+    def _make(self, name: str) -> TenantDatabase:
+        """Make the engine of a tenant.  Raises TenantNotFound, TenantUnavailable, StoreUnavailable."""
+        place = self._directory.find(name)
+        if name in self._ending:
+            raise TenantUnavailable(f"tenant {name!r} is being removed")
+        try:
+            made = self._make_tenant(name, self._resources(place))
+        except (StoreUnavailable, RunnerClosed):
+            raise
+        except HoldwaterError as error:
+            raise TenantUnavailable(
+                f"tenant {name!r} cannot be served now: {error.message}",
+                hint=error.hint or "`holdwater tenants upgrade` brings its tables to this version",
+            ) from error
+        made.start()
+        return made
 
     def _resources(self, place: TenantPlace) -> TenantResources:
-        return TenantResources(store_options=StoreOptions(schema=place.schema, pool_size=self._pool_size))
+        options = StoreOptions(
+            schema=place.schema,
+            role=place.role,
+            pool_size=self._options.pool_size,
+            idle_seconds=IDLE_CONNECTION_SECONDS,
+            listener=self._listener,
+        )
+        return TenantResources(store_options=options, slot_share=self.budget.share(place.name))

@@ -114,6 +114,18 @@ class TenantDatabase:
         """Go on with what an earlier server has left."""
         self.bulk_worker.start()
 
+    @property
+    def is_busy(self) -> bool:
+        """True while it has runs in hand, hosts, streams or bulk jobs: its engine is needed."""
+        if self._engine is not None and self._engine.driver.active_runs:
+            return True
+        is_executing = self.executed.is_busy() or bool(self.executed.hosts())
+        return is_executing or self.streams.stream_count > 0 or self.bulk_worker.is_busy
+
+    def close_streams_soon(self) -> None:
+        """Have its streams end; their clients connect again."""
+        self.streams.close_soon()
+
     def close(self) -> None:
         """End its streams and bulk jobs, and close what was opened with it.  Idempotent."""
         self.streams.close_soon()

@@ -92,7 +92,7 @@ class TenantMaker:
         )
         return Engine(
             self.database_url,
-            config.driver_config(),
+            replace(config.driver_config(), slot_share=resources.slot_share),
             run_timeout_seconds=config.workflow_timeout_seconds,
             registry=Registry(),
             options=resources.store_options,

@@ -78,6 +78,11 @@ class ChannelListener:
         self._thread = threading.Thread(target=self._run, name="holdwater-notify", daemon=True)
 
     @property
+    def is_started(self) -> bool:
+        """True since the first subscription."""
+        return self._is_started
+
+    @property
     def seconds_lost(self) -> float:
         """Seconds since the connection was lost, or was first wanted; 0 while it listens."""
         lost_at = self._lost_at

@@ -1,0 +1,51 @@
+"""The next work of the schemas of one database, read by one connection."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Final
+
+import psycopg
+
+from holdwater.model.next_work import NextWork
+from holdwater.storage.postgres.errors import translate_error
+from holdwater.storage.postgres.pipeline import PostgresConnection
+from holdwater.storage.postgres.server import PostgresServer, is_usable
+from holdwater.storage.postgres.statements import READ_NEXT_WORK
+
+
+class NextWorkReader:
+    """Reads with the rights of the role of each schema.  Thread-safe."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        """Prepare it; the connection is opened by the first reading.  `server`: its schema is that of no name."""
+        self._server: Final = server
+        self._lock = threading.Lock()
+        self._connection: PostgresConnection | None = None
+
+    def read(self, schema: str | None, role: str | None) -> NextWork:
+        """Read the next work of a schema.  Raises StoreUnavailable, StoreError."""
+        place = replace(self._server, schema=schema or self._server.schema, role=role)
+        try:
+            with self._lock:
+                connection = self._connected()
+                with connection.transaction():
+                    connection.execute(place.settings_statement(local=True), prepare=False)
+                    row = connection.execute(READ_NEXT_WORK, prepare=False).fetchone()
+        except psycopg.Error as error:
+            raise translate_error(error, self._server.name) from error
+        assert row is not None
+        return NextWork(*row)
+
+    def close(self) -> None:
+        """Close the connection.  Idempotent."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _connected(self) -> PostgresConnection:
+        if self._connection is None or not is_usable(self._connection):
+            self._connection = self._server.connect()
+        return self._connection
