@@ -77,6 +77,7 @@ def test_a_warning_where_other_machines_can_connect(new_database: Callable[[], s
     server = ServerProcess(tmp_path / "home", new_database())
     try:
         server.start("--bind", "0.0.0.0:0")
+        server.wait_until(lambda: "nothing is encrypted" in server.log())
         assert server.log().count("nothing is encrypted") == 1
     finally:
         server.close()
