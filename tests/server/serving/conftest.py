@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -31,6 +32,6 @@ def new_database(postgres: Cluster) -> Callable[[], str]:
 @pytest.fixture(scope="package")
 def served(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedHere]:
     """A server in this process, which tests share that do not disturb each other."""
-    rates = {"requests_per_second": 1e6, "request_burst": 1_000_000, "uploads_per_minute": 1e5}
+    rates: dict[str, Any] = {"requests_per_second": 1e6, "request_burst": 1_000_000, "uploads_per_minute": 1e5}
     with serve_here(create_database(postgres), tmp_path_factory.mktemp("served"), **rates) as server:
         yield server
