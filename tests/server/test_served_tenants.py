@@ -1,57 +1,241 @@
-"""Tenants of a server: an engine each, made when a request needs it."""
+"""Tenants of a server: an engine each, made when a request or work needs it, and ended when it is idle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
+import psycopg
 import pytest
 
+from holdwater import WorkflowBuilder, task
 from holdwater.engine import Engine
-from holdwater.errors import TenantNotFound
-from holdwater.model.registry import Registry
+from holdwater.errors import HoldwaterError, TenantNotFound
+from holdwater.model.records import RunFilter
+from holdwater.model.registry import Registry, registry
+from holdwater.model.schedules import ScheduleRow
+from holdwater.model.time import add_seconds
 from holdwater.operations.databases import Database
-from holdwater.runtime.config import DriverConfig
+from holdwater.runtime.config import DriverConfig, ScheduleConfig
 from holdwater.server.control.database import ControlDatabase
+from holdwater.server.errors import STATUS_AND_CODE
 from holdwater.server.served_tenants import ServedTenants
 from holdwater.server.tenant_database import TenantDatabase
+from holdwater.service.tenants.options import TenantEngineOptions
 from holdwater.service.tenants.resources import TenantResources
+from holdwater.storage import StoreOptions
+from holdwater.tenants import DatabaseAdmin, TenantConfig
+from tests.postgres.cluster import Cluster
+from tests.suite.waiting import wait_until
+
+SLEEPY = TenantEngineOptions(idle_seconds=0.2)
+_numbers = itertools.count()
 
 
-@pytest.fixture
-def control(new_schema: Callable[[], str]) -> Iterator[ControlDatabase]:
-    database = ControlDatabase(new_schema())
-    yield database
-    database.close()
+class Served:
+    """Replicas of a server in this process, whose tenants have one workflow.  `executed`: tenants that executed it."""
 
+    def __init__(self, url: str) -> None:
+        self.url, self.control = url, ControlDatabase(url)
+        self._closing = ExitStack()
+        self._closing.callback(self.control.close)
+        self.executed: list[str] = []
+        self.may_end = threading.Event()
+        self.may_end.set()
+        self.registry = Registry()
+        with WorkflowBuilder("of tenants"):
 
-@pytest.fixture
-def served(control: ControlDatabase, migrated_schema: Callable[[], str]) -> Iterator[ServedTenants]:
-    url = migrated_schema()
+            @task(id="only")
+            def only(context: Any) -> None:
+                self.executed.append(context.get("tenant", "scheduled"))
+                assert self.may_end.wait(20)
 
-    def make_tenant(name: str, resources: TenantResources) -> TenantDatabase:
-        engine = Engine(url, DriverConfig(), registry=Registry())
+        self.registry.register(registry.get("of tenants"), "of tenants")
+        registry.unregister("of tenants")
+
+    def serve(self, options: TenantEngineOptions = SLEEPY) -> ServedTenants:
+        """Make a replica, and begin to wake tenants."""
+        made = ServedTenants(self.control, self._make_tenant, options=options)
+        self._closing.callback(made.close)
+        made.start()
+        return made
+
+    def add_tenant(self, name: str) -> str:
+        with DatabaseAdmin(self.url) as admin:
+            admin.create_tenant(TenantConfig(name, name))
+        self._closing.callback(self._remove, name)
+        self.control.execute(
+            "INSERT INTO served_tenants (name, username, state, created_at, created_by)"
+            " VALUES ($1, $1, 'active', 0, 'test')",
+            (name,),
+        )
+        return name
+
+    def _remove(self, name: str) -> None:
+        with DatabaseAdmin(self.url) as admin:
+            admin.remove_tenant(name, name, force=True)
+
+    def leave_work(self, name: str) -> str:
+        """Start a run of a tenant in another process that ends at once; gives the id of the run."""
+        before = len(self.executed)
+        self.may_end.clear()
+        engine = Engine(
+            self.url, DriverConfig(recover=False), registry=self.registry, options=StoreOptions(schema=name)
+        )
+        run = engine.submit("of tenants", {"tenant": "elsewhere"})
+        wait_until(lambda: len(self.executed) > before)
+        engine.close(0.0)
+        self.may_end.set()
+        return run.info.id
+
+    def _make_tenant(self, name: str, resources: TenantResources) -> TenantDatabase:
+        config = DriverConfig(scheduling=ScheduleConfig(cron=True), slot_share=resources.slot_share)
+        engine = Engine(self.url, config, registry=self.registry, options=resources.store_options)
         closing = ExitStack()
         closing.callback(engine.close, 0.0)
         return TenantDatabase(name, Database.of(engine), engine, closing)
 
-    tenants = ServedTenants(control, make_tenant)
-    yield tenants
-    tenants.close()
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement)  # type: ignore[arg-type, unused-ignore]
+            return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        self.may_end.set()
+        self._closing.close()
 
 
-def test_an_engine_is_made_by_the_first_request_and_ended_by_removal(served: ServedTenants) -> None:
-    assert served.awake() == []
-    first, second = served.borrow("public"), served.borrow("public")
+@pytest.fixture
+def served(postgres: Cluster) -> Iterator[Served]:
+    name = f"served_tenants_{next(_numbers)}"
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    made = Served(postgres.url(name))
+    yield made
+    made.close()
+
+
+def _use(tenants: ServedTenants, name: str) -> None:
+    tenants.give_back(tenants.borrow(name))
+
+
+def test_an_engine_is_made_by_a_request_and_ended_when_idle(served: Served) -> None:
+    tenants = served.serve()
+    acme = served.add_tenant("acme")
+    first, second = tenants.borrow(acme), tenants.borrow(acme)
     assert first is second
-    assert served.awake() == ["public"]
-    served.give_back(first)
-    served.give_back(second)
-    served.remove("public")
-    assert served.awake() == []
-    assert served.borrow("public") is not first
-
-
-def test_a_tenant_that_is_not_served_is_not_found(served: ServedTenants) -> None:
+    assert tenants.awake() == [acme]
+    tenants.give_back(first)
+    tenants.give_back(second)
+    wait_until(lambda: tenants.awake() == [])
     with pytest.raises(TenantNotFound):
-        served.borrow("nobody")
+        tenants.borrow("unknown")
+
+
+def test_statements_of_a_tenant_are_those_of_its_role(served: Served) -> None:
+    tenants = served.serve(TenantEngineOptions())
+    acme = tenants.borrow(served.add_tenant("acme"))
+    acme.database.store.list_runs(RunFilter(limit=1))
+    with acme.engine.store._pool.connection() as connection:  # type: ignore[attr-defined]
+        assert connection.execute("SELECT current_user::TEXT").fetchone() == ("acme",)
+    tenants.give_back(acme)
+
+
+def test_a_sleeping_tenant_wakes_for_its_schedule_and_sleeps_again(served: Served) -> None:
+    tenants = served.serve()
+    acme = tenants.borrow(served.add_tenant("acme"))
+    now = served.control.clock.now()
+    acme.engine.store.put_schedule(
+        ScheduleRow(
+            "s",
+            "cron",
+            "often",
+            "of tenants",
+            "*/3 * * * * *",
+            settled_at=now,
+            created_at=now,
+            next_at=add_seconds(now, 3.0),
+        )  # fmt: skip
+    )
+    acme.engine.driver.check_for_work()
+    tenants.give_back(acme)
+    wait_until(lambda: tenants.awake() == [])
+    wait_until(lambda: served.executed == ["scheduled"])
+    wait_until(lambda: tenants.awake() == [])
+
+
+def test_work_that_another_process_leaves_wakes_its_tenant(served: Served) -> None:
+    acme = served.add_tenant("acme")
+    tenants = served.serve()
+    wait_until(lambda: len(tenants._hub._subscriptions) >= 1)
+    run_id = served.leave_work(acme)
+    wait_until(lambda: len(served.executed) == 2)
+    found = tenants.borrow(acme)
+    found.engine.wait_for_run(run_id, 20)
+    tenants.give_back(found)
+    wait_until(lambda: tenants.awake() == [])
+
+
+def test_work_is_found_after_the_listening_connection_was_lost(served: Served) -> None:
+    acme = served.add_tenant("acme")
+    tenants = served.serve()
+    wait_until(lambda: len(tenants._hub._subscriptions) >= 1)
+    served.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    served.leave_work(acme)
+    wait_until(lambda: len(served.executed) == 2)
+    tenants.check_ready()
+
+
+def test_a_tenant_whose_tables_are_behind_is_unavailable_and_others_are_not(served: Served) -> None:
+    good, behind = served.add_tenant("good"), served.add_tenant("behind")
+    served.query("DELETE FROM behind.schema_version WHERE number = (SELECT max(number) FROM behind.schema_version)")
+    tenants = served.serve()
+    with pytest.raises(HoldwaterError) as caught:
+        tenants.borrow(behind)
+    assert STATUS_AND_CODE[type(caught.value)][0] == 503
+    assert "upgrade" in (caught.value.hint or "")
+    _use(tenants, good)
+    assert tenants.awake() == [good]
+
+
+def test_another_replica_does_the_work_of_one_that_hangs(served: Served) -> None:
+    names = [served.add_tenant(f"tenant_{number}") for number in range(4)]
+    first, second = served.serve(), served.serve()
+    wait_until(lambda: len(second._hub._subscriptions) == len(first._hub._subscriptions) == len(names))
+    wait_until(lambda: len(second._hub._replicas) == len(first._hub._replicas) == 2)
+    preferred = {name for name in names if first._hub._is_preferred(name)}
+    assert preferred != set(names) != set()
+    first._hub.close()  # its row still says that it lives
+    for name in names:
+        served.leave_work(name)
+    wait_until(lambda: len(served.executed) == 2 * len(names))
+    assert first.awake() == []
+
+
+def test_removal_ends_the_engine_and_makes_none_before_it_is_done(served: Served) -> None:
+    acme = served.add_tenant("acme")
+    tenants = served.serve()
+    _use(tenants, acme)
+    with tenants.ending(acme) as was_awake:
+        assert was_awake
+        assert tenants.awake() == []
+        with pytest.raises(HoldwaterError, match="is being removed"):
+            tenants.borrow(acme)
+    _use(tenants, acme)
+
+
+def test_replicas_have_rows_while_they_live(served: Served) -> None:
+    first, second = served.serve(), served.serve()
+
+    def rows() -> list[Any]:
+        return served.control.select("SELECT state FROM replicas")
+
+    wait_until(lambda: len(rows()) == 2)
+    second.start_draining()
+    wait_until(lambda: sorted(rows()) == [("draining",), ("serving",)])
+    wait_until(lambda: list(first._hub._replicas) == [first._hub.own_id])
+    second.close()
+    assert rows() == [("serving",)]

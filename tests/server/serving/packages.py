@@ -61,7 +61,7 @@ def upload(
 def wait_for_state(client: httpx.Client, release: str, state: str, *, tenant: str = "public") -> dict[str, Any]:
     """Wait until a release is in a state; returns it."""
     path = f"/v1/tenants/{tenant}/releases/{release}"
-    wait_until(lambda: client.get(path).json()["state"] == state)
+    wait_until(lambda: client.get(path).json().get("state") == state)  # or it was asked too often
     found: dict[str, Any] = client.get(path).json()
     return found
 

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from holdwater.model.schedules import ScheduleRow
+from holdwater.model.time import Micros
 from holdwater.server import protocol
+from holdwater.storage import open_store
 from tests.server.serving.server_process import ServedHere, serve_here
 from tests.suite.waiting import wait_until
 
@@ -115,9 +118,13 @@ def test_requests_are_refused_while_the_server_drains(new_database: Callable[[],
         assert client.get("/ready").json() == {"status": "not ready", "reason": "draining"}
 
 
-def test_tenants_are_woken_by_the_start(new_database: Callable[[], str], tmp_path: Path) -> None:
+def test_tenants_with_work_are_woken_by_the_start(new_database: Callable[[], str], tmp_path: Path) -> None:
     """Runs that an earlier process left go on, and schedules fire, without any request."""
-    with serve_here(new_database(), tmp_path / "home") as server:
+    database = new_database()
+    store = open_store(database)
+    store.put_schedule(ScheduleRow("due", "cron", "due", "unknown", "* * * * *", next_at=Micros(1)))
+    store.close()
+    with serve_here(database, tmp_path / "home") as server:
         wait_until(lambda: server.server.tenants.awake() == ["public"])
 
 

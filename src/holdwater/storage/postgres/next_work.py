@@ -46,6 +46,9 @@ class NextWorkReader:
                 self._connection = None
 
     def _connected(self) -> PostgresConnection:
-        if self._connection is None or not is_usable(self._connection):
+        if self._connection is not None and not is_usable(self._connection):
+            self._connection.close()
+            self._connection = None
+        if self._connection is None:
             self._connection = self._server.connect()
         return self._connection
