@@ -20,6 +20,7 @@ import holdwater
 import holdwater.engine.engine
 from holdwater import Context, DefaultRunner, DefaultRunnerConfig
 from holdwater.errors import StoreError, StoreUnavailable
+from holdwater.runtime import claim_requests
 from holdwater.storage import open_store
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
@@ -164,8 +165,14 @@ def test_the_next_runner_takes_over_while_every_call_fails_once(
     assert points >= 6
 
 
-def test_what_failed_takes_effect_later(define: Define, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that hangs is given up; then it goes on, and writes what nobody waits for any more."""
+@pytest.mark.parametrize("asks_again", [False, True], ids=["found by a look", "asked for again"])
+def test_what_failed_takes_effect_later(
+    asks_again: bool, define: Define, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that hangs is given up; then it goes on, and writes what nobody waits for any more.
+
+    It is executed long before the next scan: a few looks follow, and a caller that asks again finds it at once.
+    """
     define("w", ("a", lambda context: None, {}))
     late: list[Callable[[], Any]] = []
 
@@ -191,12 +198,16 @@ def test_what_failed_takes_effect_later(define: Define, tmp_path: Path, monkeypa
             return call
 
     monkeypatch.setattr(holdwater.engine.engine, "open_store", lambda url, options: Late(open_store(url, options)))
-    config = DefaultRunnerConfig(recovery_interval_seconds=1)
+    if asks_again:
+        monkeypatch.setattr(claim_requests, "RECHECK_SECONDS", (3600.0,))
+    config = DefaultRunnerConfig(recovery_interval_seconds=3600)
     with DefaultRunner(f"sqlite:///{tmp_path}/x.db", config=config) as runner:
         with pytest.raises(StoreUnavailable):
-            runner.submit("w")
+            runner.submit("w", idempotency_key="k")
         while not (rows := runner.list_runs()):  # bounded by the test's time-out
             poll_pause()
+        if asks_again:
+            assert runner.submit("w", idempotency_key="k").run_id == rows[0].run_id
         assert runner.handle(rows[0].run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
         assert not late
 

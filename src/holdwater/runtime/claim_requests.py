@@ -6,12 +6,14 @@ never too late.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
 from holdwater.model.ports.clock import Clock
 from holdwater.model.records import WorkRow
-from holdwater.model.time import UNSET
+from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.config import DriverConfig
@@ -21,6 +23,8 @@ from holdwater.runtime.run_table import RunTable
 
 EXTRA_SCANS: Final = 2
 """a transaction that failed may take effect later, when a server that hung goes on: so many scans look for it again"""
+RECHECK_SECONDS: Final = (0.1, 0.5, 2.0, 5.0, 20.0)
+"""pauses between looks before these scans, from when the store answers again: longer than a lock is waited for"""
 
 
 class ClaimRequests:
@@ -40,6 +44,10 @@ class ClaimRequests:
         """rows may be this runner's on disk and unknown here"""
         self._outcome_unknown = False
         self._extra_scans = 0
+        self.recheck_at: Micros | None = None
+        """when to look again for work of a transaction that failed"""
+        self._rechecks: deque[Micros] = deque()
+        """instants of the looks after that"""
         self.stale_runs: set[str] = set()
         """active runs that other runners may have advanced"""
         self.rows_to_release: list[WorkRow] = []
@@ -92,6 +100,22 @@ class ClaimRequests:
         self.check_owned_work = False
         if self._outcome_unknown:
             self._outcome_unknown, self._extra_scans = False, EXTRA_SCANS
+            _, self.recheck_at, *later = accumulate(RECHECK_SECONDS, add_seconds, initial=self._clock.now())
+            self._rechecks = deque(later)
+
+    def take_recheck(self, now: Micros) -> bool:
+        """Return True if it is time to look for work of a transaction that failed."""
+        assert self.recheck_at is not None
+        if now < self.recheck_at <= add_seconds(now, RECHECK_SECONDS[-1]):  # else the clock was set back
+            return False
+        self.recheck_at = self._rechecks.popleft() if self._rechecks else None
+        return True
+
+    def on_duplicate(self, run_id: str) -> None:
+        """A run was asked for that is there: perhaps by a transaction that failed here, and took effect later."""
+        self.include_run(run_id)
+        if (self._extra_scans or self._outcome_unknown) and self._table.get(run_id) is None:
+            self.check_owned_work = True
 
     def on_scan(self) -> None:
         """Request all that notifications may have missed."""

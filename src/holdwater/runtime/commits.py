@@ -142,7 +142,7 @@ class Commits:
                 self._on_committed(run, update)
             elif isinstance(result, Duplicate):
                 del self._table.active[run.row.id]
-                self._claim_requests.include_run(result.run.id)
+                self._claim_requests.on_duplicate(result.run.id)
                 self._table.accept(run.row.id, Accepted(result.run, None))
             else:
                 self._adoption.reload(run)

@@ -70,9 +70,11 @@ class WorkClaimer:
     def due_at(self, now: Micros) -> Micros | None:
         if self._requests.pending or self._continuation.rows:
             return now
+        recheck_at = self._requests.recheck_at
         if self._config.recover and self._dispatcher.queue_length:
-            return min(self._surplus_check_at, Micros(now + SURPLUS_CHECK_US))
-        return None
+            surplus_at = min(self._surplus_check_at, Micros(now + SURPLUS_CHECK_US))
+            return surplus_at if recheck_at is None else min(surplus_at, recheck_at)
+        return recheck_at
 
     def run(self, now: Micros) -> None:
         """Do what was requested, and go on with the work that was claimed."""
@@ -80,7 +82,7 @@ class WorkClaimer:
         if requests.limits_changed:
             self._known_limits.read()
             requests.limits_changed = False
-        if requests.check_owned_work:
+        if requests.check_owned_work or (requests.recheck_at is not None and requests.take_recheck(now)):
             self._claim_unknown_work()
             requests.on_owned_work_checked()
         if requests.stale_runs:
