@@ -55,7 +55,8 @@ class TamperedDatabase:
     def insert_work(self, node: int, fence: int, **columns: Any) -> None:
         row = dict(run_id=self.run_id, node=node, fence=fence, kind="execute", workflow="waits", due_at=0, owner=None,
                    lease_until=0, started=0, reclaimed=0, parked=0) | columns  # fmt: skip
-        self.execute(f"INSERT INTO work VALUES ({', '.join('?' * len(row))})", *row.values())
+        names, places = ", ".join(row), ", ".join("?" * len(row))
+        self.execute(f"INSERT INTO work ({names}) VALUES ({places})", *row.values())
 
 
 @pytest.fixture(scope="module")

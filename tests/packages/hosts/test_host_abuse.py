@@ -22,7 +22,8 @@ from tests.packages.hosted import load, same_version_elsewhere, wait_until, with
 
 USER = "nobody"
 SECRET = "postgresql://secret"
-MARK = "86399.1974"
+MARK = f"86399.{os.getpid()}"
+"""of this process of tests: others may run the same tests now"""
 IS_ROOT = os.geteuid() == 0
 
 YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")

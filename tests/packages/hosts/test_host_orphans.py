@@ -16,7 +16,8 @@ from holdwater.packages.installing.interpreters import default_interpreter
 from holdwater.packages.settings import Isolation, PackageSettings
 from tests.packages.hosted import same_version_elsewhere, wait_until, write_release
 
-MARK = "86398.1974"
+MARK = f"86398.{os.getpid()}"
+"""of this process of tests: others may run the same tests now"""
 
 PACKAGE = f"""
 import subprocess

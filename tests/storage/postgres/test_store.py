@@ -482,10 +482,10 @@ def test_what_was_acknowledged_survives_a_server_that_dies_in_the_middle(mortal:
 
 
 def test_a_server_that_hangs_is_given_up(mortal: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "RESPONSE_TIMEOUT_SECONDS", 0.3)
     with closing(open_store(mortal.url() + "?connect_timeout=2", StoreOptions(schema="hangs", pool_size=2))) as store:
         store.commit([new_run_update("r1")])
-        with frozen_server(mortal):
+        with frozen_server(mortal), monkeypatch.context() as hasty:
+            hasty.setattr(pipeline, "RESPONSE_TIMEOUT_SECONDS", 0.3)
             for call in (lambda: store.get_run("r1"), lambda: store.commit([new_run_update("r2")])):
                 began = time.monotonic()
                 with pytest.raises(StoreUnavailable):

@@ -48,6 +48,8 @@ ERRORS_BY_CODE: Final[dict[str, Callable[[str], HoldwaterError]]] = {
     "tenant_in_use": errors.TenantInUse,
     "tenant_invalid": errors.TenantError,
     "tenant_not_found": errors.TenantNotFound,
+    "tenant_unavailable": errors.TenantUnavailable,
+    "tenant_waking": errors.TenantWaking,
     "too_large": errors.ContextTooLarge,
     "trigger_not_found": errors.ScheduleNotFound,
     "upload_failed": errors.PackageError,
