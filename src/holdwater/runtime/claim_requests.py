@@ -45,7 +45,7 @@ class ClaimRequests:
         self._outcome_unknown = False
         self._extra_scans = 0
         self.recheck_at: Micros | None = None
-        """when to look again for work of a transaction that failed"""
+        """instant of the next look for work of a transaction that failed"""
         self._rechecks: deque[Micros] = deque()
         """instants of the looks after that"""
         self.stale_runs: set[str] = set()
