@@ -35,6 +35,9 @@ class Tenancy:
             raise TenantNotFound(f"there is no tenant {name!r}")
         return self.databases[name]
 
+    def borrow_awake(self, name: str) -> TenantDatabase:
+        return self.borrow(name)
+
     def names(self) -> Sequence[str]:
         return sorted(self.databases)
 

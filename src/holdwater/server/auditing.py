@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Final
 
 from fastapi.concurrency import run_in_threadpool
@@ -19,6 +20,9 @@ from holdwater.server.rendering import path_below_root
 STRANGER_AUTHOR: Final = "unknown"
 _ENTRY: Final = "holdwater.audit_entry"
 """key of the number of the row, in the ASGI scope"""
+_CHANGES: Final = "holdwater.audited_change"
+"""key in the ASGI scope of a request that `expect_change` was called for"""
+_EXPECTED: Final[ContextVar[Request | None]] = ContextVar("holdwater_expected_change", default=None)
 _REFUSED: Final = frozenset({401, 403})
 
 
@@ -30,11 +34,35 @@ def audit_facts(request: Request) -> AuditFacts:
 
 async def note_change(request: Request) -> None:
     """Add a row about a request that is going to change something, before it does.  Raises StoreUnavailable."""
+    if _tables_of(request) is not None:
+        await run_in_threadpool(_add_entry, request, _tenant_of(request))
+
+
+def expect_change(request: Request) -> None:
+    """Have a row added about a request once it is known to be valid, by `note_expected_change`, or with its refusal."""
+    if _tables_of(request) is not None:
+        request.scope[_CHANGES] = True
+        _EXPECTED.set(request)
+
+
+def note_expected_change() -> None:
+    """Add the row about the request of this context, if it changes something.  Blocks.  Raises StoreUnavailable."""
+    request = _EXPECTED.get()
+    if request is not None:
+        _add_entry(request, _tenant_of(request))
+
+
+async def note_expected_change_async() -> None:
+    """Do the same in an event loop.  Raises StoreUnavailable."""
+    if _EXPECTED.get() is not None:
+        await run_in_threadpool(note_expected_change)
+
+
+def _add_entry(request: Request, tenant: str | None, outcome: Outcome = "asked", code: str = "") -> None:
     tables = _tables_of(request)
-    if tables is not None:
-        request.scope[_ENTRY] = await run_in_threadpool(
-            tables.audit.add, audit_facts(request), _verb_of(request), _tenant_of(request), _target_of(request)
-        )
+    assert tables is not None
+    facts, target = audit_facts(request), _target_of(request)
+    request.scope[_ENTRY] = tables.audit.add(facts, _verb_of(request), tenant, target, outcome, code)
 
 
 async def note_outcome(request: Request, status: int | None) -> None:
@@ -47,14 +75,14 @@ async def note_outcome(request: Request, status: int | None) -> None:
         return
     code, entry = str(request.scope.get(ERROR_CODE, "")), request.scope.get(_ENTRY)
     if entry is not None:
-        await run_in_threadpool(tables.audit.close, entry, _outcome_of(status, code), code)
-    elif status in _REFUSED and _is_recorded(request):
-        facts, tenant = audit_facts(request), _tenant_of(request)
-        if code == TENANT_DENIED:  # the log of a tenant has nothing of others
-            tenant = caller_of(request).tenant or None
-        await run_in_threadpool(
-            tables.audit.add, facts, _verb_of(request), tenant, _target_of(request), "refused", code
-        )
+        tables.audit.set_outcome_soon(entry, _outcome_of(status, code), code)
+    elif status in _REFUSED:
+        if _is_recorded(request):
+            # the log of a tenant has nothing of others
+            tenant = caller_of(request).tenant or None if code == TENANT_DENIED else _tenant_of(request)
+            await run_in_threadpool(_add_entry, request, tenant, "refused", code)
+    elif _CHANGES in request.scope:  # it was refused as invalid, or answered as it was before
+        await run_in_threadpool(_add_entry, request, _tenant_of(request), _outcome_of(status, code), code)
 
 
 def _outcome_of(status: int | None, code: str) -> Outcome:

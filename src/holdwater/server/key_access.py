@@ -63,6 +63,7 @@ class KeyAccess:
         self._now = tables.database.clock.now
         self._hosts = AllowedHosts(bind, public_url, allowed_hosts)
         self._cache = AccessCache()
+        tables.on_access_ended = self._cache.expire
         self._changes: AccessChanges | None = None
         self.rates = RateLimits(limits or AccessLimits())
         self.open_requests = OpenRequests(limits, self._now)

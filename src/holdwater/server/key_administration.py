@@ -103,7 +103,9 @@ def rotate_key(request: Request, tenant: str | None, key_id: str, *, overlap_sec
             tables.keys.expire(connection, old.id, add_seconds(now, overlap_seconds))
         else:
             tables.keys.revoke(connection, old.id, now, audit_facts(request).by)
-        return _insert(request, connection, key, "key.rotate")
+        created = _insert(request, connection, key, "key.rotate")
+    tables.on_access_ended()
+    return created
 
 
 def revoke_key(request: Request, tenant: str | None, key_id: str, *, is_own: bool = False) -> ApiKey:
@@ -126,6 +128,7 @@ def revoke_key(request: Request, tenant: str | None, key_id: str, *, is_own: boo
             )  # fmt: skip
         tables.keys.revoke(connection, key.id, now, facts.by)
         tables.audit.record(connection, facts, "key.revoke", key.home_tenant, key.id)
+    tables.on_access_ended()
     return _find(tables, tenant, key_id)
 
 

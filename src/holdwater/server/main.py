@@ -79,6 +79,7 @@ class Server:
         closing(self.control.close)
         self.first_key = bootstrap(self.control, self.home.folder, settings.bootstrap_key or None)
         tables = ServerTables(self.control)
+        closing(tables.close)
         self.awake = AwakeTenants()
         options = TenantEngineOptions(
             max_engines=settings.tenant_engines,

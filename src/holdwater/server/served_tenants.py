@@ -75,6 +75,10 @@ class ServedTenants:
         """
         return self._engines.borrow(name)
 
+    def borrow_awake(self, name: str) -> TenantDatabase | None:
+        """Return the database as `borrow` does, None if that might block.  Raises RunnerClosed."""
+        return self._engines.borrow_awake(name)
+
     def give_back(self, tenant: TenantDatabase) -> None:
         """End the use of a database by one request.  Does not block."""
         self._engines.give_back(tenant.tenant)

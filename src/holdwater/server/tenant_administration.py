@@ -132,6 +132,7 @@ class TenantAdministration:
 
         with self._end_engine(name) as was_awake:
             self._admin.remove_tenant(name, row.username, force=force, also=remove_rows)
+        self._tables.on_access_ended()
         return Removal(revoked, was_awake)
 
     def upgrade(self, name: str) -> bool:

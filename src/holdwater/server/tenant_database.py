@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Annotated, Final, Protocol, Self
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from holdwater.engine import Engine
 from holdwater.errors import StoreReadOnly, TenantNotFound
@@ -153,6 +154,10 @@ class Tenants(Protocol):
         """
         ...
 
+    def borrow_awake(self, name: str) -> TenantDatabase | None:
+        """Return the database as `borrow` does, None if that might block.  Raises TenantNotFound, RunnerClosed."""
+        ...
+
     def names(self) -> Sequence[str]:
         """List the names of all tenants, in their order.  May block.  Raises StoreUnavailable."""
         ...
@@ -198,6 +203,10 @@ class OneTenant:
             raise TenantNotFound(f"there is no tenant {name!r} here", hint=f"this database is {self.database.tenant!r}")
         return self.database
 
+    def borrow_awake(self, name: str) -> TenantDatabase:
+        """Return the database.  Raises TenantNotFound for another name."""
+        return self.borrow(name)
+
     def names(self) -> Sequence[str]:
         """List its name."""
         return (self.database.tenant,)
@@ -232,13 +241,16 @@ def tenants_of(request: Request) -> Tenants:
     return found
 
 
-def current_tenant(request: Request, tenant: str) -> TenantDatabase:
+async def current_tenant(request: Request, tenant: str) -> TenantDatabase:
     """Return the database of the tenant in the path, for endpoints, until the response is sent.
 
     Raises RequestError (403) for a caller without a role in it, whether or not there is such a tenant; TenantNotFound.
     """
     check_tenant(request, tenant)
-    found = tenants_of(request).borrow(tenant)
+    tenants = tenants_of(request)
+    found = tenants.borrow_awake(tenant)
+    if found is None:
+        found = await run_in_threadpool(tenants.borrow, tenant)
     request.scope[BORROWED] = found
     return found
 

@@ -46,6 +46,9 @@ class SameRuns:
             raise TenantNotFound(f"there is no tenant {name!r} here")
         return self._open[name]
 
+    def borrow_awake(self, name: str) -> TenantDatabase:
+        return self.borrow(name)
+
     def names(self) -> list[str]:
         return sorted(self._open)
 
@@ -112,12 +115,14 @@ def serve_keys(
     *,
     limits: AccessLimits = NO_LIMITS,
     tenants: Sequence[str] = ("public", "acme"),
+    listens: bool = True,
 ) -> Iterator[KeyedServer]:
-    """Serve tenants until the block ends.  Several at a time are replicas."""
+    """Serve tenants until the block ends.  Several at a time are replicas.  `listens`: to what others revoke."""
     tables = ServerTables(control)
     with listen_on_loopback(0, may_choose=False) as listening:
         policy = KeyAccess(tables, bind="127.0.0.1", limits=limits)
-        policy.start()
+        if listens:
+            policy.start()
         app = create_app(SameRuns(database_url, tenants), policy, control=tables)
         started = threading.Event()
         server = LocalServer(app, on_exit=app.state.tenants.close_streams_soon, on_started=started.set)
@@ -131,6 +136,7 @@ def serve_keys(
             app.state.tenants.close_streams_soon()
             thread.join(TIMEOUT_SECONDS)
             policy.close()
+            tables.close()
             assert not thread.is_alive(), "the server does not end"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.access.keyed_server import KeyedServer
+from tests.server.access.keyed_server import KeyedServer, ServeKeys
+from tests.suite.waiting import wait_until
 
 KEYS = "/v1/tenants/acme/keys"
 
@@ -66,6 +67,38 @@ def test_an_administrator_of_a_tenant_makes_nothing_above_itself(keyed: KeyedSer
         for path in (f"{KEYS}/{foreign}", f"/v1/auth/keys/{foreign}"):
             gone = client.delete(path)
             assert (gone.status_code, gone.json()["code"]) == (404, "key_not_found")
+
+
+@pytest.mark.parametrize("way", ["revoke", "rotate"])
+def test_a_key_is_refused_from_the_answer_on(serve: ServeKeys, way: str) -> None:
+    """The server that revokes a key does not wait for its own notification."""
+    keyed = serve(listens=False)
+    key = keyed.make_key("read", "acme")
+    with keyed.client(keyed.god) as god, keyed.client(key) as client:
+        key_id = client.get("/v1/auth/whoami").json()["key_id"]
+        if way == "revoke":
+            god.delete(f"{KEYS}/{key_id}").raise_for_status()
+        else:
+            god.post(f"{KEYS}/{key_id}/rotate").raise_for_status()
+        assert client.get("/v1/auth/whoami").status_code == 401
+
+
+def test_what_became_of_a_request_is_recorded_once(keyed: KeyedServer) -> None:
+    """A change that was refused as invalid, one that was made, and the same again have a row each."""
+    once = {"idempotency-key": "a-hook-of-the-audit"}
+    run = {"verb": "cancel", "ids": ["0" * 36], "reason": "audit"}
+    with keyed.client(keyed.god) as god:
+        path = "/v1/tenants/acme/executions/bulk"
+        answers = [god.post(path, json=body, headers=once).status_code for body in ({"verb": "no such verb"}, run, run)]
+        assert answers[0] == 400
+        assert answers[1] == answers[2]
+
+        def outcomes() -> list[str]:
+            entries = god.get("/v1/audit?limit=1000").json()["items"]
+            return [one["outcome"] for one in entries if one["target"] == path]
+
+        wait_until(lambda: len(outcomes()) == 3 and "asked" not in outcomes())
+        assert outcomes() == ["done", "done", "refused"]
 
 
 def test_the_same_request_makes_one_key(keyed: KeyedServer) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from holdwater.model.time import Micros
 from holdwater.server.control import statements as sql
+from holdwater.server.control.outcome_writer import OutcomeRow, OutcomeWriter
 
 if TYPE_CHECKING:  # the driver of PostgreSQL: applications of one database work without it
     from holdwater.server.control.database import ControlDatabase
@@ -53,6 +55,7 @@ class AuditLog:
 
     def __init__(self, control: ControlDatabase) -> None:
         self._control = control
+        self._outcomes: Final = OutcomeWriter(self._write_outcomes)
 
     def record(
         self,
@@ -84,9 +87,17 @@ class AuditLog:
         ((number,),) = self._control.select(sql.INSERT_AUDIT_ASKED, row)
         return int(number)
 
-    def close(self, number: int, outcome: Outcome, code: str = "") -> None:
-        """Set what came of a request.  Raises StoreUnavailable."""
-        self._control.execute(sql.CLOSE_AUDIT, (outcome, code, number))
+    def set_outcome_soon(self, number: int, outcome: Outcome, code: str = "") -> None:
+        """Set what came of a request.  Does not block; readers may find `asked` for a moment more."""
+        self._outcomes.put((number, outcome, code))
+
+    def _write_outcomes(self, rows: Sequence[OutcomeRow]) -> None:
+        numbers, outcomes, codes = zip(*rows, strict=True)
+        self._control.execute(sql.SET_AUDIT_OUTCOMES, (list(numbers), list(outcomes), list(codes)))
+
+    def close(self) -> None:
+        """Write the outcomes that wait.  Idempotent."""
+        self._outcomes.close()
 
     def list(self, tenant: str | None = None, *, limit: int = 100, before: int = NEWEST) -> list[AuditRow]:
         """List rows, the newest first.  `tenant`: None for all.  `before`: the number of the last row of a page.

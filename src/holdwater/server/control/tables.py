@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -19,7 +20,10 @@ if TYPE_CHECKING:  # the driver of PostgreSQL: applications of one database work
 
 
 class ServerTables:
-    """Keys, sessions, tickets, tenants, audit log.  `database`: for transactions over several of them."""
+    """Keys, sessions, tickets, tenants, audit log.  `database`: for transactions over several of them.
+
+    `on_access_ended`: called after keys were revoked by this process; the others hear of it from the database.
+    """
 
     def __init__(self, database: ControlDatabase) -> None:
         self.database = database
@@ -28,6 +32,11 @@ class ServerTables:
         self.tickets = TicketStore(database)
         self.tenants = TenantTable(database)
         self.audit = AuditLog(database)
+        self.on_access_ended: Callable[[], None] = lambda: None
+
+    def close(self) -> None:
+        """Write what waits to be written.  Idempotent."""
+        self.audit.close()
 
     def prune(self) -> None:
         """Delete what is kept no longer.  Raises StoreUnavailable."""

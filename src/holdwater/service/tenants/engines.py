@@ -76,11 +76,7 @@ class TenantEngines(Generic[EngineT]):
                 self._check_open()
                 entry = self._entries.get(name)
                 if entry is not None and entry.state == "awake":
-                    assert entry.engine is not None
-                    entry.borrowers += 1
-                    entry.used_at = self.monotonic()
-                    self._entries.move_to_end(name)
-                    return entry.engine
+                    return self._lend(name, entry)
                 victim = None
                 if entry is None:
                     if len(self._entries) < self.limit:
@@ -97,6 +93,17 @@ class TenantEngines(Generic[EngineT]):
                     continue
             self._close(*victim)
         return self._make(name, entry)
+
+    def borrow_awake(self, name: str) -> EngineT | None:
+        """Return the engine of a tenant as `borrow` does, None if that might block.  Raises RunnerClosed."""
+        if not self._changed.acquire(blocking=False):
+            return None
+        try:
+            self._check_open()
+            entry = self._entries.get(name)
+            return self._lend(name, entry) if entry is not None and entry.state == "awake" else None
+        finally:
+            self._changed.release()
 
     def give_back(self, name: str) -> None:
         """End one use of an engine.  Does not block."""
@@ -190,6 +197,14 @@ class TenantEngines(Generic[EngineT]):
     def _check_open(self) -> None:
         if self._is_closed:
             raise RunnerClosed("this server is shutting down")
+
+    def _lend(self, name: str, entry: _Entry[EngineT]) -> EngineT:
+        """Count a use of an engine that is awake.  The lock is held."""
+        assert entry.engine is not None
+        entry.borrowers += 1
+        entry.used_at = self.monotonic()
+        self._entries.move_to_end(name)
+        return entry.engine
 
     def _make(self, name: str, entry: _Entry[EngineT]) -> EngineT:
         try:
