@@ -496,6 +496,10 @@ class StepOutsideRun(HoldwaterError, RuntimeError):
 # -- servers
 
 
+class ServerRequired(ConfigError):
+    """A database was asked for what only a server has: API keys, the audit log, uploads of packages."""
+
+
 class RemoteError(HoldwaterError):
     """A server did not do what it was asked, for a reason that has no class of its own.
 

@@ -36,6 +36,7 @@ def test_every_code_of_an_error_comes_back_as_a_class_of_it() -> None:
         assert (error.message, error.hint, error.request_id) == ("what happened", "do this", "r1")
         assert str(error) == "what happened\n  hint: do this"
     known = {code for _, code in codes} | {"invalid_pagination", "signature_required", "signature_not_found"}
+    known |= {"tenant_creation_failed", "tenant_removal_failed"}
     assert ERRORS_BY_CODE.keys() == known
 
 

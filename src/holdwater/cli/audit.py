@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,10 @@ from holdwater.cli import options
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, truncate
 from holdwater.cli.place_options import server_place_options
 from holdwater.cli.places import ServerPlace
+from holdwater.model.time import to_rfc3339
+
+if TYPE_CHECKING:
+    from holdwater.client.interface.tenants import AuditRecord
 
 
 @click.command()
@@ -22,16 +27,15 @@ from holdwater.cli.places import ServerPlace
 def audit(of_all_tenants: bool, limit: int, place: ServerPlace, as_json: bool) -> None:
     """List what was asked for, by which key, and what became of it, the newest first."""
     with place.controlling() as opened:
-        found = list(itertools.islice(opened.audit.rows(of_all_tenants=of_all_tenants), limit))
+        found = list(itertools.islice(opened.audit.iter_records(of_all_tenants=of_all_tenants), limit))
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps([{**asdict(one), "at": to_rfc3339(one.at)} for one in found], indent=2))
         return
     rows = [("AT", "BY", "TENANT", "VERB", "TARGET", "OUTCOME")]
     click.echo("\n".join(align_columns([*rows, *[_row(one) for one in found]])))
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
-    names = ("by", "tenant_id", "verb", "target")
-    code = f" ({one['code']})" if one.get("code") else ""
-    cells = [truncate(one.get(name) or "", 60) for name in names]
-    return (format_instant(one["at"]), *cells, escape_unsafe(f"{one['outcome']}{code}"))
+def _row(one: AuditRecord) -> tuple[str, ...]:
+    code = f" ({one.code})" if one.code else ""
+    cells = [truncate(text, 60) for text in (one.by, one.tenant or "", one.verb, one.target)]
+    return (format_instant(to_rfc3339(one.at)), *cells, escape_unsafe(f"{one.outcome}{code}"))

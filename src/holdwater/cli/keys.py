@@ -13,15 +13,15 @@ from holdwater.cli.formatting import align_columns, escape_unsafe, format_instan
 from holdwater.cli.package_signatures import parse_end
 from holdwater.cli.place_options import server_place_options
 from holdwater.cli.places import ServerPlace
-from holdwater.model.time import to_rfc3339_or_none, wall_now
+from holdwater.model.time import to_datetime, to_rfc3339_or_none, wall_now
 
 if TYPE_CHECKING:
-    from holdwater.client.server.keys import ApiKeyInfo, MadeApiKey
+    from holdwater.client.interface.keys import ApiKeyInfo, MadeApiKey
 
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke the API keys of a server."""
+    """Make, list, rotate and revoke the API keys of a server."""
 
 
 @keys.command("list")
@@ -49,7 +49,7 @@ def create(name: str, role: Any, expires: str | None, place: ServerPlace, as_jso
 
     Its text is printed, this once.
     """
-    expires_at = None if expires is None else parse_end(expires, wall_now())
+    expires_at = None if expires is None else to_datetime(parse_end(expires, wall_now()))
     with place.controlling() as opened:
         made = opened.keys.create_key(name, role, tenant=place.tenant or None, expires_at=expires_at)
     _print_made(made, as_json)
@@ -75,6 +75,22 @@ def revoke(key_id: str, place: ServerPlace) -> None:
     with place.controlling() as opened:
         opened.keys.revoke_key(key_id)
     click.echo(f"key {escape_unsafe(key_id)} is revoked")
+
+
+@keys.command()
+@server_place_options
+@options.json_option("the key")
+def whoami(place: ServerPlace, as_json: bool) -> None:
+    """Show whose key this is, and what it may do."""
+    with place.controlling() as opened:
+        found = opened.keys.whoami()
+    expires_at = to_rfc3339_or_none(found.expires_at)
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "expires_at": expires_at}, indent=2))
+        return
+    tenant = "all tenants and the server" if found.is_god else f"tenant {found.tenant or 'public'}"
+    until = "" if expires_at is None else f", until {format_instant(expires_at)}"
+    click.echo(escape_unsafe(f"key {found.key_id} ({found.name}): {found.role} of {tenant}{until}"))
 
 
 def _print_made(made: MadeApiKey, as_json: bool) -> None:

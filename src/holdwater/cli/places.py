@@ -14,7 +14,6 @@ from holdwater.cli.exit_codes import CommandError
 
 if TYPE_CHECKING:
     from holdwater.client.backend import Backend, ReadableBackend
-    from holdwater.client.server.backend import ServerBackend
     from holdwater.client.server.options import ServerOptions
 
 ENVIRONMENT_PREFIX: Final = "env:"
@@ -118,7 +117,7 @@ class ServerPlace(Place):
             yield opened
 
     @contextmanager
-    def controlling(self) -> Iterator[ServerBackend]:
+    def controlling(self) -> Iterator[Backend]:
         from holdwater.client.server.backend import open_server
 
         with closing(open_server(self.options())) as opened:

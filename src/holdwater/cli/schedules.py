@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,9 +19,6 @@ from holdwater.model.time import from_datetime, to_rfc3339
 
 if TYPE_CHECKING:
     from holdwater.operations.schedule_views import ScheduleInfo
-
-PICKUP_WAIT_SECONDS: Final = 1.0
-POLL_SECONDS: Final = 0.02
 
 
 @click.group()
@@ -269,14 +265,14 @@ def run_now(schedule: str, place: Place, as_json: bool) -> None:
 
     with place.writing() as opened:
         found = opened.schedules.find_schedule(schedule)
-        opened.schedules.request_run_now(found)
-        give_up = time.monotonic() + PICKUP_WAIT_SECONDS
-        while not (fire := opened.schedules.list_fires(found, limit=1)[0]).run_id and time.monotonic() < give_up:
-            time.sleep(POLL_SECONDS)
+        fired = opened.schedules.fire(found)
+    assert fired.fire is not None, "one without an event is part of the history"
     if as_json:
-        click.echo(json.dumps(fire_to_dict(fire), indent=2))
-    elif fire.run_id:
-        click.echo(f"run {fire.run_id} of {escape_unsafe(found.workflow)} has begun")
+        click.echo(json.dumps(fire_to_dict(fired.fire), indent=2))
+    elif fired.run_ids:
+        click.echo(f"run {fired.run_ids[0]} of {escape_unsafe(found.workflow)} has begun")
+    elif fired.fire.state == "failed":
+        raise CommandError(f"no run of {found.workflow} could be made: {fired.fire.reason}", code=exit_codes.FAILED)
     else:
         click.echo(f"a run of {escape_unsafe(found.workflow)} is asked for; it begins when a runner knows the workflow")
 
@@ -298,15 +294,14 @@ def next_(
     if (schedule is None) == (cron is None):
         raise click.UsageError("give a schedule, or --cron EXPRESSION")
     is_paused = False
+    since = time_arguments.parse_instant(after, "--after") or datetime.now(UTC)
     if cron is None:
         with place.reading() as opened:
             found = opened.schedules.find_schedule(schedule or "")
-        is_paused = not found.enabled
-        if found.kind != "cron":
-            raise CommandError(f"{schedule!r} is a trigger: it is asked, and has no instants")
-        cron, timezone = found.expression, found.timezone
-    since = time_arguments.parse_instant(after, "--after") or datetime.now(UTC)
-    fires = upcoming_fires(Cron(cron, timezone), from_datetime(since), count)
+            is_paused = not found.enabled
+            fires = opened.schedules.forecast(found, after=since, count=count).fires
+    else:
+        fires = upcoming_fires(Cron(cron, timezone), from_datetime(since), count)
     instants = [to_rfc3339(from_datetime(f.utc)) for f in fires]
     if as_json:
         rows = [

@@ -22,7 +22,7 @@ from holdwater.cli.places import ServerPlace
 from holdwater.model.time import to_rfc3339_or_none
 
 if TYPE_CHECKING:
-    from holdwater.client.server.tenants import TenantOfServer
+    from holdwater.client.interface.tenants import TenantOfServer
     from holdwater.operations.tenants import TenantCredentials
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from holdwater.client.interface.administration import Limits, Secrets
+from holdwater.client.interface.keys import ApiKeys
 from holdwater.client.interface.maintenance import BulkJobs, RetentionSettings
 from holdwater.client.interface.observation import Catalog, Doctor, Questions
 from holdwater.client.interface.packages import Packages, TrustedKeys
 from holdwater.client.interface.runs import ReadableRuns, Runs
 from holdwater.client.interface.schedules import Schedules
+from holdwater.client.interface.tenants import AuditReader, TenantAdmin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,4 +38,7 @@ class Backend(ReadableBackend):
     """Runs that are started and controlled, too.  `close_soon`: closes without waiting for threads."""
 
     runs: Runs
+    tenants: TenantAdmin
+    keys: ApiKeys
+    audit: AuditReader
     close_soon: Callable[[], None]

@@ -9,6 +9,7 @@ from typing import Any
 
 from holdwater.client.backend import Backend
 from holdwater.client.connecting import connect
+from holdwater.client.parts import ClientParts
 from holdwater.errors import DatabaseURLError
 from holdwater.operations.catalog import WorkflowInfo
 from holdwater.operations.runners import RunnerInfo
@@ -21,13 +22,14 @@ from holdwater.storage.urls import mask_password
 Inputs = Mapping[str, Any] | None
 
 
-class Client(RunMethods):
+class Client(RunMethods, ClientParts):
     """The runs of a database, or of a tenant of a server, seen from a process that executes none of them.
 
     `Client("sqlite:///app.db")` opens a database; `Client("https://runs.example.com", api_key=..., tenant="acme")`
     speaks to `holdwater serve`.  Both have the same methods and results: those of DefaultRunner to read, follow,
     control and answer runs.  Runs are started by the names of workflows that runners have announced, and executed by
-    any runner that has the workflow.  May be shared by threads.  A context manager.
+    any runner that has the workflow.  Its parts (`schedules`, `packages`, `keys`, ...) do the rest; what only a server
+    has raises ServerRequired on a database.  May be shared by threads.  A context manager.
 
     `schema`: that of a tenant, in PostgreSQL; `author`: recorded with what it starts and asks for, as `api:reports`;
     both for a database only: a server knows tenant and author by the key.  `api_key`, `tenant`, `request_seconds` (time
@@ -135,6 +137,21 @@ class Client(RunMethods):
     def get_workflow(self, name: str) -> WorkflowInfo:
         """Read an announced workflow, with its input schema, nodes and plan.  Raises WorkflowNotFound."""
         return self._backend.catalog.get_workflow(name)
+
+    def list_paused_workflows(self) -> list[str]:
+        """List the names of the workflows that are paused.  Raises StoreUnavailable."""
+        return list(self._backend.catalog.list_paused_workflows())
+
+    def pause_workflow(self, name: str) -> None:
+        """Start no runs of a workflow until it is resumed, by schedules and triggers neither; open runs go on.
+
+        Idempotent.  Raises WorkflowNotFound.
+        """
+        self._backend.catalog.pause_workflow(name)
+
+    def resume_workflow(self, name: str) -> None:
+        """Start runs of a workflow again.  Idempotent.  Raises WorkflowNotFound."""
+        self._backend.catalog.resume_workflow(name)
 
     def list_runners(self) -> list[RunnerInfo]:
         """List the runners of the database, the oldest first.  Raises StoreUnavailable."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from holdwater.operations.databases import Database, open_for_control, open_for_reading, open_for_writing
     from holdwater.operations.doctor import Finding, diagnose_installation, diagnose_run
     from holdwater.operations.exporting import export_run
+    from holdwater.operations.fires import ManualFire, fire_schedule
     from holdwater.operations.limits import LimitHolder, LimitInfo, get_limit, list_limits, remove_limit, set_limit
     from holdwater.operations.logs import LogFollower, LogLine, LogPage, follow_logs, read_logs
     from holdwater.operations.migration import migrate_database
@@ -115,6 +116,7 @@ __all__ = [
     "LogFollower",
     "LogLine",
     "LogPage",
+    "ManualFire",
     "OpenQuestion",
     "QuestionCount",
     "QuestionPage",
@@ -149,6 +151,7 @@ __all__ = [
     "find_run",
     "find_runners",
     "find_schedule",
+    "fire_schedule",
     "follow_logs",
     "follow_run",
     "forecast_cron",
@@ -294,6 +297,10 @@ _EXPORTS = {
         "page_runs",
         "run_histogram",
         "show_run",
+    ),
+    ".fires": (
+        "ManualFire",
+        "fire_schedule",
     ),
     ".schedule_forecast": (
         "CronForecast",

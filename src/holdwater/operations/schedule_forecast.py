@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from holdwater.errors import ScheduleError
 from holdwater.model.time import Micros
+from holdwater.operations.schedule_views import ScheduleInfo
 from holdwater.schedules import Cron, UpcomingFire, upcoming_fires
 from holdwater.schedules.zones import known_zones, load_zone
 
@@ -27,6 +29,18 @@ def forecast_cron(
     cron = Cron(expression, timezone)
     fires = upcoming_fires(cron, after, count)
     return CronForecast(cron.explain(), tuple([fire for fire in fires if until is None or fire.at < until]))
+
+
+def forecast_schedule(schedule: ScheduleInfo, after: Micros, *, count: int = DEFAULT_FIRES) -> CronForecast:
+    """Forecast the fires of a schedule after an instant, within its start and its end, as if it were enabled.
+
+    Raises ScheduleError for a trigger: it is polled.
+    """
+    if schedule.kind != "cron":
+        raise ScheduleError(f"{schedule.name!r} is a trigger: it is polled, and has no fire times")
+    if schedule.start_at is not None:
+        after = max(after, Micros(schedule.start_at - 1))
+    return forecast_cron(schedule.expression, schedule.timezone, after, until=schedule.end_at, count=count)
 
 
 def check_timezone(name: str) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from holdwater.errors import ScheduleError, StoreUnavailable, WorkflowNotFound
 from holdwater.model import validation
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
-from holdwater.model.time import Micros
+from holdwater.model.time import Micros, to_rfc3339
 from holdwater.operations.databases import Database
 from holdwater.operations.schedule_queries import (
     DEFAULT_CONFIG,
@@ -22,6 +22,7 @@ from holdwater.operations.schedule_queries import (
     read_schedule,
     read_trigger,
 )
+from holdwater.operations.schedule_views import ScheduleInfo
 from holdwater.runtime.config import ScheduleConfig
 from holdwater.runtime.services.schedules import schedule_policy
 from holdwater.schedules import CatchUp, Cron, Overlap, decide_due
@@ -29,6 +30,20 @@ from holdwater.tasks import Context
 
 _MAX_WRITE_ATTEMPTS: Final = 50
 """attempts of a change that conflicts with fires of the schedule"""
+
+
+class CronChanges(TypedDict, total=False):
+    """Options of a cron schedule that may be changed."""
+
+    expression: str
+    timezone: str
+    context: Mapping[str, Any] | None
+    catchup_policy: CatchUp | None
+    overlap: Overlap
+    jitter_seconds: float
+    misfire_grace_seconds: float
+    start: Instant | None
+    end: Instant | None
 
 
 def register_cron(
@@ -165,6 +180,27 @@ def change_cron(
     _update(database, lambda: read_schedule(database.store, schedule_id, "cron"), change)
 
 
+def change_options(database: Database, schedule: ScheduleInfo, **changes: Unpack[CronChanges]) -> None:
+    """Change what is given of a cron schedule; the rest stays.
+
+    Raises ScheduleNotFound, ScheduleError, EncodingError.
+    """
+    options: dict[str, Any] = {
+        "expression": schedule.expression,
+        "timezone": schedule.timezone,
+        "context": None if schedule.inputs is None else Context.from_json(schedule.inputs),
+        "catchup_policy": schedule.catchup,
+        "overlap": schedule.overlap,
+        "jitter_seconds": schedule.jitter_us / 1e6,
+        "misfire_grace_seconds": schedule.misfire_grace_us / 1e6,
+        "start": None if schedule.start_at is None else to_rfc3339(schedule.start_at),
+        "end": None if schedule.end_at is None else to_rfc3339(schedule.end_at),
+    } | changes
+    if schedule.kind != "cron":
+        raise ScheduleError("the interval and the options of a trigger are in its code", hint="pause it, or resume it")
+    change_cron(database, schedule.id, **options)
+
+
 def set_schedule_enabled(
     database: Database, schedule_id: str, enabled: bool, *, config: ScheduleConfig = DEFAULT_CONFIG
 ) -> None:
@@ -187,10 +223,10 @@ def delete_schedule(database: Database, schedule_id: str) -> None:
     database.on_schedules_changed()
 
 
-def request_run_now(database: Database, schedule_id: str) -> None:
+def request_run_now(database: Database, schedule_id: str) -> Micros:
     """Have a runner that has the workflow start a run at once, whatever the fire times, overlap or state.
 
-    Raises ScheduleNotFound.
+    Returns the instant of this fire in the history of the schedule.  Raises ScheduleNotFound.
     """
     store = database.store
     for _ in range(_MAX_WRITE_ATTEMPTS):
@@ -198,7 +234,7 @@ def request_run_now(database: Database, schedule_id: str) -> None:
         at = max(now, Micros(max((f.fire.scheduled_at for f in store.list_fires(row.id, 1)), default=0) + 1))
         if store.commit_firings([Firing(row, [], [FireRow(row.id, at, "requested", now)])])[0]:
             database.on_schedules_changed()
-            return
+            return at
     raise StoreUnavailable(f"schedule {schedule_id} is being changed too often")
 
 

@@ -127,8 +127,8 @@ class DatabaseAdmin:
     def create_tenant(self, config: TenantConfig, *, also: InTransaction | None = None) -> TenantCredentials:
         """Create a schema with the tables of runs, and a role that may only read and write these tables.
 
-        `also`: called with the connection at the begin of the transaction, for what is to be done with it or not at
-        all.
+        `also`: called with the connection in the transaction, before anything is made, for what is to be done with it
+        or not at all.
 
         Raises TenantError for a name that cannot be used or is taken, for a database where every role may create things
         in `public`, and for want of rights; StoreUnavailable.  Then nothing was made.

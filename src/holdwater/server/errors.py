@@ -95,6 +95,7 @@ STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.ServerError: INTERNAL,
     errors.ServerFailure: INTERNAL,
     errors.ServerMismatch: INTERNAL,
+    errors.ServerRequired: INTERNAL,
     errors.ServerUnreachable: INTERNAL,
     errors.SignatureError: INTERNAL,
     errors.StepFailed: INTERNAL,

@@ -12,6 +12,7 @@ from holdwater.client.database.observation import DatabaseCatalog, DatabaseDocto
 from holdwater.client.database.packages import DatabasePackages, DatabaseTrustedKeys
 from holdwater.client.database.runs import DatabaseRuns, ReadableDatabaseRuns
 from holdwater.client.database.schedules import DatabaseSchedules
+from holdwater.client.database.server_only import DatabaseAudit, DatabaseKeys, DatabaseTenants
 from holdwater.engine import Engine
 from holdwater.operations import Database
 from holdwater.operations.databases import open_control_engine
@@ -21,6 +22,7 @@ def readable_backend(database: Database, author: str = "") -> ReadableBackend:
     """Make a backend on an open database, which its caller closes.  `author`: recorded with what changes it."""
     return ReadableBackend(
         runs=ReadableDatabaseRuns(database),
+        schedules=DatabaseSchedules(database),
         bulk_jobs=DatabaseBulkJobs(database, author=author),
         close=database.store.close,
         **_parts(database, author),
@@ -32,6 +34,10 @@ def engine_backend(engine: Engine, author: str = "") -> Backend:
     database = Database.of(engine)
     return Backend(
         runs=DatabaseRuns(engine, author),
+        schedules=DatabaseSchedules(database, engine),
+        tenants=DatabaseTenants(),
+        keys=DatabaseKeys(),
+        audit=DatabaseAudit(),
         bulk_jobs=DatabaseBulkJobs(database, engine, author),
         close=partial(engine.close, 0.0),
         close_soon=partial(engine.close, 0.0, wait=False),
@@ -49,10 +55,9 @@ def open_database(url: str, schema: str | None = None, author: str = "") -> Back
 
 def _parts(database: Database, author: str) -> dict[str, Any]:
     return {
-        "catalog": DatabaseCatalog(database),
+        "catalog": DatabaseCatalog(database, author),
         "questions": DatabaseQuestions(database),
         "doctor": DatabaseDoctor(database),
-        "schedules": DatabaseSchedules(database),
         "retention": DatabaseRetentionSettings(database, author),
         "limits": DatabaseLimits(database, author),
         "packages": DatabasePackages(database, author),

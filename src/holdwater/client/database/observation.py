@@ -6,20 +6,37 @@ from collections.abc import Sequence
 
 from holdwater import operations
 from holdwater.client.interface.observation import Catalog, Doctor, Questions
-from holdwater.operations import Database, Finding, OpenQuestion, QuestionCount, RunnerInfo, WorkflowInfo
+from holdwater.operations import (
+    Database,
+    Finding,
+    OpenQuestion,
+    QuestionCount,
+    RunnerInfo,
+    WorkflowInfo,
+    paused_workflows,
+)
 
 
 class DatabaseCatalog(Catalog):
     """The announced workflows and the runners of a database."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, author: str = "") -> None:
+        self._database, self._author = database, author
 
     def list_workflows(self) -> Sequence[WorkflowInfo]:
         return operations.list_workflows(self._database)
 
     def get_workflow(self, name: str) -> WorkflowInfo:
         return operations.get_workflow(self._database, name)
+
+    def list_paused_workflows(self) -> Sequence[str]:
+        return [one.name for one in paused_workflows.list_paused(self._database)]
+
+    def pause_workflow(self, name: str) -> None:
+        paused_workflows.pause_workflow(self._database, name, by=self._author)
+
+    def resume_workflow(self, name: str) -> None:
+        paused_workflows.resume_workflow(self._database, name, by=self._author)
 
     def list_runners(self) -> Sequence[RunnerInfo]:
         return operations.list_runners(self._database)

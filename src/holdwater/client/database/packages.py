@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdwater.client.interface.packages import Packages, TrustedKeys
+from holdwater.client.database.server_only import server_required
+from holdwater.client.interface.packages import PackageFile, Packages, TrustedKeys, UploadedArchive
 from holdwater.model.releases import TrustedKey
 from holdwater.operations import Database, releases, trusted_keys
 from holdwater.operations.releases import ReleaseInfo
@@ -15,6 +16,15 @@ class DatabasePackages(Packages):
 
     def __init__(self, database: Database, author: str = "") -> None:
         self._database, self._author = database, author
+
+    def upload(self, archive: bytes, signature: bytes | None = None, *, name: str = "package") -> UploadedArchive:
+        server_required(
+            "archives are uploaded to a server",
+            "a daemon takes an archive from a folder that it watches; `holdwater serve` takes uploads",
+        )
+
+    def read_source(self, workflow: str, version: str | None = None) -> Sequence[PackageFile]:
+        server_required("the source of packages is read by a server")
 
     def list_releases(self, package: str | None = None) -> Sequence[ReleaseInfo]:
         return releases.list_releases(self._database, package)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Unpack
 
 from holdwater import operations
 from holdwater.client.interface.schedules import Schedules
+from holdwater.engine import Engine
 from holdwater.operations import Database, FireInfo, ScheduleInfo
+from holdwater.operations.edited_values import values_from_json
+from holdwater.operations.fires import PICKUP_SECONDS, ManualFire, event_trees, fire_schedule, fire_with_event
+from holdwater.operations.schedules import CronChanges, change_options
+from holdwater.tasks import Context
 
 NO_LIMIT: Final = 1 << 31
 
 
 class DatabaseSchedules(Schedules):
-    """Schedules and triggers of a database."""
+    """Schedules and triggers of a database.  Without an engine none is fired with an event."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, engine: Engine | None = None) -> None:
+        self._database, self._engine = database, engine
 
     def list_schedules(self, *, enabled_only: bool = False) -> Sequence[ScheduleInfo]:
         return operations.list_schedules(self._database, enabled_only=enabled_only, limit=NO_LIMIT)
@@ -41,5 +46,15 @@ class DatabaseSchedules(Schedules):
     def delete_schedule(self, schedule: ScheduleInfo) -> None:
         operations.delete_schedule(self._database, schedule.id)
 
-    def request_run_now(self, schedule: ScheduleInfo) -> None:
-        operations.request_run_now(self._database, schedule.id)
+    def change_cron(self, schedule: ScheduleInfo, **changes: Unpack[CronChanges]) -> ScheduleInfo:
+        change_options(self._database, schedule, **changes)
+        return operations.get_schedule(self._database, schedule.id)
+
+    def fire(
+        self, schedule: ScheduleInfo, event: Mapping[str, Any] | None = None, *, pickup_seconds: float = PICKUP_SECONDS
+    ) -> ManualFire:
+        if not event:
+            return fire_schedule(self._database, schedule.id, pickup_seconds=pickup_seconds)
+        assert self._engine is not None, "it takes an engine to start runs"
+        trees = {name: value.tree for name, value in Context(event).stored_values().items()}
+        return fire_with_event(self._engine, schedule, values_from_json(event_trees(schedule, trees)))

@@ -23,6 +23,18 @@ class Catalog(ABC):
         """Read an announced workflow with its nodes and its plan.  Raises WorkflowNotFound."""
 
     @abstractmethod
+    def list_paused_workflows(self) -> Sequence[str]:
+        """List the names of the workflows that are paused."""
+
+    @abstractmethod
+    def pause_workflow(self, name: str) -> None:
+        """Start no runs of a workflow until it is resumed; open runs go on.  Idempotent.  Raises WorkflowNotFound."""
+
+    @abstractmethod
+    def resume_workflow(self, name: str) -> None:
+        """Start runs of a workflow again.  Idempotent.  Raises WorkflowNotFound."""
+
+    @abstractmethod
     def list_runners(self) -> Sequence[RunnerInfo]:
         """List the runners, the oldest first."""
 

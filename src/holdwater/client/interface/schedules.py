@@ -5,9 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
+from holdwater.model.time import from_datetime, wall_now
+from holdwater.operations.fires import PICKUP_SECONDS, ManualFire
+from holdwater.operations.schedule_forecast import CronForecast, forecast_schedule
 from holdwater.operations.schedule_views import FireInfo, ScheduleInfo
+from holdwater.operations.schedules import CronChanges
 
 
 class Schedules(ABC):
@@ -51,6 +55,28 @@ class Schedules(ABC):
         """
 
     @abstractmethod
+    def change_cron(self, schedule: ScheduleInfo, **changes: Unpack[CronChanges]) -> ScheduleInfo:
+        """Change what is given of a cron schedule; the rest stays.
+
+        Other fire times are in force from now on; missed ones are not made up for.
+        """
+
+    def pause(self, schedule: ScheduleInfo) -> ScheduleInfo:
+        """Fire a schedule, or ask a trigger, no more until it is resumed; runs that were started go on."""
+        return self.set_enabled(schedule, False)
+
+    def resume(self, schedule: ScheduleInfo) -> ScheduleInfo:
+        """Let a paused schedule or trigger go on, from now on."""
+        return self.set_enabled(schedule, True)
+
+    def forecast(self, schedule: ScheduleInfo, *, after: datetime | None = None, count: int = 10) -> CronForecast:
+        """Forecast the next fires of a cron schedule, as if it were enabled.
+
+        `after`: without a zone: local time; None: from now on.
+        """
+        return forecast_schedule(schedule, wall_now() if after is None else from_datetime(after), count=count)
+
+    @abstractmethod
     def set_enabled(self, schedule: ScheduleInfo, enabled: bool) -> ScheduleInfo:
         """Pause a schedule or a trigger, or let it go on."""
 
@@ -59,5 +85,14 @@ class Schedules(ABC):
         """Delete a schedule with its history; its runs stay."""
 
     @abstractmethod
-    def request_run_now(self, schedule: ScheduleInfo) -> None:
-        """Have a run started at once by a runner that has the workflow."""
+    def fire(
+        self, schedule: ScheduleInfo, event: Mapping[str, Any] | None = None, *, pickup_seconds: float = PICKUP_SECONDS
+    ) -> ManualFire:
+        """Have a run started at once, whatever the fire times, overlap or state.
+
+        A runner that has the workflow starts it.  This waits up to `pickup_seconds` for the id of the run (a server: up
+        to 10 s), and up to a second if no living runner is known to have the workflow.
+
+        `event`: values for the run, in place of those of the schedule that have the same names; such a run is no part
+        of the history.
+        """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from holdwater.client.backend import Backend
 from holdwater.client.server.administration import ServerLimits, ServerSecrets
 from holdwater.client.server.connection import ServerConnection
@@ -17,20 +15,10 @@ from holdwater.client.server.schedules import ServerSchedules
 from holdwater.client.server.tenants import ServerAudit, ServerTenants
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerBackend(Backend):
-    """A tenant of a server, and the administration of that."""
-
-    packages: ServerPackages
-    tenants: ServerTenants
-    keys: ServerKeys
-    audit: ServerAudit
-
-
-def open_server(options: ServerOptions) -> ServerBackend:
+def open_server(options: ServerOptions) -> Backend:
     """Prepare to speak to a server; nothing is sent before the first request.  Raises ConfigError."""
     connection = ServerConnection(options)
-    return ServerBackend(
+    return Backend(
         tenants=ServerTenants(connection),
         keys=ServerKeys(connection),
         audit=ServerAudit(connection),

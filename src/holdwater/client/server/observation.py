@@ -27,6 +27,16 @@ class ServerCatalog(Catalog):
     def get_workflow(self, name: str) -> WorkflowInfo:
         return workflow_of(self._connection.get(self._connection.path("workflows", name)))
 
+    def list_paused_workflows(self) -> Sequence[str]:
+        found = self._connection.items(self._connection.path("workflows"))
+        return [one["name"] for one in found if one["paused"]]
+
+    def pause_workflow(self, name: str) -> None:
+        self._connection.post(self._connection.path("workflows", name, "pause"))
+
+    def resume_workflow(self, name: str) -> None:
+        self._connection.post(self._connection.path("workflows", name, "resume"))
+
     def list_runners(self) -> Sequence[RunnerInfo]:
         return [runner_of(one) for one in self._connection.get(self._connection.path("runners"))["items"]]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from holdwater.client.interface.packages import Packages, TrustedKeys
+from holdwater.client.interface.packages import PackageFile, Packages, TrustedKeys, UploadedArchive
 from holdwater.client.server.answers import parsing
 from holdwater.client.server.connection import ServerConnection
 from holdwater.client.server.parsing import Body, instant, instant_or_none
@@ -21,23 +20,6 @@ UPLOAD_SECONDS: Final = 600.0
 ARCHIVE_TYPE: Final = "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class UploadedArchive:
-    """A version of a package that a server has taken.
-
-    `state`: registering, until its modules were imported; `workflows` are not known until then.  `error`: the reason
-    why it is broken.  `signed_by`: fingerprint of the key, "" without a signature.
-    """
-
-    release: str
-    package: str
-    version: str
-    state: str
-    workflows: tuple[str, ...]
-    error: str | None
-    signed_by: str
-
-
 class ServerPackages(Packages):
     """Versions of packages of a tenant."""
 
@@ -45,16 +27,15 @@ class ServerPackages(Packages):
         self._connection = connection
 
     def upload(self, archive: bytes, signature: bytes | None = None, *, name: str = "package") -> UploadedArchive:
-        """Upload an archive, with the text of the signature beside it.  `name`: of its file.
-
-        An archive that is there already is no error.
-        Raises ArchiveError, ManifestError (PackageErrors), TrustError, VersionExists, WorkflowTaken.
-        """
         files = {"file": (name, archive, ARCHIVE_TYPE)}
         if signature is not None:
             files["signature"] = (f"{name}.sig", signature, ARCHIVE_TYPE)
         path = self._connection.path("workflows")
         return _uploaded_of(self._connection.send("POST", path, files=files, timeout=UPLOAD_SECONDS))
+
+    def read_source(self, workflow: str, version: str | None = None) -> Sequence[PackageFile]:
+        found = self._connection.get(self._connection.path("workflows", workflow, "source"), version=version)
+        return [_file_of(one) for one in found["files"]]
 
     def list_releases(self, package: str | None = None) -> Sequence[ReleaseInfo]:
         return [_release_of(one) for one in self._connection.items(self._path(), package=package)]
@@ -116,6 +97,11 @@ def _uploaded_of(data: Body) -> UploadedArchive:
         error=data["error"],
         signed_by=data["signed_by"],
     )
+
+
+@parsing
+def _file_of(data: Body) -> PackageFile:
+    return PackageFile(data["path"], data["size"], data["contents"] if data["is_shown"] else None)
 
 
 @parsing

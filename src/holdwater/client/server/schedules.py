@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Unpack
 
 from holdwater.client.interface.schedules import Schedules
 from holdwater.client.server.answers import parsing
@@ -15,9 +15,11 @@ from holdwater.client.server.parsing import Body, instant, instant_or_none
 from holdwater.client.server.run_control import encode_values, new_key
 from holdwater.errors import RequestRefused
 from holdwater.model.statuses import RunStatus
-from holdwater.model.time import from_datetime, to_rfc3339
-from holdwater.operations.schedule_queries import choose_schedule
+from holdwater.model.time import to_rfc3339
+from holdwater.operations.fires import PICKUP_SECONDS, ManualFire
+from holdwater.operations.schedule_queries import choose_schedule, parse_instant
 from holdwater.operations.schedule_views import FireInfo, ScheduleInfo
+from holdwater.operations.schedules import CronChanges
 
 
 class ServerSchedules(Schedules):
@@ -55,17 +57,9 @@ class ServerSchedules(Schedules):
         end: datetime | None = None,
         is_known: bool = False,
     ) -> ScheduleInfo:
-        options = {
-            "cron_expression": expression,
-            "timezone": timezone,
-            "context": None if context is None else encode_values(context),
-            "catchup": catchup_policy,
-            "overlap": overlap,
-            "misfire_grace_seconds": misfire_grace_seconds,
-            "jitter_seconds": jitter_seconds,
-            "start_at": None if start is None else to_rfc3339(from_datetime(start)),
-            "end_at": None if end is None else to_rfc3339(from_datetime(end)),
-        }
+        given = {"context": context, "catchup_policy": catchup_policy, "overlap": overlap, "start": start, "end": end}
+        seconds = {"misfire_grace_seconds": misfire_grace_seconds, "jitter_seconds": jitter_seconds}
+        options = _options_of({"expression": expression, "timezone": timezone, **given, **seconds})
         new = {"name": name, "workflow_name": workflow, "allow_unknown": is_known}
         try:
             return schedule_of(self._connection.post(self._path(), {**new, **options}, key=new_key()))
@@ -81,11 +75,34 @@ class ServerSchedules(Schedules):
     def delete_schedule(self, schedule: ScheduleInfo) -> None:
         self._connection.send("DELETE", self._path(schedule.id))
 
-    def request_run_now(self, schedule: ScheduleInfo) -> None:
-        self._connection.post(self._path(schedule.id, "fire"))
+    def change_cron(self, schedule: ScheduleInfo, **changes: Unpack[CronChanges]) -> ScheduleInfo:
+        return schedule_of(self._connection.send("PATCH", self._path(schedule.id), json=_options_of(changes)))
+
+    def fire(
+        self, schedule: ScheduleInfo, event: Mapping[str, Any] | None = None, *, pickup_seconds: float = PICKUP_SECONDS
+    ) -> ManualFire:
+        body = {"event": encode_values(event)} if event else None
+        fired = self._connection.post(self._path(schedule.id, "fire"), body)
+        runs = tuple([one["execution_id"] for one in fired["executions"]])
+        return ManualFire(runs, None if fired["fire"] is None else _fire_of(fired["fire"], schedule.id))
 
     def _path(self, *parts: str) -> str:
         return self._connection.path("triggers", *parts)
+
+
+_NAMES: Final = {"expression": "cron_expression", "catchup_policy": "catchup", "start": "start_at", "end": "end_at"}
+"""options of a schedule that have other names in the API"""
+
+
+def _options_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Write options of a schedule as the API takes them.  Raises EncodingError, ScheduleError."""
+    options = {_NAMES.get(name, name): value for name, value in given.items()}
+    if options.get("context") is not None:
+        options["context"] = encode_values(options["context"])
+    for name in ("start_at", "end_at"):
+        if options.get(name) is not None:
+            options[name] = to_rfc3339(parse_instant(options[name]))
+    return options
 
 
 @parsing

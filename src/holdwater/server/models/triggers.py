@@ -211,15 +211,17 @@ class FiredExecution(BaseModel):
 
 
 class Fired(BaseModel):
-    """A fire by hand.  `fired`: the number of runs; `executions`: those of a fire with an `event`.
+    """A fire by hand.  `fired`: the number of runs that were asked for; `executions`: those that were started.
 
-    Without one a runner that has the workflow starts the run, which the history of the trigger then names.
+    `fire`: as the history has it, null for one with an `event`.  Without an event a runner that has the workflow starts
+    the run; as long as there is none, `executions` is empty, and the history names the run later.
     """
 
     trigger: str
     tenant_id: str
     fired: int
     executions: list[FiredExecution]
+    fire: Fire | None
 
 
 class Deleted(BaseModel):

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Path, Query
 
-from holdwater.errors import ScheduleError, ScheduleNotFound
-from holdwater.model.provenance import Provenance
-from holdwater.model.time import to_rfc3339
-from holdwater.operations.schedule_forecast import forecast_cron
+from holdwater.errors import ScheduleNotFound
+from holdwater.operations.fires import event_trees, fire_schedule, fire_with_event
+from holdwater.operations.schedule_forecast import forecast_schedule
 from holdwater.operations.schedule_queries import find_schedule, get_schedule, list_fires, list_schedules
 from holdwater.operations.schedule_views import ScheduleInfo
 from holdwater.operations.schedules import (
-    change_cron,
+    CronChanges,
+    change_options,
     delete_schedule,
     register_cron,
-    request_run_now,
     set_schedule_enabled,
     set_trigger_enabled,
 )
-from holdwater.operations.starting import start_by_name
 from holdwater.server.acts import writable_database
 from holdwater.server.api_routing import CHANGE_ERRORS, TAKES_VALUES, api_router
 from holdwater.server.models.triggers import (
@@ -45,7 +42,6 @@ from holdwater.server.refusals import RequestError
 from holdwater.server.request_values import read_values
 from holdwater.server.run_paths import decode_run_id
 from holdwater.server.tenant_database import Tenant, TenantDatabase
-from holdwater.tasks import Context
 
 RECENT_FIRES = 20
 
@@ -115,16 +111,7 @@ def get_trigger(tenant: Tenant, trigger: Trigger) -> TriggerDetail:
 @router.patch("/{name}", responses=CHANGE_ERRORS, openapi_extra=TAKES_VALUES)
 def change_trigger(tenant: Tenant, trigger: Trigger, body: TriggerChanges) -> TriggerDetail:
     """Change a cron schedule; its workflow, name, state and history stay."""
-    if trigger.kind != "cron":
-        raise ScheduleError("the interval and the options of a trigger are in its code", hint="pause or resume it here")
-    options = _options_of(trigger) | _given_options(body)
-    change_cron(
-        writable_database(tenant),
-        trigger.id,
-        body.cron_expression or trigger.expression,
-        body.timezone or trigger.timezone,
-        **options,
-    )
+    change_options(writable_database(tenant), trigger, **_given_options(body))
     return _detail(tenant, get_schedule(tenant.database, trigger.id))
 
 
@@ -151,18 +138,21 @@ def resume_trigger(tenant: Tenant, trigger: Trigger) -> PausedTrigger:
 def fire_trigger(tenant: Tenant, trigger: Trigger, body: FireBody | None = None) -> Fired:
     """Start a run at once, whatever the fire times, overlap or state.
 
-    A fire without an `event` is part of the history; one with an event is a run that is started with these values.
+    A fire without an `event` is part of the history, and the answer waits for its run if a runner is there that takes
+    it; one with an event is a run that is started with these values.
     """
-    name = trigger.name or trigger.id
     event = {} if body is None else body.event
-    if not event:
-        request_run_now(writable_database(tenant), trigger.id)
-        return Fired(trigger=name, tenant_id=tenant.tenant, fired=1, executions=[])
-    given = {} if trigger.inputs is None else json.loads(trigger.inputs)
-    provenance = Provenance(trigger.kind, f"schedule:{name}")
-    started = start_by_name(tenant.engine, trigger.workflow, read_values({**given, **event}), provenance=provenance)
-    run = FiredExecution(execution_id=started.info.id, workflow_name=started.info.workflow)
-    return Fired(trigger=name, tenant_id=tenant.tenant, fired=1, executions=[run])
+    if event:
+        found = fire_with_event(tenant.engine, trigger, read_values(event_trees(trigger, event)))
+    else:
+        found = fire_schedule(writable_database(tenant), trigger.id)
+    return Fired(
+        trigger=trigger.name or trigger.id,
+        tenant_id=tenant.tenant,
+        fired=1,
+        executions=[FiredExecution(execution_id=one, workflow_name=trigger.workflow) for one in found.run_ids],
+        fire=None if found.fire is None else Fire.of(found.fire),
+    )
 
 
 @router.get("/{name}/next")
@@ -170,11 +160,7 @@ def list_next_fires(
     tenant: Tenant, trigger: Trigger, count: Annotated[int, Query(ge=1, le=100, description="number of fires")] = 10
 ) -> Forecast:
     """List the next fires of a cron schedule, with notes about changes of the clock."""
-    if trigger.kind != "cron":
-        raise ScheduleError("a trigger has no fire times: it is polled")
-    now = tenant.database.clock.now()
-    after = now if trigger.start_at is None else max(now, trigger.start_at)
-    found = forecast_cron(trigger.expression, trigger.timezone, after, until=trigger.end_at, count=count)
+    found = forecast_schedule(trigger, tenant.database.clock.now(), count=count)
     return Forecast(words=found.words, items=[NextFire.of(fire) for fire in found.fires])
 
 
@@ -217,29 +203,26 @@ def _detail(tenant: TenantDatabase, info: ScheduleInfo) -> TriggerDetail:
     )
 
 
-def _options_of(trigger: ScheduleInfo) -> dict[str, Any]:
-    """Return the options of a schedule as `change_cron` takes them."""
-    return {
-        "context": None if trigger.inputs is None else Context.from_json(trigger.inputs),
-        "catchup_policy": trigger.catchup,
-        "overlap": trigger.overlap,
-        "jitter_seconds": trigger.jitter_us / 1e6,
-        "misfire_grace_seconds": trigger.misfire_grace_us / 1e6,
-        "start": None if trigger.start_at is None else to_rfc3339(trigger.start_at),
-        "end": None if trigger.end_at is None else to_rfc3339(trigger.end_at),
-    }
-
-
-def _given_options(body: TriggerChanges) -> dict[str, Any]:
+def _given_options(body: TriggerChanges) -> CronChanges:
     """Return the options that a body gives; null is the default."""
-    values: dict[str, Any] = {
-        "context": None if body.context is None else read_values(body.context),
-        "catchup": body.catchup,
-        "overlap": body.overlap or "allow",
-        "jitter_seconds": body.jitter_seconds or 0,
-        "misfire_grace_seconds": 3600 if body.misfire_grace_seconds is None else body.misfire_grace_seconds,
-        "start_at": body.start_at,
-        "end_at": body.end_at,
-    }
-    names = {"catchup": "catchup_policy", "start_at": "start", "end_at": "end"}
-    return {names.get(name, name): value for name, value in values.items() if name in body.model_fields_set}
+    given = body.model_fields_set
+    changes: CronChanges = {}
+    if body.cron_expression:
+        changes["expression"] = body.cron_expression
+    if body.timezone:
+        changes["timezone"] = body.timezone
+    if "context" in given:
+        changes["context"] = None if body.context is None else read_values(body.context)
+    if "catchup" in given:
+        changes["catchup_policy"] = body.catchup
+    if "overlap" in given:
+        changes["overlap"] = body.overlap or "allow"
+    if "jitter_seconds" in given:
+        changes["jitter_seconds"] = body.jitter_seconds or 0
+    if "misfire_grace_seconds" in given:
+        changes["misfire_grace_seconds"] = 3600 if body.misfire_grace_seconds is None else body.misfire_grace_seconds
+    if "start_at" in given:
+        changes["start"] = body.start_at
+    if "end_at" in given:
+        changes["end"] = body.end_at
+    return changes

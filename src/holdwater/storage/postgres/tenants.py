@@ -32,7 +32,7 @@ TenantListing = tuple[str, str, str, int]
 """schema, username, state of its tables (current, behind, newer) and number of sessions"""
 
 InTransaction = Callable[[PostgresConnection], None]
-"""does more in the transaction in which a tenant is made or removed; called at its begin"""
+"""does more in the transaction in which a tenant is made or removed, before that is done"""
 
 
 def _do_nothing(connection: PostgresConnection) -> None:
@@ -65,12 +65,14 @@ def check_names(schema: str, username: str) -> None:
 def create_tenant(url: str, schema: str, username: str, password: str, also: InTransaction = _do_nothing) -> None:
     """Create schema, tables and role.  Raises TenantError, StoreUnavailable."""
     server = _tenant_server(url, schema)
-    with _transaction(server, f"tenant {schema!r} cannot be made", also=also) as connection:
+    with _transaction(server, f"tenant {schema!r} cannot be made") as connection:
         for kind, name in connection.execute(sql.LIST_NAME_CONFLICTS, (schema, username)).fetchall():
             raise TenantError(
                 f"tenant {schema!r} cannot be made: there is a {kind} {name!r} already; nothing was changed",
                 hint="take another name, or remove what is there",
             )
+        also(connection)
+        _run_script(connection, sql.SET_TRANSACTION_LIMITS, {})  # which `also` may have set to others
         names = _identifiers(connection, schema, username)
         # hashed here, so that the server's log and statistics never contain the password itself
         verifier = connection.pgconn.encrypt_password(password.encode(), username.encode(), b"scram-sha-256")
