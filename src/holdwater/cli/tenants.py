@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdwater.cli import exit_codes, options
+from holdwater.cli.author import cli_author
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import align_columns, escape_unsafe, first_line, format_instant, pluralize
 from holdwater.cli.options import GivenPlace
@@ -24,6 +26,8 @@ from holdwater.model.time import to_rfc3339_or_none
 if TYPE_CHECKING:
     from holdwater.client.interface.tenants import TenantOfServer
     from holdwater.operations.tenants import TenantCredentials
+    from holdwater.server.control.audit import AuditFacts
+    from holdwater.server.tenant_administration import TenantAdministration
 
 
 def _place_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,8 +114,12 @@ def create(
         data = {"schema_name": answer.name, "username": answer.username}
         _print_data(data if answer.password is None else data | {"password": answer.password}, as_json)
         return
-    with DatabaseAdmin(database) as admin:
-        made = admin.create_tenant(TenantConfig(schema, schema if user is None else user, given))
+    config = TenantConfig(schema, schema if user is None else user, given)
+    with _administration(database) as administration, DatabaseAdmin(database) as admin:
+        if administration is not None:  # so that it is served
+            made = administration.create(config, "", _audit_facts())
+        else:
+            made = admin.create_tenant(config)
     _print_credentials(made, as_json, generated=given is None)
 
 
@@ -134,8 +142,12 @@ def remove(schema: str, database: str, place: ServerPlace | None, user: str | No
             opened.tenants.remove_tenant(schema, force=force)
         click.echo(f"tenant {schema} is removed")
         return
-    with DatabaseAdmin(database) as admin:
-        admin.remove_tenant(schema, schema if user is None else user, force=force)
+    with _administration(database) as administration, DatabaseAdmin(database) as admin:
+        row = None if administration is None else administration.find(schema)
+        if administration is not None and row is not None and user in (None, row.username):
+            administration.remove(schema, _audit_facts(), force=force)
+        else:
+            admin.remove_tenant(schema, schema if user is None else user, force=force)
     click.echo(f"tenant {schema} is removed")
 
 
@@ -159,6 +171,29 @@ def upgrade(database: str, place: ServerPlace | None, as_json: bool) -> None:
     click.echo(
         f"{pluralize(len(upgraded), 'tenant')} brought up to date{': ' if upgraded else ''}{', '.join(upgraded)}"
     )
+
+
+def _administration(database: str) -> AbstractContextManager[TenantAdministration | None]:
+    """Open the tenants of the server of a database; None if it has none, or parts of the server are not installed."""
+    from holdwater.operations.tenants import DatabaseAdmin
+
+    with DatabaseAdmin(database) as admin:
+        if not admin.has_server():
+            return nullcontext()
+    try:
+        from holdwater.server.database_tenants import open_administration
+    except ImportError as error:
+        raise CommandError(
+            f"a server serves this database, and {error.name} is not installed here",
+            hint="pip install 'holdwater[server]', or name the server: --server URL",
+        ) from error
+    return open_administration(database)
+
+
+def _audit_facts() -> AuditFacts:
+    from holdwater.server.control.audit import AuditFacts
+
+    return AuditFacts(cli_author())
 
 
 def _read_password(name: str) -> str:

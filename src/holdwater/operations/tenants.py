@@ -131,7 +131,8 @@ class DatabaseAdmin:
         or not at all.
 
         Raises TenantError for a name that cannot be used or is taken, for a database where every role may create things
-        in `public`, and for want of rights; StoreUnavailable.  Then nothing was made.
+        in `public`, for one that a server serves (unless `also` makes it known there), and for want of rights;
+        StoreUnavailable.  Then nothing was made.
         """
         tenants = self._get_tenants_module()
         if not isinstance(config, TenantConfig):
@@ -171,6 +172,13 @@ class DatabaseAdmin:
         tenants = self._get_tenants_module()
         tenants.check_names(schema_name, username)
         tenants.check_idle(self._url, schema_name, username)
+
+    def has_server(self) -> bool:
+        """Return True if `holdwater serve` has its tables in the default schema: its tenants are made by it.
+
+        Raises TenantError, StoreUnavailable.
+        """
+        return bool(self._get_tenants_module().has_server(self._url))
 
     def list_tenants(self) -> list[Tenant]:
         """All tenants of the database, by schema.  Raises TenantError, StoreUnavailable."""

@@ -67,6 +67,10 @@ class TenantAdministration:
             raise TenantNotFound(f"there is no tenant {name!r} here")
         return row
 
+    def find(self, name: str) -> TenantRow | None:
+        """Read a tenant; None for `public` and for one that is not served.  Raises StoreUnavailable."""
+        return None if name == DEFAULT_TENANT else self._tables.tenants.get(name)
+
     def create(self, config: TenantConfig, description: str, facts: AuditFacts) -> TenantCredentials:
         """Make a tenant.  Raises TenantError for a name that cannot be used or is taken, StoreUnavailable."""
         if config.schema_name in RESERVED_NAMES:

@@ -123,7 +123,7 @@ def wait_for_workflow(api: httpx.Client, name: str) -> dict[str, Any]:
 def test_workflows_are_listed_drawn_and_started(api: httpx.Client, runner: DefaultRunner, runs: Runs) -> None:
     workflow = wait_for_workflow(api, "articles")
     assert workflow["style"] == "graphs"
-    assert [task["name"] for task in workflow["tasks"]] == ["draft", "review", "publish"]
+    assert workflow["tasks"] == [node["name"] for node in workflow["nodes"]] == ["draft", "review", "publish"]
     assert workflow["inputs_schema"]["required"] == ["topic"]
     names = [item["name"] for item in api.get("/workflows").json()["items"]]
     assert names == sorted(names)

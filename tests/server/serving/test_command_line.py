@@ -10,7 +10,8 @@ import pytest
 
 from holdwater import Client
 from holdwater.cli.main import main
-from holdwater.errors import AccessDenied, NotAuthenticated, TenantNotFound
+from holdwater.errors import AccessDenied, NotAuthenticated, TenantError, TenantNotFound
+from holdwater.tenants import DatabaseAdmin, TenantConfig
 from tests.server.serving.packages import archive
 from tests.server.serving.server_process import ServedHere
 from tests.suite.waiting import wait_until
@@ -122,3 +123,27 @@ def test_keys_are_made_used_rotated_and_revoked(line: Line, tenant: str, served:
     assert rotated["id"] in told
     assert made["key"] not in told
     assert json.loads(line("audit", "--limit", "1", "--json"))[0]["outcome"]
+
+
+def test_a_tenant_that_is_made_in_the_database_of_a_server_is_served(
+    served: ServedHere, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, place = f"direct_{next(_numbers)}", ["--database", served.database_url]
+    with DatabaseAdmin(served.database_url) as admin, pytest.raises(TenantError, match="a server serves") as refused:
+        admin.create_tenant(TenantConfig(name, name))
+    assert f"holdwater tenants create {name}" in refused.value.hint
+    assert main(["tenants", "create", name, *place]) == 0
+    assert main(["tenants", "create", name, *place]) == 2
+    assert "there is a schema" in capsys.readouterr().err
+    with Client(served.url, api_key=served.bootstrap_key, tenant=name) as client:
+        assert client.list_runs() == []
+        record = next(one for one in client.audit.iter_records() if one.verb == "tenant.create")
+        assert record.by.startswith("cli:")
+        key = client.keys.create_key("ci", tenant=name)
+        with DatabaseAdmin(served.database_url) as admin, pytest.raises(TenantError, match="one of a server"):
+            admin.remove_tenant(name, name, force=True)
+        assert main(["tenants", "remove", name, "--user", "another", "--yes", *place]) == 2
+        assert main(["tenants", "remove", name, "--yes", "--force", *place]) == 0
+        with Client(served.url, api_key=key.key, tenant=name) as revoked, pytest.raises(NotAuthenticated):
+            revoked.list_runs()
+        wait_until(lambda: name not in [one.name for one in client.tenants.list_tenants()])

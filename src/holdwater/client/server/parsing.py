@@ -166,7 +166,7 @@ def workflow_of(data: Body) -> WorkflowInfo:
         registered_at=instant(data["registered_at"]),
         seen_at=instant(data["seen_at"]),
         runners=tuple(data["runners"]),
-        nodes=tuple([_node_of(one) for one in data["tasks"] if isinstance(one, dict)]),  # in lists: their names
+        nodes=tuple([_node_of(one) for one in data.get("nodes", ())]),  # lists have their names alone
         plan=None if plan is None else Plan.from_data(plan),
     )
 

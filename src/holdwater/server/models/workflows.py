@@ -222,12 +222,14 @@ BUILD_STATUS: Final[dict[ReleaseState, BuildStatus]] = {"registering": "building
 class WorkflowDetail(WorkflowFacts):
     """A workflow with its tasks and the JSON Schema of its inputs.  `plan`: as runs of it record it.
 
+    `tasks`: their names, as in lists; `nodes`: all that is known of them.
     `versions`: of its package, the newest first.  `build_status`, `build_error`: of the newest one.
     """
 
     tenant_id: str
     declared_params: list[DeclaredParameter]
-    tasks: list[WorkflowTask]
+    tasks: list[str]
+    nodes: list[WorkflowTask]
     task_graph: list[TaskNode]
     plan: Any
     versions: list[WorkflowVersion]
@@ -245,7 +247,8 @@ class WorkflowDetail(WorkflowFacts):
             **_facts(info, found.release, is_paused=is_paused),
             tenant_id=tenant_id,
             declared_params=DeclaredParameter.list_of(info.inputs_schema),
-            tasks=[WorkflowTask.of(node) for node in info.nodes],
+            tasks=[node.name for node in info.nodes],
+            nodes=[WorkflowTask.of(node) for node in info.nodes],
             task_graph=TaskNode.list_of(picture_of_workflow(info), {node.name: node.doc for node in info.nodes}),
             plan=None if info.plan is None else info.plan.to_data(),
             versions=[WorkflowVersion.of(row) for row in found.versions],

@@ -39,6 +39,7 @@ def _do_nothing(connection: PostgresConnection) -> None:
     pass
 
 
+_SERVED_HINT: Final = "`holdwater tenants {verb} {schema}` does both, with --server URL or with --database URL"
 COMMENT_PREFIX: Final = "Holdwater tenant, role "
 TERMINATE_TIMEOUT_MS: Final = 10_000
 """longest wait for a terminated session to end"""
@@ -70,6 +71,12 @@ def create_tenant(url: str, schema: str, username: str, password: str, also: InT
             raise TenantError(
                 f"tenant {schema!r} cannot be made: there is a {kind} {name!r} already; nothing was changed",
                 hint="take another name, or remove what is there",
+            )
+        if also is _do_nothing and connection.execute(sql.LIST_SERVER_SCHEMAS).fetchall():
+            raise TenantError(
+                f"tenant {schema!r} cannot be made here: a server serves this database, and would not serve a tenant "
+                "that it does not know; nothing was changed",
+                hint=_SERVED_HINT.format(verb="create", schema=schema),
             )
         also(connection)
         _run_script(connection, sql.SET_TRANSACTION_LIMITS, {})  # which `also` may have set to others
@@ -110,6 +117,11 @@ def remove_tenant(url: str, schema: str, username: str, *, force: bool, also: In
     what = f"tenant {schema!r} cannot be removed"
     with _transaction(server, what, also=also) as connection:
         role = _find_role(connection, schema, username)
+        if also is _do_nothing and _is_served(connection, schema):
+            raise TenantError(
+                f"{what} here: it is one of a server, which has keys of it; nothing was changed",
+                hint=_SERVED_HINT.format(verb="remove", schema=schema),
+            )
         names = _identifiers(connection, schema, username)
         _join_role(connection, names)
         if force:
@@ -151,6 +163,16 @@ def list_tenants(url: str) -> list[TenantListing]:
                 (schema, username, _schema_state(connection, schema, server.name), _count_sessions(connection, role))
             )
         return found
+
+
+def has_server(url: str) -> bool:
+    """Return True if the default schema of a URL has the tables of a server.  Raises TenantError, StoreUnavailable."""
+    server = parse_admin_url(url)
+    try:
+        with server.connect() as connection:
+            return any(is_here for _, is_here in connection.execute(sql.LIST_SERVER_SCHEMAS).fetchall())
+    except psycopg.Error as error:
+        raise _tenant_error(error, "tenants cannot be made or removed", server.name) from error
 
 
 def tenant_url(url: str, username: str, password: str, schema: str) -> str:
@@ -279,6 +301,15 @@ def _find_role(connection: PostgresConnection, schema: str, username: str) -> in
             f"tenant {schema!r} has lost its role {username!r}", hint="drop the schema by hand if it is not needed"
         )
     return role
+
+
+def _is_served(connection: PostgresConnection, schema: str) -> bool:
+    """Return True if a server of the database has this tenant."""
+    for name, _ in connection.execute(sql.LIST_SERVER_SCHEMAS).fetchall():
+        query = compose.SQL(sql.IS_SERVED).format(schema=compose.Identifier(name))
+        if connection.execute(query, (schema,)).fetchall():
+            return True
+    return False
 
 
 def _get_role_oid(connection: PostgresConnection, username: str) -> int | None:

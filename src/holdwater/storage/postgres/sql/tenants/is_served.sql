@@ -1,0 +1,1 @@
+SELECT 1 FROM {schema}.served_tenants WHERE name = :name
