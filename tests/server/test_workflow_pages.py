@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -106,3 +106,31 @@ def test_its_page_has_its_picture(browser: httpx.Client, workflow: str) -> None:
     alone = browser.get(f"/ui/public{PATH}/graph.svg")
     assert alone.headers["content-type"] == "image/svg+xml"
     assert 'data-node="multiply"' in alone.text
+
+
+def test_it_is_paused_and_resumed(browser: httpx.Client, workflow: str) -> None:
+    list_page, start = "/ui/public/workflows", f"/ui/public{PATH}/start"
+    assert " data-paused" not in browser.get(list_page).text
+    paused = post_form(browser, f"{PATH}/pause")
+    assert "is started until it is resumed" in paused.text
+    assert '<div class="notice warn" data-paused>' in paused.text
+    assert f'action="/ui/public{PATH}/resume"' in paused.text
+    assert f'href="/ui/public{PATH}/start"' not in paused.text
+    assert f'data-workflow="{NAME}" data-paused' in browser.get(list_page).text
+    assert "This workflow is paused" in browser.get(start).text
+    refused = post_form(browser, f"{PATH}/start", **{"inputs~mode": "json", "inputs~json": '{"amount": 1}'})
+    assert (refused.status_code, "is paused" in refused.text) == (422, True)
+    resumed = post_form(browser, f"{PATH}/resume")
+    assert "are started again" in resumed.text
+    assert f'href="/ui/public{PATH}/start"' in resumed.text
+    assert " data-paused" not in browser.get(list_page).text
+    unknown = post_form(browser, "/workflows/none-of-this-name/pause")
+    assert "none-of-this-name" in unknown.text
+    assert unknown.url.path == list_page
+
+
+def test_who_only_reads_cannot_pause_it(serve: Callable[..., Live], workflow: str) -> None:
+    with serve(read_only=True).browser() as reader:
+        page = reader.get(f"/ui/public{PATH}").text
+        assert 'commandfor="pause"' not in page
+        assert f'action="/ui/public{PATH}/pause"' not in page

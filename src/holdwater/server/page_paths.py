@@ -14,7 +14,8 @@ RESERVED_NAMES: Final = frozenset({"admin", "login", "logout", "tenants"})
 DOCS_PATH: Final = "/docs"
 MAX_NEXT_CHARS: Final = 2_000
 SECTIONS: Final = (
-    "runs", "workflows", "schedules", "questions", "packages", "ops", "limits", "secrets", "keys", "audit",
+    "runs", "workflows", "schedules", "questions", "packages", "trusted-keys", "ops", "limits", "secrets", "keys",
+    "audit",
 )  # fmt: skip
 """pages of a tenant that a switch to another tenant keeps"""
 

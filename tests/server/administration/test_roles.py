@@ -6,7 +6,7 @@ import pytest
 
 from tests.server.administration.conftest import Administered
 
-ADMIN_PAGES = ("keys", "keys/new", "audit", "secrets")
+ADMIN_PAGES = ("keys", "keys/new", "audit", "secrets", "trusted-keys")
 WRITER_PAGES = ("packages/upload",)
 READER_PAGES = ("runs", "packages", "limits", "ops", "workflows")
 FORMS = (
@@ -15,6 +15,8 @@ FORMS = (
     "adm_acme/keys/new",
     "adm_acme/limits",
     "adm_acme/secrets",
+    "adm_acme/trusted-keys",
+    "adm_acme/workflows/none/pause",
 )
 SERVER_PAGES = ("tenants", "tenants/new", "tenants/adm_acme", "keys", "keys/new", "audit", "server")
 

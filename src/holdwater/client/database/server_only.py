@@ -7,8 +7,16 @@ from datetime import datetime
 from typing import NoReturn
 
 from holdwater.client.interface.keys import ApiKeyIdentity, ApiKeyInfo, ApiKeys, KeyRole, MadeApiKey
-from holdwater.client.interface.tenants import AuditReader, AuditRecord, MadeTenant, TenantAdmin, TenantOfServer
+from holdwater.client.interface.tenants import (
+    AuditOutcome,
+    AuditReader,
+    AuditRecord,
+    MadeTenant,
+    TenantAdmin,
+    TenantOfServer,
+)
 from holdwater.errors import ServerRequired
+from holdwater.model.time import Micros
 
 
 def server_required(what: str, hint: str = "") -> NoReturn:
@@ -69,7 +77,15 @@ class DatabaseTenants(TenantAdmin):
 class DatabaseAudit(AuditReader):
     """The audit log: a database has none."""
 
-    def iter_records(self, *, of_all_tenants: bool = False) -> Iterator[AuditRecord]:
+    def iter_records(
+        self,
+        *,
+        of_all_tenants: bool = False,
+        verb: str | None = None,
+        outcome: AuditOutcome | None = None,
+        author: str | None = None,
+        since: Micros | None = None,
+    ) -> Iterator[AuditRecord]:
         server_required(
             "the audit log is that of a server",
             "a run has `started_by`, and its events `by`: those who asked for them",

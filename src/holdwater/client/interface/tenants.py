@@ -9,6 +9,8 @@ from typing import Literal
 
 from holdwater.model.time import Micros
 
+AuditOutcome = Literal["asked", "done", "refused", "failed"]
+
 
 @dataclass(frozen=True, slots=True)
 class TenantOfServer:
@@ -74,7 +76,7 @@ class AuditRecord:
     tenant: str | None
     verb: str
     target: str
-    outcome: Literal["asked", "done", "refused", "failed"]
+    outcome: AuditOutcome
     code: str
     request_id: str
     address: str
@@ -84,8 +86,18 @@ class AuditReader(ABC):
     """The audit log of a server.  The methods raise AccessDenied; ServerRequired on a database."""
 
     @abstractmethod
-    def iter_records(self, *, of_all_tenants: bool = False) -> Iterator[AuditRecord]:
+    def iter_records(
+        self,
+        *,
+        of_all_tenants: bool = False,
+        verb: str | None = None,
+        outcome: AuditOutcome | None = None,
+        author: str | None = None,
+        since: Micros | None = None,
+    ) -> Iterator[AuditRecord]:
         """Iterate over the records of the tenant, newest first.
 
         `of_all_tenants`: of all tenants and the server itself, for the key of an administrator of the server.
+        `verb`, `outcome`, `author`, `since`: only those that fit; None is any.  `author`: `key:ID`, the id of a key or
+        its name, or `unknown`.  `since`: of this instant and later.
         """

@@ -6,10 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from holdwater.client.interface.tenants import AuditReader, AuditRecord, MadeTenant, TenantAdmin, TenantOfServer
+from holdwater.client.interface.tenants import (
+    AuditOutcome,
+    AuditReader,
+    AuditRecord,
+    MadeTenant,
+    TenantAdmin,
+    TenantOfServer,
+)
 from holdwater.client.server.answers import parsing
 from holdwater.client.server.connection import ServerConnection
 from holdwater.client.server.parsing import Body, instant, instant_or_none
+from holdwater.model.time import Micros, to_rfc3339
 
 TENANTS: Final = "/v1/tenants"
 CHANGE_SECONDS: Final = 300.0
@@ -48,9 +56,19 @@ class ServerAudit(AuditReader):
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
 
-    def iter_records(self, *, of_all_tenants: bool = False) -> Iterator[AuditRecord]:
+    def iter_records(
+        self,
+        *,
+        of_all_tenants: bool = False,
+        verb: str | None = None,
+        outcome: AuditOutcome | None = None,
+        author: str | None = None,
+        since: Micros | None = None,
+    ) -> Iterator[AuditRecord]:
         path = "/v1/audit" if of_all_tenants else self._connection.path("audit")
-        return map(_record_of, self._connection.items(path))
+        start = None if since is None else to_rfc3339(since)
+        found = self._connection.items(path, verb=verb, outcome=outcome, author=author, since=start)
+        return map(_record_of, found)
 
 
 def _path(name: str) -> str:

@@ -20,6 +20,8 @@ KEPT_DAYS: Final = 400
 NEWEST: Final = (1 << 63) - 1
 """a place behind every row"""
 MAX_TARGET_CHARS: Final = 500
+MAX_VERB_ROWS: Final = 10_000
+"""newest rows whose verbs are listed"""
 _DAY_US: Final = 86_400_000_000
 _PRUNED_ROWS: Final = 1000
 """of one transaction"""
@@ -48,6 +50,22 @@ class AuditRow:
     code: str
     request_id: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Selection of rows; None: any.
+
+    `author`: `key:ID`, the id of a key or its name, or `unknown`.  `since`: rows of this instant and later.
+    """
+
+    verb: str | None = None
+    outcome: Outcome | None = None
+    author: str | None = None
+    since: Micros | None = None
+
+
+EVERYTHING: Final = AuditFilter()
 
 
 class AuditLog:
@@ -99,12 +117,24 @@ class AuditLog:
         """Write the outcomes that wait.  Idempotent."""
         self._outcomes.close()
 
-    def list(self, tenant: str | None = None, *, limit: int = 100, before: int = NEWEST) -> list[AuditRow]:
+    def list(
+        self,
+        tenant: str | None = None,
+        which: AuditFilter = EVERYTHING,
+        *,
+        limit: int = 100,
+        before: int = NEWEST,
+    ) -> list[AuditRow]:
         """List rows, the newest first.  `tenant`: None for all.  `before`: the number of the last row of a page.
 
         Raises StoreUnavailable.
         """
-        return [AuditRow(*row) for row in self._control.select(sql.LIST_AUDIT, (tenant, before, limit))]
+        wanted = (tenant, before, which.verb, which.outcome, which.since, which.author, limit)
+        return [AuditRow(*row) for row in self._control.select(sql.LIST_AUDIT, wanted)]
+
+    def verbs(self, tenant: str | None = None) -> Sequence[str]:
+        """List the verbs of the newest `MAX_VERB_ROWS` rows, by name.  Raises StoreUnavailable."""
+        return [verb for (verb,) in self._control.select(sql.LIST_AUDIT_VERBS, (tenant, MAX_VERB_ROWS))]
 
     def prune(self) -> int:
         """Delete rows that are older than `KEPT_DAYS`; returns their number.  Raises StoreUnavailable."""

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from holdwater.model.time import Micros, to_rfc3339
+from holdwater.model.time import Micros, from_rfc3339, to_rfc3339
+from holdwater.server.refusals import RequestError
 
 Instant = Annotated[str, Field(examples=["2026-11-21T05:00:00.000000Z"], json_schema_extra={"format": "date-time"})]
 """RFC 3339, in UTC"""
@@ -55,3 +56,15 @@ class Page(ItemList):
 def to_instant(at: Micros | None) -> str | None:
     """Write an instant, if there is one."""
     return None if at is None else to_rfc3339(at)
+
+
+def instant_of_query(name: str, text: str | None) -> Micros | None:
+    """Parse an instant of a query, if it is given.  Raises RequestError (400)."""
+    if text is None:
+        return None
+    try:
+        return from_rfc3339(text)
+    except (ValueError, OverflowError) as error:
+        raise RequestError(
+            400, f"query.{name}: {text!r} is no instant: {error}", hint="write 2026-11-21T05:00:00Z"
+        ) from None

@@ -7,10 +7,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from holdwater.model.records import RunFilter
-from holdwater.model.time import Micros, from_rfc3339
-from holdwater.server.models.base import GivenInstant
+from holdwater.server.models.base import GivenInstant, instant_of_query
 from holdwater.server.paging import CURSOR_PATTERN
-from holdwater.server.refusals import RequestError
 
 MAX_NAME_CHARS = 512
 MAX_ALTERNATIVES = 50
@@ -65,7 +63,7 @@ class ExecutionFilter(BaseModel, extra="forbid"):  # type: ignore[call-arg]
         """Create the filter of operations.  Raises RequestError."""
         statuses, excluded_statuses = _split(self.status)
         workflows, excluded_workflows = _split(self.workflow)
-        since, until = _parse_instant("since", self.since), _parse_instant("until", self.until)
+        since, until = instant_of_query("since", self.since), instant_of_query("until", self.until)
         span: dict[str, Any] = (
             {"ended_since": since, "ended_until": until} if self.time == "ended" else {"since": since, "until": until}
         )
@@ -105,14 +103,3 @@ def _split(terms: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _split_label(term: str) -> tuple[str, str | None]:
     key, equals, value = term.partition("=")
     return key, value if equals else None
-
-
-def _parse_instant(name: str, text: str | None) -> Micros | None:
-    if text is None:
-        return None
-    try:
-        return from_rfc3339(text)
-    except (ValueError, OverflowError) as error:
-        raise RequestError(
-            400, f"query.{name}: {text!r} is no instant: {error}", hint="write 2026-11-21T05:00:00Z"
-        ) from None

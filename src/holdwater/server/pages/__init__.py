@@ -18,6 +18,7 @@ from holdwater.server.pages import (
     schedule_form,
     schedules,
     tenants,
+    trusted_keys,
     workflow_start,
     workflows,
 )
@@ -32,6 +33,7 @@ PAGE_ROUTERS = (
     workflows.router,
     package_source.router,
     packages.router,
+    trusted_keys.router,
     ops.router,
     preferences.router,
 )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 
 from holdwater.drawing.marks import MarkName
+from holdwater.server.command_lines import server_command_line
 from holdwater.server.control.audit import NEWEST, AuditRow
 from holdwater.server.control.tables import ServerTables, control_of
 from holdwater.server.page_roles import for_admins
-from holdwater.server.rendering import render, render_fragment
+from holdwater.server.pages.audit_query import AuditQuery
+from holdwater.server.pages.runs.query import WINDOW_NAMES
+from holdwater.server.rendering import render
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 router = APIRouter(dependencies=[Depends(for_admins)])
@@ -46,35 +49,50 @@ class ShownEntry:
     @property
     def verb(self) -> str:
         """Its verb in words."""
-        noun, _, act = self.row.verb.rpartition(".")
-        return " ".join([act.replace("_", " "), noun]).strip()
+        return verb_in_words(self.row.verb)
 
     @property
     def by(self) -> str:
         return self.row.by.removeprefix(KEY_PREFIX)
 
 
+def verb_in_words(verb: str) -> str:
+    """Return `create key` for `key.create`, `upload package` for `upload_package`."""
+    noun, _, act = verb.rpartition(".")
+    return f"{act} {noun}".replace("_", " ").strip()
+
+
 @router.get("/audit")
-def audit_page(request: Request, tenant: Tenant, before: Before = NEWEST, fragment: str = "") -> HTMLResponse:
+def audit_page(request: Request, tenant: Tenant, before: Before = NEWEST) -> HTMLResponse:
     """Show what was asked for in a tenant, the newest first.  `before`: the last number of the page before."""
-    return show_audit(request, tenant, "audit", before, fragment)
+    return show_audit(request, tenant, "audit", before)
 
 
-def show_audit(
-    request: Request, tenant: TenantDatabase | None, section: str, before: int, fragment: str
-) -> HTMLResponse:
+def show_audit(request: Request, tenant: TenantDatabase | None, section: str, before: int) -> HTMLResponse:
     """Show the log of a tenant; None: of the whole server.  Raises RequestError (404), StoreUnavailable."""
     tables, name = control_of(request), None if tenant is None else tenant.tenant
-    rows = tables.audit.list(name, limit=PAGE_ROWS + 1, before=before)
-    values: dict[str, Any] = {
-        "section": section,
-        "entries": _show(tables, rows[:PAGE_ROWS]),
-        "older": f"?before={rows[PAGE_ROWS - 1].number}" if len(rows) > PAGE_ROWS else None,
-        "is_first": before == NEWEST,
-    }
-    if fragment == "rows":
-        return render_fragment(request, "audit/rows.html", tenant, **values)
-    return render(request, "audit/page.html", tenant, **values)
+    query = AuditQuery.of(request.query_params)
+    rows: list[AuditRow] = []
+    problem = ""
+    try:
+        which = query.to_audit_filter(tables.database.clock.now())
+        rows = tables.audit.list(name, which, limit=PAGE_ROWS + 1, before=before)
+    except ValueError as error:
+        problem = str(error)
+    verbs = {*tables.audit.verbs(name), *filter(None, [query.verb])}
+    return render(
+        request, "audit/page.html", tenant, section=section, query=query, problem=problem,
+        entries=_show(tables, rows[:PAGE_ROWS]), is_first=before == NEWEST,
+        older=query.url(before=rows[PAGE_ROWS - 1].number) if len(rows) > PAGE_ROWS else None,
+        verbs=sorted([(verb_in_words(verb), verb) for verb in verbs]), outcomes=_MARKS, windows=WINDOW_NAMES,
+        command=_command(request, query, name),
+    )  # fmt: skip
+
+
+def _command(request: Request, query: AuditQuery, tenant: str | None) -> str:
+    given = [(f"--{name}", value) for name in ("verb", "outcome", "author", "since") if (value := getattr(query, name))]
+    where = ("--all",) if tenant is None else ("--tenant", tenant)
+    return server_command_line(request, "audit", *[text for pair in given for text in pair], *where)
 
 
 def _show(tables: ServerTables, rows: list[AuditRow]) -> list[ShownEntry]:

@@ -15,6 +15,7 @@ from holdwater.errors import HoldwaterError, InputError, InvalidArgument, Missin
 from holdwater.model.json_schema import Schema
 from holdwater.model.provenance import Provenance, check_labels
 from holdwater.operations.catalog import WorkflowInfo, get_workflow
+from holdwater.operations.paused_workflows import paused_names
 from holdwater.operations.starting import start_by_name
 from holdwater.server.access import author_of
 from holdwater.server.acts import page_url
@@ -125,6 +126,7 @@ def _show(
         workflow=info,
         form=form,
         options=options,
+        is_paused=info.name in paused_names(tenant.database.store),
         submit_command=command_line(tenant, "submit", info.name, "--inputs", json.dumps(example, ensure_ascii=False)),
         curl_command=_curl_command(request, tenant, info, example),
     )

@@ -12,6 +12,6 @@ router = APIRouter()
 
 
 @router.get("/audit")
-def server_audit_page(request: Request, before: Before = NEWEST, fragment: str = "") -> HTMLResponse:
+def server_audit_page(request: Request, before: Before = NEWEST) -> HTMLResponse:
     """Show what was asked for in all tenants and of the server, the newest first."""
-    return show_audit(request, None, "admin/audit", before, fragment)
+    return show_audit(request, None, "admin/audit", before)

@@ -132,11 +132,12 @@ class RunsQuery:
 
     def window(self, now: Micros) -> tuple[Micros | None, Micros | None]:
         """Return the instants of the window, None where it is open.  Raises ValueError, in words."""
-        if self.since in WINDOW_SECONDS:
-            since: Micros | None = add_seconds(now, -WINDOW_SECONDS[self.since])
-        else:
-            since = _parse_instant(self.since)
-        return since, _parse_instant(self.until)
+        return parse_since(self.since, now), _parse_instant(self.until)
+
+
+def parse_since(text: str, now: Micros) -> Micros | None:
+    """Parse one of `WINDOW_SECONDS` or an instant, "" as None.  Raises ValueError, in words."""
+    return add_seconds(now, -WINDOW_SECONDS[text]) if text in WINDOW_SECONDS else _parse_instant(text)
 
 
 def _parse_instant(text: str) -> Micros | None:
