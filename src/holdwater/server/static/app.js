@@ -1,6 +1,6 @@
 // The module of every page: keyboard, display, copying, dialogs.
 
-import { all, copy, dialogOpen, fetchFragment, isTyping, one, say, throttle, tick } from './lib.js';
+import { all, copy, dialogOpen, isTyping, one, say, tick } from './lib.js';
 
 const html = document.documentElement, { base, root } = document.body.dataset;
 
@@ -51,15 +51,14 @@ document.addEventListener('formdata', (event) => {
   for (const [name, value] of [...event.formData]) if (value === '') event.formData.delete(name);
 });
 
-// -- the switch of tenants: those that fit what is typed
+// -- the switch of tenants
 
 const tenants = one('[data-tenants]');
-const findTenants = throttle(async () => {
-  const form = one('form', tenants);
-  one('[data-choices]', tenants).replaceWith(await fetchFragment('choices', `${form.action}?${new URLSearchParams(new FormData(form))}`));
-}, 150);
-tenants?.addEventListener('toggle', () => { if (tenants.open) { findTenants(); one('[type=search]', tenants).focus(); } });
-tenants?.addEventListener('input', findTenants);
+tenants?.addEventListener('toggle', () => {
+  if (!tenants.open) return;
+  one('[type=search]', tenants).focus();
+  import('./tenants.js').then(({ findTenants }) => findTenants());
+});
 
 // -- rows: a place that j and k move
 

@@ -3,17 +3,12 @@
 // A picture stays for as long as its page.  What changes comes as JSON in `[data-graph-states]`, which the page renews
 // with each of its live updates.
 
-import { GraphView, place } from './graph_view.js';
-import { all, dialogOpen, isTyping, one, relativeTime } from './lib.js';
+import { GraphView } from './graph_view.js';
+import { all, dialogOpen, isTyping, one } from './lib.js';
 
+const states = () => import('./graph_states.js'); // of runs that go on
 const STEP = 1.25, POINT_MS = 80;
 const URGENT = ['failed', 'orphaned', 'awaiting_input', 'running', 'paused', 'waiting', 'queued'];
-
-function rectangle(values) {
-  const made = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
-  for (const [name, value] of Object.entries(values)) made.setAttribute(name, value);
-  return made;
-}
 
 class Graph extends GraphView {
   constructor(view) {
@@ -43,20 +38,7 @@ class Graph extends GraphView {
     const way = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' }[event.key];
     if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    const here = document.activeElement.closest('.node');
-    const next = here ? this.next(here, way) : one('.selected', this.svg) ?? this.nodes[0];
-    if (!next) return;
-    next.focus({ preventScroll: true });
-    this.show(next);
-  }
-
-  // The box to go to: along an arrow to the right or left, the nearest one above or below.
-  next(node, way) {
-    const from = place(node), index = this.nodes.indexOf(node), onward = { left: this.before, right: this.behind }[way];
-    const away = (box) => Math.hypot(box.x - from.x, 2 * (box.y - from.y));
-    const isThere = (box) => (way === 'down' ? box.y > from.y + 1 : box.y < from.y - 1) && Math.abs(box.x - from.x) < from.width;
-    const found = onward ? onward[index].map((i) => this.nodes[i]) : this.nodes.filter((other) => isThere(place(other)));
-    return found.filter((other) => other !== node).sort((a, b) => away(place(a)) - away(place(b)))[0];
+    import('./graph_keys.js').then(({ moveFocus }) => moveFocus(this, way));
   }
 
   // -- what is before and behind a box
@@ -99,41 +81,14 @@ class Graph extends GraphView {
     if (selected !== this.selected) this.select(this.selected = selected ?? null);
     if (!nodes) return;
     const texts = nodes.map((state) => JSON.stringify(state));
-    if (this.shown.length) nodes.forEach((state, i) => { if (state && texts[i] !== this.shown[i]) this.setState(this.nodes[i], state); });
+    const changes = this.shown.length ? nodes.map((state, i) => [this.nodes[i], state, texts[i] !== this.shown[i]]).filter(([, state, differs]) => state && differs) : [];
+    if (changes.length) states().then(({ setState }) => changes.forEach(([node, state]) => setState(node, state)));
     this.shown = texts;
     this.waiting = nodes.map((state, i) => [state?.[4], this.nodes[i]]).filter(([until]) => until);
     for (const [id, edge] of this.edges) {
       for (const name of ['taken', 'faded']) edge.classList.toggle(name, edges[id] === name);
       const turn = one('.turn', edge);
       if (turn) turn.textContent = turns[id] ? `turn ${turns[id]}` : '';
-    }
-  }
-
-  setState(node, [mark, about, tooltip, part]) {
-    const icon = one('.mark', node);
-    node.setAttribute('class', node.getAttribute('class').replace(/state-\S+/, `state-${mark}`));
-    one('title', node).textContent = tooltip;
-    if (!icon) return;
-    if (icon.getAttribute('href') !== `#mark-${mark}`) {
-      icon.setAttribute('href', `#mark-${mark}`);
-      icon.parentNode.classList.add('changed');
-      icon.parentNode.addEventListener('animationend', ({ currentTarget }) => currentTarget.classList.remove('changed'), { once: true });
-    }
-    one('.about', node).textContent = about;
-    one('.name', node).setAttribute('y', about ? 19 : 26.5);
-    const { width, height } = place(node);
-    for (const name of ['track', 'done']) {
-      let bar = one(`.${name}`, node);
-      if (part < 0) { bar?.remove(); continue; }
-      if (!bar) node.append(bar = rectangle({ class: name, x: 36, y: height - 6, height: 2.5, rx: 1.2 }));
-      bar.setAttribute('width', (width - 50) * (name === 'track' ? 1 : part));
-    }
-  }
-
-  tick() {
-    for (const [until, node] of this.waiting) {
-      const line = one('.about', node);
-      line.textContent = line.textContent.replace(/(in \d.*|now)$/, until > Date.now() ? relativeTime(until) : 'now');
     }
   }
 }
@@ -145,24 +100,13 @@ let graph = null, seen = '';
 function look() {
   const view = one('[data-graph]'), source = one('[data-graph-states]')?.textContent || '{}';
   if (!view) { graph = null; return; }
-  if (!one('svg', view)) { fetchPicture(view); return; }
+  if (!one('svg', view)) { import('./graph_picture.js').then(({ fetchPicture }) => fetchPicture(view)); return; }
   if (graph?.view !== view) {
     graph = new Graph(view);
     seen = '';
     one('[data-graph-tools]').hidden = false;
   }
   if (source !== seen) graph.update(JSON.parse(seen = source));
-}
-
-// Fetch a picture that did not come with the page: it has to be laid out first, or the tab was not shown before.
-async function fetchPicture(view) {
-  if (view.dataset.asked) return;
-  view.dataset.asked = 'yes';
-  const said = one('[data-graph-wait]', view);
-  if (said) { said.textContent = 'Laying out…'; one('.button', view).hidden = true; }
-  const answer = await fetch(`${view.dataset.source}${location.search}`);
-  if (!answer.ok) { if (said) said.textContent = 'The picture cannot be drawn now.'; return; }
-  view.replaceChildren(document.importNode(new DOMParser().parseFromString(await answer.text(), 'image/svg+xml').documentElement, true));
 }
 
 const ACTS = { 0: () => graph.fit(), '+': () => graph.zoom(STEP), '=': () => graph.zoom(STEP), '-': () => graph.zoom(1 / STEP) };
@@ -178,6 +122,9 @@ document.addEventListener('keydown', (event) => {
   ACTS[event.key]();
 });
 
-setInterval(() => { if (!document.hidden) graph?.tick(); }, 1000);
+setInterval(() => {
+  const waiting = graph?.waiting ?? [];
+  if (!document.hidden && waiting.length) states().then(({ tickWaiting }) => tickWaiting(waiting));
+}, 1000);
 look();
 new MutationObserver(look).observe(one('main'), { childList: true, subtree: true, characterData: true });

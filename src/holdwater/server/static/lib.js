@@ -16,15 +16,6 @@ export function relativeTime(at, now = Date.now()) {
   return at <= now ? `${text} ago` : `in ${text}`;
 }
 
-export function formatDuration(seconds) {
-  if (seconds < 0.9995) return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
-  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
-  const two = (n) => String(n).padStart(2, '0');
-  const whole = Math.round(seconds), minutes = Math.floor(whole / 60) % 60, hours = Math.floor(whole / 3600);
-  if (hours >= 24) return `${Math.floor(hours / 24)} d ${hours % 24} h`;
-  return hours ? `${hours} h ${two(minutes)} min` : `${minutes} min ${two(whole % 60)} s`;
-}
-
 const local = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium' });
 
 export function formatTime(at, mode = document.documentElement.dataset.times) {
@@ -32,7 +23,7 @@ export function formatTime(at, mode = document.documentElement.dataset.times) {
   return mode === 'local' ? local.format(at) : `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
-const setText = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+export const setText = (element, text) => { if (element.textContent !== text) element.textContent = text; };
 
 // Bring the times below `root` up to date.
 export function tick(root = document) {
@@ -40,10 +31,8 @@ export function tick(root = document) {
     const at = Date.parse(element.dateTime);
     setText(element, 'relative' in element.dataset ? relativeTime(at) : formatTime(at));
   }
-  for (const element of all('[data-since]', root)) {
-    const seconds = Math.max(0, (Date.now() - Date.parse(element.dataset.since)) / 1000);
-    setText(element, formatDuration(seconds < 60 ? Math.floor(seconds) || seconds : seconds));
-  }
+  const counting = all('[data-since]', root);
+  if (counting.length) import('./durations.js').then(({ count }) => count(counting));
 }
 
 // -- saying and copying
@@ -53,20 +42,7 @@ export function say(text) {
   setText(one('#said'), text);
 }
 
-export async function copy(text, button) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    const area = Object.assign(document.createElement('textarea'), { value: text, className: 'said' });
-    (button?.closest('dialog') ?? document.body).append(area);
-    area.select();
-    document.execCommand('copy');
-    area.remove();
-  }
-  say('Copied');
-  button?.classList.add('copied');
-  setTimeout(() => button?.classList.remove('copied'), 1200);
-}
+export const copy = async (text, button) => (await import('./copying.js')).copy(text, button);
 
 // -- changing the document only where it differs
 
@@ -114,22 +90,7 @@ function morphChildren(old, fresh) {
 
 // -- the end of the session: a server that was started again knows none of its sessions
 
-// Say that this page has no access any more, and what to do; nothing is updated from now on.
-export function showSignedOut() {
-  if (one('[data-signed-out]')) return;
-  const box = Object.assign(document.createElement('div'), { className: 'notice bad' });
-  box.setAttribute('role', 'alert');
-  box.dataset.signedOut = '';
-  const { login } = document.body.dataset;
-  box.textContent = 'This page is not signed in any more: the session has ended, or the server was started again. '
-    + (login ? 'Until you sign in the page stays as it is. ' : 'Open the link that it printed. Until then the page stays as it is.');
-  if (login) {
-    const next = encodeURIComponent(location.pathname.slice(document.body.dataset.root.length) + location.search);
-    box.append(Object.assign(document.createElement('a'), { href: `${login}?next=${next}`, textContent: 'Sign in' }));
-  }
-  one('main').prepend(box);
-  box.scrollIntoView({ block: 'nearest' });
-}
+const showSignedOut = async () => (await import('./signed_out.js')).showSignedOut();
 
 // The browser does not tell a stream that is refused from one that cannot be reached: ask.
 async function isSignedOut(stream) {
@@ -144,7 +105,7 @@ export async function fetchFragment(name, url = location.href) {
   const target = new URL(url, location.href);
   target.searchParams.set('fragment', name);
   const answer = await fetch(target, { headers: { accept: 'text/html' } });
-  if (answer.status === 401) showSignedOut();
+  if (answer.status === 401) await showSignedOut();
   if (!answer.ok || answer.redirected) throw new Error(`${answer.status}`);
   const holder = document.createElement('template');
   holder.innerHTML = await answer.text();
@@ -187,8 +148,7 @@ export function openStream(url, names, onEvent, { isQuiet = false } = {}) {
     if (await isSignedOut(url)) {
       ended = true;
       show('off', 'signed out');
-      showSignedOut();
-      return;
+      return showSignedOut();
     }
     if (ended || source) return;
     clearTimeout(retry);
