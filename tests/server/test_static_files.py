@@ -88,7 +88,14 @@ def test_pages_are_small(browser: httpx.Client, runner: DefaultRunner) -> None:
         files = loaded(page)
         assert sizes(files, "css")[0] <= MAX_STYLE_BYTES + ("graph.css" in files) * MAX_GRAPH_STYLE_BYTES, path
         assert_scripts_are_small(files, path)
-    for tab, *more in (("graph", "graph.js"), ("timeline", "timeline.js"), ("tasks",), ("events",), ("context",), ("doctor",)):
+    for tab, *more in (
+        ("graph", "graph.js"),
+        ("timeline", "timeline.js"),
+        ("tasks",),
+        ("events",),
+        ("context",),
+        ("doctor",),
+    ):
         files = loaded(browser.get(f"/ui/public/runs/{run_id}?tab={tab}").text, *more)
         assert sizes(files, "css")[0] <= MAX_RUN_STYLE_BYTES, tab
         assert_scripts_are_small(files, tab)

@@ -28,7 +28,11 @@ def test_pages_of_a_tenant_by_role(server: Administered, role: str) -> None:
             page = browser.get(f"/ui/adm_acme/{path}")
             assert page.status_code == 200, path
             assert ('href="/ui/adm_acme/keys"' in page.text) == (role == "admin")
-            assert ("/packages/upload" in page.text) == (role != "read" and path == "packages")
+            if path == "packages" or role == "read":
+                assert ("/packages/upload" in page.text) == (role != "read")
+            if path == "ops":
+                assert "postgresql://" not in page.text
+                assert ("/ops/prune" in page.text) == ("Set the rule" in page.text) == (role == "admin")
             assert "/ui/admin/" not in page.text
         for path in ADMIN_PAGES:
             assert browser.get(f"/ui/adm_acme/{path}").status_code == (200 if role == "admin" else 403), path
@@ -51,6 +55,7 @@ def test_pages_of_the_server(server: Administered) -> None:
             assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
             assert page.headers["cache-control"] == "no-store"
         assert 'href="/ui/admin/tenants"' in browser.get("/ui/adm_acme/runs").text
+        assert "postgresql://" in browser.get("/ui/adm_acme/ops").text
 
 
 def test_a_session_that_is_read_only_acts_on_nothing(server: Administered) -> None:

@@ -52,6 +52,14 @@ class ShownEntry:
         return verb_in_words(self.row.verb)
 
     @property
+    def target(self) -> str:
+        """What it was asked of, without the beginning that paths of its tenant have in common."""
+        shown = self.row.target
+        for prefix in (f"/v1/tenants/{self.row.tenant}/", f"/ui/{self.row.tenant}/"):
+            shown = shown.removeprefix(prefix)
+        return shown
+
+    @property
     def by(self) -> str:
         return self.row.by.removeprefix(KEY_PREFIX)
 

@@ -12,6 +12,7 @@ from holdwater.operations.bulk_jobs import list_bulk_jobs
 from holdwater.operations.doctor import diagnose_installation
 from holdwater.operations.pruning import get_retention
 from holdwater.operations.runners import RunnerInfo, list_runners
+from holdwater.server.access import caller_of
 from holdwater.server.command_lines import command_line
 from holdwater.server.pages.ops.bulk import SHOWN_JOBS
 from holdwater.server.pages.ops.retention import DEFAULT_DAYS, MAX_DAYS, preview
@@ -40,7 +41,7 @@ def ops_page(
     request: Request, tenant: Tenant, days: Annotated[int, Query(ge=1, le=MAX_DAYS)] = DEFAULT_DAYS, fragment: str = ""
 ) -> HTMLResponse:
     """Show everything.  `days`: of the preview of what is deleted."""
-    database = tenant.database
+    database, caller = tenant.database, caller_of(request)
     values: dict[str, Any] = {"section": "ops", "runner_mark": runner_mark}
     if fragment == "verification":
         return render_fragment(request, "ops/verification.html", tenant, **values, job=job_of(tenant))
@@ -64,6 +65,8 @@ def ops_page(
         bulk_jobs=list_bulk_jobs(database, SHOWN_JOBS),
         job=job_of(tenant),
         facts=database.store.inspect(),
-        url=database.store.url,
+        # tenants of a server share a database whose address is not theirs to know
+        url=database.store.url if caller.is_god or not tenant.server_url else "",
+        can_delete=caller.may("admin") and not tenant.is_read_only,
         commands={name: command_line(tenant, name) for name in ("doctor", "verify")},
     )
