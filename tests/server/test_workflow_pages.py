@@ -112,7 +112,7 @@ def test_it_is_paused_and_resumed(browser: httpx.Client, workflow: str) -> None:
     list_page, start = "/ui/public/workflows", f"/ui/public{PATH}/start"
     assert " data-paused" not in browser.get(list_page).text
     paused = post_form(browser, f"{PATH}/pause")
-    assert "is started until it is resumed" in paused.text
+    assert "is paused. Its open runs go on." in paused.text
     assert '<div class="notice warn" data-paused>' in paused.text
     assert f'action="/ui/public{PATH}/resume"' in paused.text
     assert f'href="/ui/public{PATH}/start"' not in paused.text

@@ -119,7 +119,9 @@ def parse_public_key(content: bytes, source: str) -> bytes:
     try:
         public = serialization.load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise TrustError(f"{source} is no public key: {error}") from None
+        raise TrustError(
+            f"{source} is no public key", hint="give the .pub file that `holdwater package keygen` writes"
+        ) from error
     if not isinstance(public, Ed25519PublicKey):
         raise TrustError(f"{source} is no key of ed25519")
     return public_bytes(public)

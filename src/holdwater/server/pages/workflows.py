@@ -153,8 +153,7 @@ def workflow_graph(tenant: Tenant, name: WorkflowName) -> Response:
 def pause(request: Request, tenant: Tenant, name: WorkflowName) -> Response:
     """Start no runs of a workflow until it is resumed."""
     return _act(
-        request, tenant, name, pause_workflow,
-        "No run of {name} is started until it is resumed, by its schedules neither. Open runs go on.",
+        request, tenant, name, pause_workflow, "{name} is paused. Its open runs go on.",
     )  # fmt: skip
 
 
