@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 Check = Callable[["Page"], None]
-OF_A_TENANT = ("keys", "keys/new", "audit", "packages/upload", "packages", "limits", "secrets")
+OF_A_TENANT = ("keys", "keys/new", "audit", "packages/upload", "packages", "trusted-keys", "limits", "secrets")
 OF_THE_SERVER = ("tenants", "tenants/new", "tenants/web_acme", "keys", "audit", "server")
 PAGES = (*[f"web_acme/{name}" for name in OF_A_TENANT], *[f"admin/{name}" for name in OF_THE_SERVER], "tenants")
 
@@ -78,7 +78,16 @@ def test_from_the_first_key_to_the_first_run(server: Administered, open_page: Op
     theirs.get_by_role("button", name="Start").first.click()
     theirs.locator("[data-status=completed]").wait_for()
 
+    theirs.goto(f"{server.origin}/ui/web_initech/workflows/orders")
+    theirs.get_by_role("button", name="Pause").click()
+    theirs.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    theirs.locator("[data-paused]").wait_for()
+    theirs.get_by_role("button", name="Resume").click()
+    theirs.get_by_role("link", name="Start a run").wait_for()
+
     page.goto(f"{server.origin}/ui/web_initech/audit")
+    page.get_by_label("What", exact=True).select_option("upload_package")  # acts when it is changed
+    page.wait_for_url("**/audit?verb=upload_package")
     page.locator("[data-verb=upload_package][data-outcome=done]").wait_for()
     page.get_by_text("deploys").first.wait_for()
     page.goto(f"{server.origin}/ui/web_initech/keys")
