@@ -13,7 +13,7 @@ from holdwater.server.command_lines import server_command_line
 from holdwater.server.control.audit import NEWEST, AuditRow
 from holdwater.server.control.tables import ServerTables, control_of
 from holdwater.server.page_roles import for_admins
-from holdwater.server.pages.audit_query import AuditQuery
+from holdwater.server.pages.audit_filters import AuditFilters
 from holdwater.server.pages.runs.query import WINDOW_NAMES
 from holdwater.server.rendering import render
 from holdwater.server.tenant_database import Tenant, TenantDatabase
@@ -53,7 +53,7 @@ class ShownEntry:
 
     @property
     def target(self) -> str:
-        """What it was asked of, without the beginning that paths of its tenant have in common."""
+        """The object of the request, without the beginning that paths of its tenant have in common."""
         shown = self.row.target
         for prefix in (f"/v1/tenants/{self.row.tenant}/", f"/ui/{self.row.tenant}/"):
             shown = shown.removeprefix(prefix)
@@ -79,7 +79,7 @@ def audit_page(request: Request, tenant: Tenant, before: Before = NEWEST) -> HTM
 def show_audit(request: Request, tenant: TenantDatabase | None, section: str, before: int) -> HTMLResponse:
     """Show the log of a tenant; None: of the whole server.  Raises RequestError (404), StoreUnavailable."""
     tables, name = control_of(request), None if tenant is None else tenant.tenant
-    query = AuditQuery.of(request.query_params)
+    query = AuditFilters.of(request.query_params)
     rows: list[AuditRow] = []
     problem = ""
     try:
@@ -97,7 +97,7 @@ def show_audit(request: Request, tenant: TenantDatabase | None, section: str, be
     )  # fmt: skip
 
 
-def _command(request: Request, query: AuditQuery, tenant: str | None) -> str:
+def _command(request: Request, query: AuditFilters, tenant: str | None) -> str:
     given = [(f"--{name}", value) for name in ("verb", "outcome", "author", "since") if (value := getattr(query, name))]
     where = ("--all",) if tenant is None else ("--tenant", tenant)
     return server_command_line(request, "audit", *[text for pair in given for text in pair], *where)

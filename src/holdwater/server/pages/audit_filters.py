@@ -18,7 +18,7 @@ MAX_SINCE_CHARS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class AuditQuery:
+class AuditFilters:
     """Filters of the log; empty ones let everything through.  `since`: an instant, or one of `WINDOW_SECONDS`."""
 
     verb: str = ""
@@ -27,7 +27,7 @@ class AuditQuery:
     since: str = ""
 
     @classmethod
-    def of(cls, params: QueryParams) -> AuditQuery:
+    def of(cls, params: QueryParams) -> AuditFilters:
         """Read the filters of a URL; characters that cannot be printed are left out."""
 
         def text_of(name: str, max_chars: int) -> str:
@@ -49,7 +49,7 @@ class AuditQuery:
     @property
     def is_empty(self) -> bool:
         """True if nothing is left out."""
-        return self == AuditQuery()
+        return self == AuditFilters()
 
     def to_audit_filter(self, now: Micros) -> AuditFilter:
         """Create the filter of the log.  Raises ValueError, in words, for a `since` that is no instant."""
