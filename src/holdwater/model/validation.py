@@ -60,7 +60,12 @@ def check_timeout(label: str, value: Any, *, error_class: type[HoldwaterError] =
 
 
 def check_search_text(label: str, value: Any) -> str:
-    """A name or an id that something is looked for by.  Raises InvalidArgument for what can be none."""
+    """A name or an id that something is looked for by.  Raises InvalidArgument for what can be none.
+
+    A blank one can be looked for: nothing has it.
+    """
+    if isinstance(value, str) and value.isspace():
+        return value
     return check_text(label, value, max_bytes=MAX_LOOKUP_BYTES, allow_empty=True)
 
 

@@ -69,7 +69,8 @@ class RunFollower(ABC):
                 yield event
             if step.change is not None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wrap_future(step.change), step.wait_seconds)
+                    async with asyncio.timeout(step.wait_seconds):
+                        await wrap_future(step.change)
 
 
 class StoreRunFollower(RunFollower):

@@ -65,7 +65,8 @@ class LogFollower(ABC):
                 yield line
             if step.change is not None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wrap_future(step.change), step.wait_seconds)
+                    async with asyncio.timeout(step.wait_seconds):
+                        await wrap_future(step.change)
 
 
 class StoreLogFollower(LogFollower):

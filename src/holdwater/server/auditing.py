@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from contextvars import ContextVar
 from typing import Final
 
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from holdwater.errors import StoreUnavailable
 from holdwater.server.access import STRANGER, author_of, caller_of
 from holdwater.server.client_addresses import address_of
 from holdwater.server.control.audit import AuditFacts, Outcome
@@ -24,6 +26,7 @@ _CHANGES: Final = "holdwater.audited_change"
 """key in the ASGI scope of a request that `expect_change` was called for"""
 _EXPECTED: Final[ContextVar[Request | None]] = ContextVar("holdwater_expected_change", default=None)
 _REFUSED: Final = frozenset({401, 403})
+_LOG: Final = logging.getLogger("holdwater.server")
 
 
 def audit_facts(request: Request) -> AuditFacts:
@@ -66,13 +69,24 @@ def _add_entry(request: Request, tenant: str | None, outcome: Outcome = "asked",
 
 
 async def note_outcome(request: Request, status: int | None) -> None:
-    """Set what came of a change, and add a row about a request that was refused.  Raises StoreUnavailable.
+    """Set what came of a change, and add a row about a request that was refused.
 
-    `status`: of the response; None: there was none.
+    `status`: of the response; None: there was none.  If the database cannot be reached, the row stays `asked`, and the
+    outcome is in the log of the process: the client has its response already, and its connection goes on.
     """
     tables = _tables_of(request)
     if tables is None:
         return
+    try:
+        await _record_outcome(tables, request, status)
+    except StoreUnavailable as error:
+        _LOG.warning(
+            "request %s: its outcome (%s, status %s) is not in the audit log: %s",
+            request.scope.get(REQUEST_ID, ""), _verb_of(request), status, error.message,
+        )  # fmt: skip
+
+
+async def _record_outcome(tables: ServerTables, request: Request, status: int | None) -> None:
     code, entry = str(request.scope.get(ERROR_CODE, "")), request.scope.get(_ENTRY)
     if entry is not None:
         tables.audit.set_outcome_soon(entry, _outcome_of(status, code), code)

@@ -81,4 +81,5 @@ class SharedCheck:
         """Return the result of the check.  Raises TimeoutError; the check goes on."""
         if self._running is None or self._running.done():
             self._running = asyncio.ensure_future(asyncio.to_thread(self._check))
-        return await asyncio.wait_for(asyncio.shield(self._running), limit_seconds)
+        async with asyncio.timeout(limit_seconds):
+            return await asyncio.shield(self._running)

@@ -168,9 +168,13 @@ class KeyAccess:
             is_counted = text != _NO_KEY and not self._cache.knows(digest)
             if is_counted and (wait_seconds := self.rates.failures.take(address)):
                 raise too_many("too many keys that are not accepted came from this address", wait_seconds)
-            caller = await self._look_up(digest, lambda: _find_key(self._tables, digest))
-            if caller is not None and is_counted:
-                self.rates.failures.give_back(address)
+            is_refused = False
+            try:
+                caller = await self._look_up(digest, lambda: _find_key(self._tables, digest))
+                is_refused = caller is None
+            finally:
+                if is_counted and not is_refused:  # also where the database could not tell
+                    self.rates.failures.give_back(address)
         return self._live(digest, caller)
 
     async def _by_session(self, session_id: str) -> Caller | None:

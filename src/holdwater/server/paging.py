@@ -1,10 +1,11 @@
-"""Pages of lists: opaque cursors that are bound to the filter they were made with."""
+"""Pages of lists: opaque cursors that are bound to the tenant and the filter they were made with."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import Query
@@ -14,8 +15,8 @@ from holdwater.model import validation
 from holdwater.model.records import RunFilter
 from holdwater.operations.run_filters import check_filter
 from holdwater.operations.runs import RunPage, page_runs
-from holdwater.runs.reader import RunReader
 from holdwater.server.refusals import RequestError
+from holdwater.server.tenant_database import TenantDatabase
 
 MAX_LIMIT: Final = 1000
 DEFAULT_LIMIT: Final = 100
@@ -33,7 +34,10 @@ Cursor = Annotated[
 
 
 def encode_cursor(place: list[Any], filter_parts: Any) -> str:
-    """Write the place behind the last item of a page.  `filter_parts`: JSON-safe data that stands for the filter."""
+    """Write the place behind the last item of a page.
+
+    `filter_parts`: JSON-safe data that stands for the list, its tenant and its filter.
+    """
     text = json.dumps([_digest(filter_parts), *place], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -53,13 +57,23 @@ def decode_cursor(cursor: str, filter_parts: Any, kinds: tuple[type, ...]) -> li
     return place
 
 
-def read_page(runs: RunReader, which: RunFilter, cursor: str | None) -> RunPage:
-    """Read a page of runs.  Raises RequestError for a cursor of another filter, InvalidArgument, StoreUnavailable."""
+def read_page(tenant: TenantDatabase, which: RunFilter, cursor: str | None) -> RunPage:
+    """Read a page of runs.
+
+    Raises RequestError for a cursor of another tenant or filter, InvalidArgument, StoreUnavailable.
+    """
     check_filter(which)
+    mark = _digest(["executions", tenant.tenant])
+    if cursor is not None:
+        if not cursor.startswith(mark):
+            raise _invalid("the cursor belongs to another list or filter")
+        cursor = cursor.removeprefix(mark)
     try:
-        return page_runs(runs, which, cursor)
+        page = page_runs(tenant.database.runs, which, cursor)
     except InvalidArgument as error:
         raise _invalid(error.message) from error
+    older, newer = [None if one is None else mark + one for one in (page.older_cursor, page.newer_cursor)]
+    return replace(page, older_cursor=older, newer_cursor=newer)
 
 
 def _is_part(part: Any, kind: type) -> bool:

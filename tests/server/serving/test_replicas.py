@@ -28,6 +28,7 @@ from tests.suite.effort import LONG
 from tests.suite.waiting import poll_pause, wait_until
 
 SHORT_LEASES = "[server]\nlease_s = 1.5\n"
+NO_RATES = "requests_per_second = 1e6\nrequest_burst = 1_000_000\n"
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_runs_that_are_asked_for_again_start_once(
 ) -> None:
     """The database is started anew, cleanly and not, while clients ask until they are told that their run has begun."""
     with Cluster() as cluster:
-        server = make_server(cluster.url())
+        server = make_server(cluster.url(), config=SHORT_LEASES + NO_RATES)
         server.start()
         put_package(cluster.url())
         with server.client() as client:

@@ -46,7 +46,7 @@ router = api_router("executions", "/executions")
 def list_executions(tenant: Tenant, query: Annotated[ExecutionQuery, Query()]) -> ExecutionPage:
     """List runs, newest first."""
     which = query.to_run_filter()
-    page = read_page(tenant.database.runs, replace(which, limit=query.limit, offset=query.offset), query.cursor)
+    page = read_page(tenant, replace(which, limit=query.limit, offset=query.offset), query.cursor)
     counts = count_runs(tenant.database.runs, which) if query.count else None
     progress = tenant.database.runs.read_progress(page.runs) if query.progress else None
     return ExecutionPage.of(tenant.tenant, page, counts, progress)
@@ -127,7 +127,7 @@ def list_children(
     """List the runs that a run has started, newest first."""
     tenant.database.runs.row(run_id)
     which = RunFilter(parent_id=run_id, limit=limit, offset=offset)
-    return ExecutionPage.of(tenant.tenant, read_page(tenant.database.runs, which, cursor), None)
+    return ExecutionPage.of(tenant.tenant, read_page(tenant, which, cursor), None)
 
 
 @router.get("/{run_id}/export", status_code=200, response_class=StreamingResponse, responses=EXPORT)

@@ -28,10 +28,10 @@ def list_open_questions(
     typed: Typed = False,
 ) -> QuestionPageBody:
     """List the questions that wait for answers, the newest first."""
-    order = "oldest questions" if oldest else "questions"
+    parts = ["oldest questions" if oldest else "questions", tenant.tenant]
     after = None
     if cursor is not None:
-        at, run_id, node = decode_cursor(cursor, order, (int, str, int))
+        at, run_id, node = decode_cursor(cursor, parts, (int, str, int))
         after = (Micros(at), run_id, node)
     page = list_questions(tenant.database, limit=limit, after=after, newest_first=not oldest)
     counted = count_questions(tenant.database) if count else None
@@ -39,6 +39,6 @@ def list_open_questions(
         tenant_id=tenant.tenant,
         items=[OpenQuestionBody.of(question, typed=typed) for question in page.questions],
         total=len(page.questions),
-        next_cursor=None if page.next_cursor is None else encode_cursor([*page.next_cursor], order),
+        next_cursor=None if page.next_cursor is None else encode_cursor([*page.next_cursor], parts),
         counts=None if counted is None else Count(count=counted.count, more=counted.has_more),
     )

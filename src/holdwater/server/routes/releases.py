@@ -24,7 +24,7 @@ def list_releases(
     tenant: Tenant, package: PackageName = None, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> ReleasePage:
     """List the releases by package, the newest first."""
-    parts = ["releases", package or ""]
+    parts = ["releases", tenant.tenant, package or ""]
     first = 0 if cursor is None else decode_cursor(cursor, parts, (int,))[0]
     found = releases.list_releases(tenant.database, package)
     items = [ReleaseBody.of(info) for info in found[first : first + limit]]

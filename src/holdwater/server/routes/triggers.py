@@ -68,13 +68,14 @@ def list_triggers(
     tenant: Tenant, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, cursor: Cursor = None
 ) -> TriggerPage:
     """List schedules and triggers, the oldest first."""
-    first = offset if cursor is None else decode_cursor(cursor, "triggers", (int,))[0]
+    parts = ["triggers", tenant.tenant]
+    first = offset if cursor is None else decode_cursor(cursor, parts, (int,))[0]
     found = list_schedules(tenant.database, limit=limit + 1, offset=first)
     return TriggerPage(
         tenant_id=tenant.tenant,
         items=[TriggerBody.of(info) for info in found[:limit]],
         total=min(len(found), limit),
-        next_cursor=encode_cursor([first + limit], "triggers") if len(found) > limit else None,
+        next_cursor=encode_cursor([first + limit], parts) if len(found) > limit else None,
     )
 
 
@@ -169,7 +170,7 @@ def list_trigger_history(
     tenant: Tenant, trigger: Trigger, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, cursor: Cursor = None
 ) -> FirePage:
     """List the fires of a schedule or trigger, newest first, skipped ones with their reasons."""
-    parts = ["fires", trigger.id]
+    parts = ["fires", tenant.tenant, trigger.id]
     first = offset if cursor is None else decode_cursor(cursor, parts, (int,))[0]
     found = list_fires(tenant.database, trigger.id, limit=limit + 1, offset=first)
     return FirePage(

@@ -59,7 +59,7 @@ def list_all_workflows(
     cursor: Cursor = None,
 ) -> WorkflowPage:
     """List the workflows that can be started, by name; with `state` those of all releases in it."""
-    parts = ["workflows", package or "", state or ""]
+    parts = ["workflows", tenant.tenant, package or "", state or ""]
     first = 0 if cursor is None else decode_cursor(cursor, parts, (int,))[0]
     found = list_packaged_workflows(tenant.database, package=package, state=state)
     items = [WorkflowBody.of(one) for one in found[first : first + limit]]

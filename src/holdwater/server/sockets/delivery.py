@@ -19,8 +19,6 @@ from holdwater.server.streams.hub import StreamHub
 from holdwater.server.streams.messages import split_messages
 from holdwater.server.streams.responses import OpenStream
 
-CANCEL_SECONDS: Final = 0.1
-"""between two attempts to end what a connection does"""
 HELLO_SECONDS: Final = 10.0
 """time a client has for its first message"""
 MAX_UNACKNOWLEDGED: Final = 1000
@@ -69,11 +67,9 @@ class Delivery:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            pending = set(tasks)
-            while pending:  # `wait_for` of Python 3.11 loses a cancellation that comes with what it waits for
-                for task in pending:
-                    task.cancel()
-                _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
         for task in tasks:
             if not task.cancelled():
                 task.exception()  # it is seen, also where another one was first
@@ -112,7 +108,8 @@ class Delivery:
         while len(self._unacknowledged) >= MAX_UNACKNOWLEDGED:
             self._acknowledged.clear()
             try:
-                await asyncio.wait_for(self._acknowledged.wait(), ACK_SECONDS)
+                async with asyncio.timeout(ACK_SECONDS):
+                    await self._acknowledged.wait()
             except TimeoutError:
                 raise SocketEnd(frames.TIMED_OUT, f"nothing was acknowledged within {ACK_SECONDS:g} s") from None
         self._unacknowledged.append(frames.push_id(position))
@@ -122,7 +119,8 @@ class Delivery:
 
     async def _read_hello(self) -> Hello:
         try:
-            frame = await asyncio.wait_for(self._read_frame(), HELLO_SECONDS)
+            async with asyncio.timeout(HELLO_SECONDS):
+                frame = await self._read_frame()
         except TimeoutError:
             raise SocketEnd(frames.TIMED_OUT, f"no hello came within {HELLO_SECONDS:g} s") from None
         if not isinstance(frame, Hello):

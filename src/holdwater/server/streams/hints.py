@@ -65,7 +65,8 @@ class HintStream:
                 yield chunk
                 continue
             try:
-                await asyncio.wait_for(self._changed.wait(), BEAT_SECONDS)
+                async with asyncio.timeout(BEAT_SECONDS):
+                    await self._changed.wait()
             except TimeoutError:
                 yield BEAT
 

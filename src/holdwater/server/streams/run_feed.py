@@ -99,7 +99,8 @@ class RunFeed:
                 yield message("end", {"status": self._status})
                 return
             try:
-                await asyncio.wait_for(changed.wait(), BEAT_SECONDS)
+                async with asyncio.timeout(BEAT_SECONDS):
+                    await changed.wait()
             except TimeoutError:
                 yield BEAT
 

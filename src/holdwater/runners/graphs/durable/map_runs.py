@@ -160,7 +160,8 @@ class DurableMapRuns:
     async def _wait_begun_async(self, call: MapCall) -> None:
         while not call.items.begun.done:
             with suppress(TimeoutError):
-                await asyncio.wait_for(wrap_future(call.items.begun), CHECK_SECONDS)
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await wrap_future(call.items.begun)
                 return
             await asyncio.to_thread(self._check_goes_on, call)
 
