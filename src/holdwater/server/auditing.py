@@ -16,7 +16,7 @@ from holdwater.server.control.audit import AuditFacts, Outcome
 from holdwater.server.control.tables import ServerTables
 from holdwater.server.errors import REQUEST_ID
 from holdwater.server.rate_limits import RateLimits
-from holdwater.server.refusals import ERROR_CODE, TENANT_DENIED
+from holdwater.server.refusals import ERROR_CODE
 from holdwater.server.rendering import path_below_root
 
 STRANGER_AUTHOR: Final = "unknown"
@@ -38,7 +38,7 @@ def audit_facts(request: Request) -> AuditFacts:
 async def note_change(request: Request) -> None:
     """Add a row about a request that is going to change something, before it does.  Raises StoreUnavailable."""
     if _tables_of(request) is not None:
-        await run_in_threadpool(_add_entry, request, _tenant_of(request))
+        await run_in_threadpool(_add_entry, request)
 
 
 def expect_change(request: Request) -> None:
@@ -52,7 +52,7 @@ def note_expected_change() -> None:
     """Add the row about the request of this context, if it changes something.  Blocks.  Raises StoreUnavailable."""
     request = _EXPECTED.get()
     if request is not None:
-        _add_entry(request, _tenant_of(request))
+        _add_entry(request)
 
 
 async def note_expected_change_async() -> None:
@@ -61,18 +61,18 @@ async def note_expected_change_async() -> None:
         await run_in_threadpool(note_expected_change)
 
 
-def _add_entry(request: Request, tenant: str | None, outcome: Outcome = "asked", code: str = "") -> None:
+def _add_entry(request: Request, outcome: Outcome = "asked", code: str = "") -> None:
     tables = _tables_of(request)
     assert tables is not None
-    facts, target = audit_facts(request), _target_of(request)
+    facts, tenant, target = audit_facts(request), _tenant_of(request), _target_of(request)
     request.scope[_ENTRY] = tables.audit.add(facts, _verb_of(request), tenant, target, outcome, code)
 
 
 async def note_outcome(request: Request, status: int | None) -> None:
     """Set what came of a change, and add a row about a request that was refused.
 
-    `status`: of the response; None: there was none.  If the database cannot be reached, the row stays `asked`, and the
-    outcome is in the log of the process: the client has its response already, and its connection goes on.
+    `status`: of the response; None: there was none.  A row that cannot be added is in the log of the
+    process: the client has its response already, and its connection goes on.
     """
     tables = _tables_of(request)
     if tables is None:
@@ -92,11 +92,9 @@ async def _record_outcome(tables: ServerTables, request: Request, status: int | 
         tables.audit.set_outcome_soon(entry, _outcome_of(status, code), code)
     elif status in _REFUSED:
         if _is_recorded(request):
-            # the log of a tenant has nothing of others
-            tenant = caller_of(request).tenant or None if code == TENANT_DENIED else _tenant_of(request)
-            await run_in_threadpool(_add_entry, request, tenant, "refused", code)
+            await run_in_threadpool(_add_entry, request, "refused", code)
     elif _CHANGES in request.scope:  # it was refused as invalid, or answered as it was before
-        await run_in_threadpool(_add_entry, request, _tenant_of(request), _outcome_of(status, code), code)
+        await run_in_threadpool(_add_entry, request, _outcome_of(status, code), code)
 
 
 def _outcome_of(status: int | None, code: str) -> Outcome:
@@ -124,7 +122,11 @@ def _verb_of(request: Request) -> str:
 
 
 def _tenant_of(request: Request) -> str | None:
+    """Return the tenant in whose log a request is: that of its path, or of a caller that has no role there."""
     tenant: str | None = request.path_params.get("tenant")
+    caller = caller_of(request)
+    if tenant is not None and caller.role_in(tenant) is None:  # the log of a tenant has nothing of others
+        return caller.tenant or None
     return tenant
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
-from holdwater.server.access import caller_of
+from holdwater.server.access import caller_of, check_tenant
 from holdwater.server.auditing import note_change
 from holdwater.server.refusals import RequestError
 from holdwater.server.request_guard import SAFE_METHODS, is_harmless
@@ -23,7 +23,11 @@ async def posted_form(request: Request) -> FormData:
 
 
 async def check_csrf(request: Request) -> None:
-    """Check the hidden field `csrf_token` of a posted form, and note the change it asks for.  Raises RequestError."""
+    """Check that the caller has a role in the tenant, and the hidden field `csrf_token` of a posted form.
+
+    Notes the change it asks for.  Raises RequestError.
+    """
+    check_tenant(request, request.path_params["tenant"])
     await check_token(request)
     if request.method not in SAFE_METHODS and not is_harmless(request):
         await note_change(request)

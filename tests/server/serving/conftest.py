@@ -10,7 +10,9 @@ import psycopg
 import pytest
 
 from tests.postgres.cluster import Cluster
+from tests.server.serving.crossing import Marked, fill
 from tests.server.serving.server_process import ServedHere, serve_here
+from tests.suite.effort import LONG
 
 _numbers = itertools.count()
 
@@ -35,3 +37,10 @@ def served(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     rates: dict[str, Any] = {"requests_per_second": 1e6, "request_burst": 1_000_000, "uploads_per_minute": 1e5}
     with serve_here(create_database(postgres), tmp_path_factory.mktemp("served"), **rates) as server:
         yield server
+
+
+@pytest.fixture(scope="package", params=[2, pytest.param(12, marks=LONG)])
+def tenants(served: ServedHere, request: pytest.FixtureRequest) -> list[Marked]:
+    """Tenants with the same names of everything; what has a name may be changed, what has an id of its own stays."""
+    with served.client() as god:
+        return [fill(served, god, f"crossing_{request.param}_{k:02}") for k in range(request.param)]

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from holdwater.server.access import caller_of
+from holdwater.server.access import caller_of, check_tenant
 from holdwater.server.preferences import last_tenant_of
 from holdwater.server.rendering import root_of
 from holdwater.server.tenant_database import tenants_of
@@ -29,5 +29,6 @@ def home(request: Request) -> Response:
 
 @router.get("/ui/{tenant}")
 def tenant_home(request: Request, tenant: str) -> Response:
-    """Go to the runs of a tenant."""
+    """Go to the runs of a tenant.  Raises RequestError (403) for a caller without a role in it."""
+    check_tenant(request, tenant)
     return RedirectResponse(f"{root_of(request)}/ui/{tenant}/runs", _TEMPORARY)
