@@ -47,6 +47,8 @@ class ServerProcess(Served):
         super().__init__(home, database_url, bootstrap_key)
         self.process: subprocess.Popen[bytes] | None = None
         self.errors = home / "stderr"
+        self._launched_at = 0
+        """characters of its log that are of earlier processes"""
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("HOLDWATER", "DATABASE_URL"))}
         self.environment = {**kept, "HOLDWATER_BOOTSTRAP_KEY": bootstrap_key}
         home.mkdir(parents=True, exist_ok=True)
@@ -57,6 +59,7 @@ class ServerProcess(Served):
         self.wait_until_serving()
 
     def launch(self, *arguments: str) -> None:
+        self._launched_at = len(self.log()) if self.errors.exists() else 0
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
                 [
@@ -69,7 +72,8 @@ class ServerProcess(Served):
 
     def wait_until_serving(self) -> None:
         lock = ServerHome(self.home).lock
-        self.wait_until(lambda: f"ready: {read_address(lock) or 'not yet'}" in self.log())
+        # the address in the lock may still be that of a process that was killed
+        self.wait_until(lambda: f"ready: {read_address(lock) or 'not yet'}" in self.log()[self._launched_at :])
         self.url = read_address(lock)
 
     def wait_until(self, condition: Callable[[], object]) -> None:

@@ -186,7 +186,7 @@ def test_labels_and_texts_of_another_select_nothing(served: ServedHere, tenants:
                 if "text" not in which:
                     assert found.json()["total"] == 0, which
             partial = client.get(f"{path}/{owner.ids['run_id'][:-4]}", params={"partial": True})
-            assert partial.status_code == 404, partial.text
+            assert partial.json()["code"] == "execution_not_found", partial.text
 
 
 def test_the_same_idempotency_key_in_two_tenants_is_two(served: ServedHere, tenants: list[Marked]) -> None:

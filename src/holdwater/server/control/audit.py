@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # the driver of PostgreSQL: applications of one database work
     from holdwater.storage.postgres.pipeline import PostgresConnection
 
 Outcome = Literal["asked", "done", "refused", "failed"]
-"""`asked`: it is under way, or the server died, or could not reach the database, before it could say more"""
+"""`asked`: it is under way, or the server died meanwhile"""
 KEPT_DAYS: Final = 400
 NEWEST: Final = (1 << 63) - 1
 """a place behind every row"""
