@@ -115,8 +115,7 @@ def state_of(served: ServedHere, tenant: Marked) -> dict[str, Any]:
     with served.client(tenant.key) as client:
         found = {name: client.get(f"{base}/{name}").json() for name in (*LISTS, run_path, f"{run_path}/events")}
         audit = client.get(f"{base}/audit", params={"limit": 1000}).json()["items"]
-    for key in found["keys"]["items"]:
-        key.pop("last_used_at")
+    found["keys"] = [{**key, "last_used_at": None} for key in found["keys"]["items"]]
     # those of other tests may go on
     found["bulk"] = {job["bulk_id"]: job["reason"] for job in found["bulk"]["items"]}
     found["executions"] = {one["id"] for one in found["executions"]["items"]}
