@@ -14,6 +14,7 @@ from holdwater import __version__
 from holdwater.cli import exit_codes, options
 from holdwater.cli.commands import complete_commands
 from holdwater.cli.formatting import escape_unsafe
+from holdwater.cli.local_commands import check_takes_server, explain_option
 from holdwater.cli.place_options import names_server, server_options
 from holdwater.errors import HoldwaterError
 from holdwater.model.error_report import describe_error
@@ -49,6 +50,8 @@ COMMANDS: Final = {
     "help": ("holdwater.cli.help_command", "Show the help of a command, or what exit codes mean."),
 }
 """name -> (module of the command, its line in `--help`, for which the module is not imported)"""
+_WORDS: Final = "holdwater.words"
+"""key of the words behind the options of the group, in the context"""
 _ATTRIBUTES: Final = {"help": "help_"}
 """name of a command -> that of its function, where it differs"""
 
@@ -66,6 +69,12 @@ class LazyGroup(click.Group):
 
         command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), _ATTRIBUTES.get(cmd_name, cmd_name))
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        ctx.meta[_WORDS] = tuple(args)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -103,9 +112,11 @@ def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @server_options
 def cli(server: str | None, api_key: str | None, tenant: str | None, profile: str | None) -> None:
     """Workflows that must not get lost."""
-    state = click.get_current_context().find_object(options.CliState)
+    context = click.get_current_context()
+    state = context.find_object(options.CliState)
     assert state is not None
     state.given_place = options.GivenPlace(None, server, api_key, tenant, profile)
+    check_takes_server(cli, context.meta.get(_WORDS, ()), state.given_place)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -146,8 +157,9 @@ def _report_usage(error: click.ClickException) -> None:
     if context is None or type(error) is getattr(click.exceptions, "NoArgsIsHelpError", None):
         error.show()
         return
-    message = error.format_message().rstrip(".")
-    click.echo(f"error: {escape_unsafe(message[:1].lower() + message[1:])}", err=True)
+    message = explain_option(error) or error.format_message().rstrip(".")
+    first, *facts = message.splitlines()
+    click.echo("\n".join([f"error: {escape_unsafe(first[:1].lower() + first[1:])}", *facts]), err=True)
     click.echo(f"  hint: {context.command_path} --help", err=True)
 
 

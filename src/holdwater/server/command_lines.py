@@ -11,8 +11,11 @@ from holdwater.server.tenant_database import TenantDatabase
 
 KEY_VARIABLE: Final = "HOLDWATER_API_KEY"
 REMOTE_COMMANDS: Final = frozenset(
-    {"run", "submit", "runs", "schedules", "workflows", "package", "tenants", "keys", "follow", "limits", "secrets"}
-)
+    {
+        "submit", "runs", "bulk", "retention", "limits", "secrets", "questions", "doctor", "tenants", "package",
+        "schedules", "workflows", "runners", "keys", "audit",
+    }
+)  # fmt: skip
 """commands that take `--server`"""
 _SQLITE: Final = "sqlite:"
 

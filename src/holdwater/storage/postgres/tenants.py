@@ -169,7 +169,8 @@ def has_server(url: str) -> bool:
     """Return True if the default schema of a URL has the tables of a server.  Raises TenantError, StoreUnavailable."""
     server = parse_admin_url(url)
     try:
-        with server.connect() as connection:
+        with server.connect() as connection, connection.transaction():
+            connection.execute(server.settings_statement(local=True))
             return any(is_here for _, is_here in connection.execute(sql.LIST_SERVER_SCHEMAS).fetchall())
     except psycopg.Error as error:
         raise _tenant_error(error, "tenants cannot be made or removed", server.name) from error
