@@ -38,6 +38,7 @@ def test_a_pinned_one_is_active() -> None:
 
 def test_pauses_between_attempts() -> None:
     assert [retry_delay_seconds(n) / 60 for n in (1, 2, 3, 4, 5, 6, 7, 8, 100_000)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert [retry_delay_seconds(n, timed_out=True) for n in (1, 2, 3)] == [5, 120, 240]
 
 
 def test_conflicts() -> None:

@@ -290,7 +290,7 @@ class ReconcilePass:
         if isinstance(result, ReleaseNotFound):  # its file has just been replaced: the next pass sees what it is
             return
         if isinstance(result, BaseException):
-            self._break(row, describe_error(result))
+            self._break(row, describe_error(result), timed_out=_has_timed_out(result))
             return
         names = [definition.plan.name for definition in result.release.definitions]
         try:
@@ -315,7 +315,9 @@ class ReconcilePass:
         more = f" and {len(names) - MAX_SHOWN_NAMES:,} more" if len(names) > MAX_SHOWN_NAMES else ""
         logger.info("%s is loaded: %s%s", _name(row), ", ".join(names[:MAX_SHOWN_NAMES]) or "no workflow", more)
 
-    def _break(self, row: ReleaseRow, error: str, *, retry: bool = True, **changes: Any) -> None:
+    def _break(
+        self, row: ReleaseRow, error: str, *, retry: bool = True, timed_out: bool = False, **changes: Any
+    ) -> None:
         """Note that a release cannot be registered, and when it is tried again: without `retry` in every pass."""
         error = error[-_MAX_ERROR_CHARS:]
         if row.state == "draining":
@@ -324,7 +326,8 @@ class ReconcilePass:
         if row.state != "broken" or row.error != error:
             logger.error("%s is broken: %s", _name(row), error)
         attempts = row.attempts + 1 if retry else 0
-        next_at = add_seconds(self.rows.clock.now(), retry_delay_seconds(attempts)) if retry else None
+        delay_seconds = retry_delay_seconds(attempts, timed_out=timed_out)
+        next_at = add_seconds(self.rows.clock.now(), delay_seconds) if retry else None
         if row.state != "broken":
             self._mark_dirty(row.package)
         self.rows.change(row, state="broken", error=error, attempts=attempts, next_attempt_at=next_at, **changes)
@@ -376,3 +379,10 @@ class ReconcilePass:
 
 def _name(row: ReleaseRow) -> str:
     return f"{row.package} {row.version}"
+
+
+def _has_timed_out(error: BaseException | None) -> bool:
+    """Return True for a time-out, or an error that was raised from one."""
+    while error is not None and not isinstance(error, TimeoutError):
+        error = error.__cause__
+    return error is not None

@@ -14,7 +14,7 @@ from holdwater.engine import Engine
 from holdwater.errors import RunnerClosed, StoreError
 from holdwater.model.error_report import describe_error
 from holdwater.model.releases import ReleaseRow
-from holdwater.model.time import Micros
+from holdwater.model.time import UNSET, Micros, seconds_between
 from holdwater.operations.databases import Database
 from holdwater.operations.schedule_queries import DEFAULT_CONFIG
 from holdwater.packages.hosts.host_pool import HostPool
@@ -96,6 +96,8 @@ class RegistryReconciler:
         )
         self._status = ReconcilerStatus()
         self._draining: tuple[str, ...] = ()
+        self._began_at = UNSET
+        """the begin of the latest look at all releases"""
         self._listeners: list[StateListener] = []
         self._wake, self._is_due, self._is_closed = threading.Event(), True, False
         self._pass_lock = threading.Lock()
@@ -142,6 +144,7 @@ class RegistryReconciler:
     def reconcile(self) -> ReconcileResult:
         """Make passes in this thread until all has been tried once.  Raises StoreUnavailable, RunnerClosed."""
         with self._pass_lock:
+            self._began_at = self._engine.clock.now()
             result, tried, has_more = NO_RESULT, set[str](), True
             while has_more and not self._is_closed:
                 one = self._make_pass(result, tried)
@@ -194,11 +197,22 @@ class RegistryReconciler:
                 self._is_due = False
                 self._reconcile_or_log()
             began = time.monotonic()
-            if not self._wake.wait(self.interval_seconds):
+            if not self._wake.wait(self._seconds_to_next_pass()):
                 self._is_due = True
             self._wake.clear()
             if not self._is_closed and time.monotonic() - began < MIN_PAUSE_SECONDS:
                 time.sleep(MIN_PAUSE_SECONDS)  # changes come in crowds
+
+    def _seconds_to_next_pass(self) -> float:
+        """Return the interval, or less if a broken release is to be tried again before."""
+        now = self._engine.clock.now()
+        tries = [
+            max(0.0, seconds_between(now, row.next_attempt_at))
+            for row in self._status.releases
+            if row.next_attempt_at is not None
+            and row.next_attempt_at > self._began_at  # it has left others that were due to another process
+        ]
+        return min([self.interval_seconds, *tries])
 
     def _has_drained(self) -> bool:
         """Return True if the last run of a release that is being removed has ended."""

@@ -12,10 +12,17 @@ from holdwater.packages.registries.registry import RegistryEntry
 
 FIRST_RETRY_SECONDS: Final = 60.0
 MAX_RETRY_SECONDS: Final = 3600.0
+TIMEOUT_RETRY_SECONDS: Final = 5.0
+"""after the first time-out: the machine may have been busy"""
 
 
-def retry_delay_seconds(attempts: int) -> float:
-    """Return the pause after so many failed attempts to register a release: 1, 2, 4 ... 60 minutes."""
+def retry_delay_seconds(attempts: int, *, timed_out: bool = False) -> float:
+    """Return the pause after so many failed attempts to register a release: 1, 2, 4 ... 60 minutes.
+
+    `timed_out`: the last one took too long; after the first of these the pause is short.
+    """
+    if timed_out and attempts <= 1:
+        return TIMEOUT_RETRY_SECONDS
     return min(FIRST_RETRY_SECONDS * 2.0 ** min(max(0, attempts - 1), 16), MAX_RETRY_SECONDS)
 
 
