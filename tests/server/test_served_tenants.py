@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,14 +14,17 @@ import pytest
 
 from holdwater import WorkflowBuilder, task
 from holdwater.engine import Engine
-from holdwater.errors import HoldwaterError, TenantNotFound
+from holdwater.errors import HoldwaterError, RunnerClosed, TenantNotFound, TenantUnavailable
 from holdwater.model.records import RunFilter
 from holdwater.model.registry import Registry, registry
 from holdwater.model.schedules import ScheduleRow
 from holdwater.model.time import add_seconds
 from holdwater.operations.databases import Database
 from holdwater.runtime.config import DriverConfig, ScheduleConfig
+from holdwater.server import tenant_removals
+from holdwater.server.control import statements as sql
 from holdwater.server.control.database import ControlDatabase
+from holdwater.server.control.tenant_directory import TenantPlace
 from holdwater.server.errors import STATUS_AND_CODE
 from holdwater.server.served_tenants import ServedTenants
 from holdwater.server.tenant_database import TenantDatabase
@@ -225,6 +229,123 @@ def test_removal_ends_the_engine_and_makes_none_before_it_is_done(served: Served
         with pytest.raises(HoldwaterError, match="is being removed"):
             tenants.borrow(acme)
     _use(tenants, acme)
+
+
+def _two_replicas(served: Served) -> tuple[ServedTenants, ServedTenants]:
+    first, second = served.serve(TenantEngineOptions()), served.serve(TenantEngineOptions())
+    wait_until(lambda: served.control.select("SELECT count(*) FROM replicas") == [(2,)])
+    return first, second
+
+
+def test_removal_ends_the_engines_of_all_replicas_with_what_they_execute(served: Served) -> None:
+    acme, other = served.add_tenant("acme"), served.add_tenant("other")
+    first, second = _two_replicas(served)
+    _use(second, other)
+    borrowed = second.borrow(acme)
+    served.may_end.clear()
+    borrowed.engine.submit("of tenants", {"tenant": "acme"})
+    wait_until(lambda: served.executed == ["acme"])
+    with first.ending(acme) as was_awake:
+        assert not was_awake, "it was in the other process"
+        assert second.awake() == [other]
+        for tenants in (first, second):
+            with pytest.raises(TenantUnavailable, match="is being removed"):
+                tenants.borrow(acme)
+        with pytest.raises(RunnerClosed):
+            borrowed.engine.submit("of tenants", {})
+    served.may_end.set()
+    _use(second, acme)  # it was not removed
+    second.give_back(borrowed)
+    assert acme in second.awake()
+
+
+def test_a_removal_waits_for_the_one_that_is_under_way(served: Served) -> None:
+    acme = served.add_tenant("acme")
+    first, second = _two_replicas(served)
+
+    def remove_too() -> None:
+        with second.ending(acme):
+            raise AssertionError("it is removed already")
+
+    with ThreadPoolExecutor(1) as others:
+        with first.ending(acme):
+            waiting = others.submit(remove_too)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.01)
+            served.control.execute("DELETE FROM served_tenants")
+        with pytest.raises(TenantNotFound):
+            waiting.result(20)
+
+
+def test_a_removal_does_not_wait_for_replicas_that_have_died(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenant_removals, "MAX_WAIT_SECONDS", 1e9)
+    acme = served.add_tenant("acme")
+    first, _ = _two_replicas(served)
+    served.control.execute(
+        "INSERT INTO replicas (id, host, pid, version, address, started_at, seen_at, state)"
+        " SELECT 'died', host, pid, version, address, started_at, seen_at, state FROM replicas LIMIT 1"
+    )
+    with first.ending(acme):
+        pass
+
+
+def test_a_removal_does_not_wait_for_long_for_a_replica_that_hangs(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tenant_removals, "MAX_WAIT_SECONDS", 1.0)
+    acme = served.add_tenant("acme")
+    first, second = _two_replicas(served)
+    monkeypatch.setattr(second._removals, "_end_here", lambda name: None)
+    with first.ending(acme):
+        assert "1 replicas did not say" in caplog.text
+
+
+def test_a_removal_ends_with_its_process(served: Served) -> None:
+    acme = served.add_tenant("acme")
+    tenants = served.serve(TenantEngineOptions())
+    hour_hence = add_seconds(served.control.clock.now(), 3600.0)
+    served.control.execute("UPDATE served_tenants SET removing_until = $1, remover_lock = 1", (hour_hence,))
+    _use(tenants, acme)
+    with tenants.ending(acme):
+        pass
+    assert served.control.select("SELECT removing_until FROM served_tenants") == [(0,)]
+
+
+def test_a_role_of_a_tenant_cannot_have_the_engine_of_another_end(served: Served) -> None:
+    """Every role may send notifications."""
+    acme, evil = served.add_tenant("acme"), served.add_tenant("evil")
+    tenants = served.serve(TenantEngineOptions())
+    engine = tenants.borrow(acme)
+    ((channel,),) = served.control.select(sql.GET_TENANTS_CHANNEL)
+    looked_up: list[str] = []
+    find = tenants._removals._directory.find
+
+    def find_and_note(name: str) -> TenantPlace:
+        looked_up.append(name)
+        return find(name)
+
+    tenants._removals._directory.find = find_and_note  # type: ignore[method-assign]
+    served.query(f"SET ROLE {evil}; NOTIFY {channel}, 'removing acme'; NOTIFY {channel}, 'removed acme'")
+    wait_until(lambda: looked_up == [acme])
+    tenants._removals.close()  # waits for what it does
+    assert tenants.awake() == [acme]
+    engine.engine.submit("of tenants", {"tenant": "acme"})
+    wait_until(lambda: served.executed == ["acme"])
+    tenants.give_back(engine)
+
+
+def test_an_engine_borrowed_before_a_tenant_was_made_again_is_not_the_new_one(served: Served) -> None:
+    acme = served.add_tenant("acme")
+    tenants = served.serve()
+    before = tenants.borrow(acme)
+    with tenants.ending(acme):
+        pass
+    after = tenants.borrow(acme)
+    assert after is not before
+    tenants.give_back(before)
+    assert not tenants._engines.put_to_sleep(acme), "a request has it"
+    tenants.give_back(after)
+    wait_until(lambda: tenants.awake() == [])
 
 
 def test_replicas_have_rows_while_they_live(served: Served) -> None:

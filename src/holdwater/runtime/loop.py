@@ -117,7 +117,7 @@ class Loop:
         self._inbox.put(_do_nothing)
 
     def close(self, drain_seconds: float, *, wait: bool = True) -> None:
-        """Let running task functions end for that long, then end the loop.  Idempotent.
+        """Let running task functions end for that long, then end the loop.  Idempotent; the shortest time counts.
 
         `wait`: return when it has ended.
         """
@@ -215,10 +215,12 @@ class Loop:
     # -- the end
 
     def _start_closing(self, drain_seconds: float) -> None:
+        drain_until = add_seconds(self._clock.now(), drain_seconds)
         if self.is_closing:
+            self._drain_until = min(self._drain_until, drain_until)
             return
         self.is_closing = True
-        self._drain_until = add_seconds(self._clock.now(), drain_seconds)
+        self._drain_until = drain_until
         self._store_services = [service for service in self._store_services if service.until_closed]
         self._owner.start_closing()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 from holdwater.errors import HoldwaterError, RunnerClosed, StoreUnavailable, TenantUnavailable
@@ -13,7 +13,8 @@ from holdwater.server.control.database import ControlDatabase
 from holdwater.server.control.replicas import ReplicaTable
 from holdwater.server.control.tenant_directory import TenantDirectory, TenantPlace
 from holdwater.server.tenant_database import DEFAULT_TENANT, TenantDatabase
-from holdwater.service.tenants.engines import TenantEngines
+from holdwater.server.tenant_removals import TenantRemovals
+from holdwater.service.tenants.engines import TenantEngines, WakeCause
 from holdwater.service.tenants.hub import TenantHub
 from holdwater.service.tenants.options import TenantEngineOptions
 from holdwater.service.tenants.resources import TenantResources
@@ -40,7 +41,8 @@ Raises HoldwaterError: requests to this tenant get it, and others are not affect
 class ServedTenants:
     """Many tenants; implements `Tenants`.  Thread-safe.
 
-    `make_tenant`: see `MakeTenant`.  `address`: where this replica is reached.
+    `make_tenant`: see `MakeTenant`.  `address`: where this replica is reached.  `on_awake`: told why an engine was
+    made.  Making it raises StoreUnavailable.
     """
 
     default: Final = DEFAULT_TENANT
@@ -53,6 +55,7 @@ class ServedTenants:
         *,
         options: TenantEngineOptions | None = None,
         address: str = "",
+        on_awake: Callable[[WakeCause], None] = lambda cause: None,
     ) -> None:
         self._make_tenant, self._options = make_tenant, options or TenantEngineOptions()
         self._directory: Final = TenantDirectory(control)
@@ -60,10 +63,13 @@ class ServedTenants:
         self._replicas: Final = ReplicaTable(control, address)
         self.budget: Final = Budget(self._options.max_concurrent_tasks, self._options.tenant_max_concurrent)
         self._listener: Final = ChannelListener(control.server)
-        self._engines: Final = TenantEngines(self._make, self._options.max_engines, self._options.idle_seconds)
+        self._engines: Final = TenantEngines(
+            self._make, self._options.max_engines, self._options.idle_seconds, on_awake
+        )
         self._hub: Final = TenantHub(self._engines, self, self._listener, self._replicas.own_id, control.clock)
-        self._ending: set[str] = set()
-        """tenants that are being removed: they get no engine"""
+        self._removals: Final = TenantRemovals(
+            control, self._listener, self._replicas.own_id, self._engines.remove, self._hub.look_at_directory
+        )
         self._is_closed = False
 
     # -- requests
@@ -71,7 +77,7 @@ class ServedTenants:
     def borrow(self, name: str) -> TenantDatabase:
         """Return the database of a tenant, which stays open until it is given back.  May block.
 
-        Raises TenantNotFound, TenantUnavailable, StoreUnavailable, RunnerClosed.
+        Raises TenantNotFound, TenantUnavailable, TenantWaking, StoreUnavailable, RunnerClosed.
         """
         return self._engines.borrow(name)
 
@@ -81,28 +87,19 @@ class ServedTenants:
 
     def give_back(self, tenant: TenantDatabase) -> None:
         """End the use of a database by one request.  Does not block."""
-        self._engines.give_back(tenant.tenant)
+        self._engines.give_back(tenant.tenant, tenant)
 
     def names(self) -> list[str]:
         """List the names of all tenants, in their order.  Raises StoreUnavailable."""
         return sorted([place.name for place in self._directory.list()])
 
-    def remove(self, name: str) -> None:
-        """End the engine of a tenant, its streams and hosts, before its schema is dropped."""
-        self._engines.remove(name)
+    def ending(self, name: str) -> AbstractContextManager[bool]:
+        """Have no engine of a tenant in any replica while the block removes it; its value: there was one here.
 
-    @contextmanager
-    def ending(self, name: str) -> Iterator[bool]:
-        """End the engine of a tenant that is about to be removed; its value: there was one.
-
-        It gets none before the block ends.
+        Its streams and hosts have ended, too.  It gets none before the block ends.  Entering it raises TenantNotFound,
+        TenantUnavailable if it is being removed already, StoreUnavailable.
         """
-        self._ending.add(name)
-        try:
-            yield self._engines.remove(name)
-        finally:
-            self._ending.discard(name)
-            self._hub.look_at_directory()
+        return self._removals.removing(name)
 
     def awake(self) -> list[str]:
         """Return the names of the tenants whose engines are awake in this process."""
@@ -142,6 +139,7 @@ class ServedTenants:
         except StoreUnavailable:
             pass  # the others see that it is silent
         finally:
+            self._removals.close()
             self._listener.close()
             self._reader.close()
 
@@ -159,8 +157,6 @@ class ServedTenants:
     def _make(self, name: str) -> TenantDatabase:
         """Make the engine of a tenant.  Raises TenantNotFound, TenantUnavailable, StoreUnavailable."""
         place = self._directory.find(name)
-        if name in self._ending:
-            raise TenantUnavailable(f"tenant {name!r} is being removed")
         try:
             made = self._make_tenant(name, self._resources(place))
         except (StoreUnavailable, RunnerClosed):

@@ -35,8 +35,9 @@ class Removal:
 class TenantAdministration:
     """Makes, changes and removes the tenants of a server.
 
-    `database_url`: with a role that may create roles and schemas.  `end_engine`: ends the engine of a tenant in this
-    process, its hosts and streams, and starts none while the block lasts; its value says whether there was one.
+    `database_url`: with a role that may create roles and schemas.  `end_engine`: ends the engine of a tenant in
+    every process, its hosts and streams, and starts none while the block lasts; its value says whether there was one
+    in this process.
     `requires_signatures`: the server requires them of every tenant.
 
     Every change is one transaction: a process that dies leaves the state before or after it.
@@ -114,7 +115,8 @@ class TenantAdministration:
         """Remove a tenant with everything it has, and revoke its keys.  There is no way back.
 
         Raises TenantNotFound; TenantInUse while work of it is executed or its role is connected, unless `force`;
-        TenantError for `public`, and for what is in the way; StoreUnavailable.  Then nothing was removed.
+        TenantError for `public`, and for what is in the way; TenantUnavailable while it is being removed already;
+        StoreUnavailable.  Then nothing was removed.
         """
         if name == DEFAULT_TENANT:
             raise RequestError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from holdwater.errors import StoreError, StoreUnavailable
 from holdwater.model.next_work import NextWork
 from holdwater.model.time import Micros, add_seconds
+from holdwater.service.tenants.engines import WakeCause
 from holdwater.service.tenants.sleepers import Sleepers
 
 START = Micros(1_700_000_000_000_000)
@@ -25,6 +26,7 @@ class World:
     is_preferred: bool = True
     awake: set[str] = field(default_factory=set)
     woken: list[str] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     now: Micros = START
 
@@ -37,8 +39,9 @@ class World:
             raise self.errors[name]
         return self.work.get(name, due(None))
 
-    def _wake(self, name: str) -> None:
+    def _wake(self, name: str, cause: WakeCause) -> None:
         self.woken.append(name)
+        self.causes.append(cause)
         self.awake.add(name)
 
     def add(self, name: str, work: NextWork) -> None:
@@ -68,6 +71,7 @@ def test_a_tenant_wakes_right_before_what_is_due() -> None:
     assert world.woken == []
     world.advance(1)
     assert world.woken == ["hourly"]
+    assert world.causes == ["due"]
 
 
 def test_a_thousand_sleeping_tenants_are_looked_at_every_five_minutes() -> None:
@@ -91,6 +95,7 @@ def test_news_of_work_wake_at_once() -> None:
     world.sleepers.note_news("a", world.now)
     world.sleepers.run_due(world.now)
     assert world.woken == ["a"]
+    assert world.causes == ["news"]
 
 
 def test_much_news_is_one_look_in_a_while() -> None:
@@ -138,6 +143,7 @@ def test_after_a_day_it_is_awake_for_a_while() -> None:
     assert world.woken == []
     world.advance(500)
     assert world.woken == ["a"]
+    assert world.causes == ["daily"]
 
 
 def test_one_that_is_broken_is_looked_at_again_and_others_are_not_affected() -> None:

@@ -23,7 +23,10 @@ from holdwater.storage.sql.migrations import Migration, pending_migrations
 from holdwater.storage.urls import parse_url
 
 MAX_CONNECTIONS: Final = 8
-MIGRATIONS: Final = (Migration("holdwater.server.control", 1, "pre", "initial"),)
+MIGRATIONS: Final = (
+    Migration("holdwater.server.control", 1, "pre", "initial"),
+    Migration("holdwater.server.control", 2, "pre", "removals"),
+)
 
 
 class ControlDatabase:
@@ -53,6 +56,11 @@ class ControlDatabase:
         except BaseException:
             self._pool.close()
             raise
+
+    @property
+    def connections_in_use(self) -> int:
+        """The number of connections that calls have now."""
+        return self._pool.in_use
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresConnection]:

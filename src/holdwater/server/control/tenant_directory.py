@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdwater.errors import TenantNotFound
+from holdwater.errors import TenantNotFound, TenantUnavailable
 from holdwater.server.control import statements as sql
 from holdwater.server.control.database import ControlDatabase
 from holdwater.server.tenant_database import DEFAULT_TENANT
@@ -29,14 +29,19 @@ class TenantDirectory:
         self._control = control
 
     def find(self, name: str) -> TenantPlace:
-        """Return the place of a tenant.  Raises TenantNotFound for one that is not served (any more)."""
+        """Return the place of a tenant.
+
+        Raises TenantNotFound for one that is not served (any more), TenantUnavailable for one that is being removed.
+        """
         if name == DEFAULT_TENANT:
             return PUBLIC_PLACE
-        for (role,) in self._control.select(sql.GET_ACTIVE_TENANT, (name,)):
+        for role, is_being_removed in self._control.select(sql.GET_ACTIVE_TENANT, (self._control.clock.now(), name)):
+            if is_being_removed:
+                raise TenantUnavailable(f"tenant {name!r} is being removed")
             return TenantPlace(name, name, role)
         raise TenantNotFound(f"there is no tenant {name!r} here")
 
     def list(self) -> list[TenantPlace]:
-        """Return the places of all tenants, `public` first."""
-        rows = self._control.select(sql.LIST_ACTIVE_TENANTS)
+        """Return the places of all tenants but those that are being removed, `public` first."""
+        rows = self._control.select(sql.LIST_ACTIVE_TENANTS, (self._control.clock.now(),))
         return [PUBLIC_PLACE, *[TenantPlace(name, name, role) for name, role in rows]]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:  # the driver of PostgreSQL: applications of one database work
 
 MAX_TENANTS: Final = 10_000
 """of one list"""
-TenantChange = Literal["created", "changed", "removed"]
+TenantChange = Literal["created", "changed", "removing", "ended", "removed"]
+"""`removing`: its engines are to end; `ended`: that of a replica has, or there was none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,9 @@ class TenantTable:
         announce_tenant(connection, "removed", name)
 
 
-def announce_tenant(connection: PostgresConnection, change: TenantChange, name: str) -> None:
-    """Tell every process of a server, when the transaction ends, what has become of a tenant: `CHANGE NAME`."""
-    connection.execute(sql.ANNOUNCE_TENANT, (f"{change} {name}",))
+def announce_tenant(connection: PostgresConnection, change: TenantChange, name: str, by: str = "") -> None:
+    """Tell every process of a server, when the transaction ends, what has become of a tenant: `CHANGE NAME BY`.
+
+    `by`: of `ended`: the id of the replica.  Roles of tenants can say so, too: what hears it looks at the table.
+    """
+    connection.execute(sql.ANNOUNCE_TENANT, (f"{change} {name} {by}".rstrip(),))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from holdwater.errors import TenantError, TenantInUse, TenantNotFound
+from holdwater.errors import TenantError, TenantInUse, TenantNotFound, TenantUnavailable
 from holdwater.operations.tenants import TenantConfig
 from holdwater.server.api_routing import AUDITED, CHANGE_ERRORS, FOR_ADMINS, FOR_GOD, api_router
 from holdwater.server.auditing import audit_facts
@@ -76,7 +76,7 @@ def remove_tenant(request: Request, tenant: TenantName, force: Force = False) ->
     """Remove a tenant with its runs, packages and role, and revoke its keys.  There is no way back."""
     try:
         removed = administration_of(request).remove(tenant, audit_facts(request), force=force)
-    except (TenantInUse, TenantNotFound):
+    except (TenantInUse, TenantNotFound, TenantUnavailable):
         raise
     except TenantError as error:
         raise RequestError(400, error.message, code="tenant_removal_failed", hint=error.hint) from error

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Generic, Literal, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeVar, get_args
 
 from holdwater.errors import RunnerClosed, TenantWaking
 
 MAX_WAIT_SECONDS: Final = 10.0
 """longest wait of a request for an engine, while all are in use"""
+LOOK_SECONDS: Final = 0.1
+"""between two looks for an engine that has become idle, which it does not say"""
 MIN_AWAKE_SECONDS: Final = 60.0
 """time that an engine with work has before others that wait"""
+MAX_ENDING_SHARE: Final = 8
+"""one engine of so many may be ending beyond the limit, so that what comes in its place need not wait for it"""
+
+WakeCause = Literal["request", "news", "due", "daily"]
+"""the reason for which an engine was made: a request, news of a channel, an instant that has come, or the look of once a day"""
+WAKE_CAUSES: Final[tuple[WakeCause, ...]] = get_args(WakeCause)
+
+logger = logging.getLogger("holdwater.tenants")
 
 
 class AwakeEngine(Protocol):
@@ -27,6 +38,10 @@ class AwakeEngine(Protocol):
 
     def close_streams_soon(self) -> None:
         """Have its streams end: their clients connect again."""
+        ...
+
+    def end_work_soon(self) -> None:
+        """Have what it executes end at once; `close` takes no time for it then.  Does not block; idempotent."""
         ...
 
     def close(self) -> None:
@@ -49,15 +64,17 @@ class _Entry(Generic[EngineT]):
 
 @dataclass(slots=True)
 class TenantEngines(Generic[EngineT]):
-    """At most `limit` engines.  Thread-safe.
+    """At most `limit` engines, and a few beyond it that are ending.  Thread-safe.
 
-    `make`: makes the engine of a tenant; called by one thread at a time for each.  `idle_seconds`: time after which one
-    without work or requests is ended.  `on_asleep`: called when an engine has ended.
+    `make`: makes the engine of a tenant; called by one thread at a time for each, and not before the one it had has
+    ended.  `idle_seconds`: time after which one without work or requests is ended.  `on_awake`: called when an engine
+    was made.  `on_asleep`: called when one has ended.
     """
 
     make: Callable[[str], EngineT]
     limit: int = 64
     idle_seconds: float = 60.0
+    on_awake: Callable[[WakeCause], None] = lambda cause: None
     on_asleep: Callable[[str], None] = lambda name: None
     monotonic: Callable[[], float] = time.monotonic
     _entries: OrderedDict[str, _Entry[EngineT]] = field(default_factory=OrderedDict, init=False)
@@ -65,34 +82,32 @@ class TenantEngines(Generic[EngineT]):
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _is_closed: bool = field(default=False, init=False)
 
-    def borrow(self, name: str, wait_seconds: float = MAX_WAIT_SECONDS) -> EngineT:
+    @property
+    def max_ending(self) -> int:
+        """The number of engines that may be ending beyond the limit."""
+        return max(1, self.limit // MAX_ENDING_SHARE)
+
+    def borrow(self, name: str, wait_seconds: float = MAX_WAIT_SECONDS, cause: WakeCause = "request") -> EngineT:
         """Return the engine of a tenant, which stays awake until it is given back; made if need be.
 
-        Raises TenantWaking if there is no room for it for so long, RunnerClosed, and what `make` raises.
+        One that has to end for it ends in a thread of its own.  Raises TenantWaking if there is no room for it for so
+        long, RunnerClosed, and what `make` raises.
         """
         give_up = time.monotonic() + wait_seconds
-        while True:
-            with self._changed:
+        with self._changed:
+            while True:
                 self._check_open()
                 entry = self._entries.get(name)
                 if entry is not None and entry.state == "awake":
                     return self._lend(name, entry)
-                victim = None
-                if entry is None:
-                    if len(self._entries) < self.limit:
-                        entry = self._entries[name] = _Entry()
-                        break
-                    victim = self._choose_victim()
-                if victim is None:
-                    left = give_up - time.monotonic()
-                    if left <= 0 or not self._changed.wait(left):
-                        raise TenantWaking(
-                            f"tenant {name!r} is being woken, and {self.limit} others are at work",
-                            hint="try again in a few seconds, or raise tenant_engines",
-                        )
-                    continue
-            self._close(*victim)
-        return self._make(name, entry)
+                if entry is None and self._make_room():
+                    entry = self._entries[name] = _Entry()
+                    break
+                left = give_up - time.monotonic()
+                if left <= 0:
+                    raise self._refusal(name)
+                self._changed.wait(min(left, LOOK_SECONDS))
+        return self._make(name, entry, cause)
 
     def borrow_awake(self, name: str) -> EngineT | None:
         """Return the engine of a tenant as `borrow` does, None if that might block.  Raises RunnerClosed."""
@@ -105,11 +120,11 @@ class TenantEngines(Generic[EngineT]):
         finally:
             self._changed.release()
 
-    def give_back(self, name: str) -> None:
-        """End one use of an engine.  Does not block."""
+    def give_back(self, name: str, engine: EngineT) -> None:
+        """End one use of an engine that was borrowed; does nothing for one that has ended.  Does not block."""
         with self._changed:
             entry = self._entries.get(name)
-            if entry is not None and entry.borrowers:
+            if entry is not None and entry.engine is engine and entry.borrowers:
                 entry.borrowers -= 1
                 entry.used_at = self.monotonic()
                 self._changed.notify_all()
@@ -162,14 +177,24 @@ class TenantEngines(Generic[EngineT]):
         self._close(name, entry)
         return True
 
-    def remove(self, name: str) -> bool:
-        """End an engine whatever it does, its streams first; returns True if there was one."""
+    def names(self) -> set[str]:
+        """Return the tenants that have an engine, also one that is made or ends."""
         with self._changed:
+            return set(self._entries)
+
+    def remove(self, name: str) -> bool:
+        """End an engine at once, whatever it does; returns True if there was one."""
+        with self._changed:
+            was_there = name in self._entries
             while (entry := self._entries.get(name)) is not None and entry.state != "awake":
+                if entry.engine is not None:  # it ends, and is not to take its time any more
+                    entry.engine.end_work_soon()
                 self._changed.wait()
             if entry is None:
-                return False
+                return was_there
+            assert entry.engine is not None
             entry.state = "closing"
+            entry.engine.end_work_soon()
         self._close(name, entry)
         return True
 
@@ -180,15 +205,9 @@ class TenantEngines(Generic[EngineT]):
             self._changed.notify_all()
             while any([entry.state == "waking" for entry in self._entries.values()]):
                 self._changed.wait()
-            ending = [(name, entry) for name, entry in self._entries.items() if entry.state == "awake"]
-            for _, entry in ending:
-                entry.state = "closing"
-        threads = [threading.Thread(target=self._close, args=one, name="holdwater-tenant-end") for one in ending]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        with self._changed:
+            for name, entry in self._entries.items():
+                if entry.state == "awake":
+                    self._end_soon(name, entry)
             while self._entries:
                 self._changed.wait()
 
@@ -206,7 +225,15 @@ class TenantEngines(Generic[EngineT]):
         self._entries.move_to_end(name)
         return entry.engine
 
-    def _make(self, name: str, entry: _Entry[EngineT]) -> EngineT:
+    def _refusal(self, name: str) -> TenantWaking:
+        entry = self._entries.get(name)
+        if entry is not None and entry.state == "closing":
+            why = f"tenant {name!r} made room for others, and what it executes has some time to end"
+        else:
+            why = f"tenant {name!r} is being woken, and {self.limit} others are at work"
+        return TenantWaking(why, hint="try again in a few seconds, or raise tenant_engines")
+
+    def _make(self, name: str, entry: _Entry[EngineT], cause: WakeCause) -> EngineT:
         try:
             engine = self.make(name)
         except BaseException:
@@ -219,7 +246,21 @@ class TenantEngines(Generic[EngineT]):
             entry.awake_since = entry.used_at = self.monotonic()
             self._entries.move_to_end(name)
             self._changed.notify_all()
+        self.on_awake(cause)
         return engine
+
+    def _make_room(self) -> bool:
+        """Return True if there is room for one more, or another one ends for it.  The lock is held."""
+        if len(self._entries) >= self.limit + self.max_ending:
+            return False
+        ending = [entry for entry in self._entries.values() if entry.state == "closing"]
+        if len(self._entries) - len(ending) < self.limit:
+            return True
+        victim = self._choose_victim()
+        if victim is None:
+            return False
+        self._end_soon(*victim)
+        return True
 
     def _choose_victim(self) -> tuple[str, _Entry[EngineT]] | None:
         """Choose an engine to end for another one; None: there is none now.  The lock is held.
@@ -228,8 +269,6 @@ class TenantEngines(Generic[EngineT]):
         requests have are asked to end.
         """
         awake = [(name, entry) for name, entry in self._entries.items() if entry.state == "awake"]
-        if len(awake) < len(self._entries) and any([entry.state == "closing" for entry in self._entries.values()]):
-            return None  # there is room soon
         free = [
             (name, entry, entry.engine) for name, entry in awake if not entry.borrowers and entry.engine is not None
         ]
@@ -243,9 +282,18 @@ class TenantEngines(Generic[EngineT]):
                 if entry.borrowers and entry.engine is not None:
                     entry.engine.close_streams_soon()
                     break
-            return None
-        chosen[1].state = "closing"
         return chosen
+
+    def _end_soon(self, name: str, entry: _Entry[EngineT]) -> None:
+        """End an engine in a thread of its own.  The lock is held."""
+        entry.state = "closing"
+        threading.Thread(target=self._close_or_log, args=(name, entry), name="holdwater-tenant-end").start()
+
+    def _close_or_log(self, name: str, entry: _Entry[EngineT]) -> None:
+        try:
+            self._close(name, entry)
+        except Exception:
+            logger.exception("tenant %s does not end in order", name)
 
     def _close(self, name: str, entry: _Entry[EngineT]) -> None:
         """End an engine whose state is "closing"."""

@@ -15,7 +15,7 @@ from holdwater.errors import HoldwaterError, RunnerClosed, TenantWaking
 from holdwater.model.next_work import NextWork
 from holdwater.model.ports.clock import Clock
 from holdwater.model.time import Micros, add_seconds
-from holdwater.service.tenants.engines import EngineT, TenantEngines
+from holdwater.service.tenants.engines import EngineT, TenantEngines, WakeCause
 from holdwater.service.tenants.replicas import preferred_replica
 from holdwater.service.tenants.sleepers import BROKEN_SECONDS, Sleepers
 from holdwater.storage import notifications
@@ -67,7 +67,9 @@ class TenantHub(Generic[EngineT]):
     _replicas: Collection[str] = field(default_factory=tuple, init=False)
     _left: dict[str, NextWork] = field(default_factory=dict, init=False)
     _falling_asleep: set[str] = field(default_factory=set, init=False)
+    _being_removed: set[str] = field(default_factory=set, init=False)
     _is_closed: bool = field(default=False, init=False)
+    _is_directory_old: bool = field(default=False, init=False)
     _directory_at: Micros = field(default=Micros(0), init=False)
     _sweep_at: Micros = field(default=Micros(0), init=False)
 
@@ -93,8 +95,9 @@ class TenantHub(Generic[EngineT]):
         self._subscriptions.clear()
 
     def look_at_directory(self) -> None:
-        """Look at the list of tenants at once: one was made or removed."""
-        self._post(self._refresh)
+        """Look at the list of tenants at once: one was made or removed.  Does not block."""
+        self._is_directory_old = True  # told many times, it looks once
+        self._wakeup.set()
 
     # -- from any thread
 
@@ -131,7 +134,7 @@ class TenantHub(Generic[EngineT]):
         """Do what is due; returns the next instant."""
         while self._posted:
             self._posted.popleft()(now)
-        if now >= self._directory_at:
+        if self._is_directory_old or now >= self._directory_at:
             self._refresh(now)
         if now >= self._sweep_at:
             self._sweep_at = add_seconds(now, min(MAX_SWEEP_SECONDS, self.engines.idle_seconds / 4))
@@ -140,7 +143,9 @@ class TenantHub(Generic[EngineT]):
         return min(self._directory_at, self._sweep_at, *([] if due_at is None else [due_at]))
 
     def _refresh(self, now: Micros) -> None:
+        self._is_directory_old = False
         self._directory_at = add_seconds(now, DIRECTORY_SECONDS)
+        known = self._sleepers.names() | self.engines.names()  # before it is read: a tenant that is made then is in it
         try:
             self._replicas = self.source.beat(self.engines.awake())
             names = set(self.source.names())
@@ -149,11 +154,13 @@ class TenantHub(Generic[EngineT]):
             return
         for name in sorted(names - self._sleepers.names()):
             self._sleepers.add(name, now)
-        for name in self._sleepers.names() - names:
+        for name in known - names:
             self._sleepers.remove(name)
             if name in self._subscriptions:
                 self._subscriptions.pop(name)[1].close()
-            self._pool.submit(self.engines.remove, name)
+            if name not in self._being_removed:
+                self._being_removed.add(name)
+                self._pool.submit(self._remove, name)
 
     def _read(self, name: str) -> NextWork:
         found = self.source.read_next(name)
@@ -173,12 +180,12 @@ class TenantHub(Generic[EngineT]):
 
     # -- waking and falling asleep, in the threads of the pool
 
-    def _wake_soon(self, name: str) -> None:
-        self._pool.submit(self._wake, name)
+    def _wake_soon(self, name: str, cause: WakeCause) -> None:
+        self._pool.submit(self._wake, name, cause)
 
-    def _wake(self, name: str) -> None:
+    def _wake(self, name: str, cause: WakeCause) -> None:
         try:
-            self.engines.borrow(name, wait_seconds=BUSY_RETRY_SECONDS)
+            engine = self.engines.borrow(name, BUSY_RETRY_SECONDS, cause)
         except TenantWaking:
             self._post(lambda now: self._sleepers.retry(name, now, BUSY_RETRY_SECONDS))
         except RunnerClosed:
@@ -190,7 +197,15 @@ class TenantHub(Generic[EngineT]):
             logger.exception("tenant %s cannot be woken, and is tried again in %g s", name, BROKEN_SECONDS)
             self._post(lambda now: self._sleepers.retry(name, now, BROKEN_SECONDS))
         else:
-            self.engines.give_back(name)
+            self.engines.give_back(name, engine)
+
+    def _remove(self, name: str) -> None:
+        try:
+            self.engines.remove(name)
+        except Exception:
+            logger.exception("tenant %s, which was removed, does not end in order", name)
+        finally:
+            self._being_removed.discard(name)
 
     def _sweep(self) -> None:
         for name in self.engines.idle():

@@ -10,6 +10,7 @@ from typing import Final
 from holdwater.errors import HoldwaterError, StoreUnavailable, StoreUnusable
 from holdwater.model.next_work import NextWork
 from holdwater.model.time import Micros, add_seconds
+from holdwater.service.tenants.engines import WakeCause
 
 AHEAD_SECONDS: Final = 0.3
 """an engine is made so long before an instant"""
@@ -43,7 +44,7 @@ class Sleepers:
         read_next: Callable[[str], NextWork],
         is_preferred: Callable[[str], bool],
         is_awake: Callable[[str], bool],
-        wake: Callable[[str], None],
+        wake: Callable[[str, WakeCause], None],
     ) -> None:
         self._read_next, self._is_preferred = read_next, is_preferred
         self._is_awake, self._wake = is_awake, wake
@@ -53,6 +54,8 @@ class Sleepers:
         self._looked_at: dict[str, Micros] = {}
         self._stepped_back: dict[str, Micros] = {}
         """since when work waits for the preferred replica"""
+        self._told: set[str] = set()
+        """tenants of which something was heard since the latest look"""
         self._left: dict[str, NextWork] = {}
         """work that an engine has left alone: it is not for this replica"""
         self._asleep_since: dict[str, Micros] = {}
@@ -71,12 +74,14 @@ class Sleepers:
         """Look at a tenant no more."""
         for known in (self._look_at, self._looked_at, self._stepped_back, self._left, self._asleep_since):
             known.pop(name, None)
+        self._told.discard(name)
 
     def note_news(self, name: str, now: Micros) -> None:
         """Something has changed in a tenant."""
         if name in self._look_at and not self._is_awake(name):
             pause = MIN_LOOK_SECONDS if self._is_preferred(name) else STEP_BACK_SECONDS
             at = max(now, add_seconds(self._looked_at.get(name, Micros(0)), pause))
+            self._told.add(name)
             self._plan(name, min(at, self._look_at[name]))
 
     def note_asleep(self, name: str, left: NextWork | None, now: Micros) -> None:
@@ -126,27 +131,30 @@ class Sleepers:
         if found.due_at is not None and found.due_at <= now and self._left.get(name) == found:
             self._plan(name, min(add_seconds(now, RECHECK_SECONDS), max(daily_at, now)))
             if daily_at <= now:
-                self._wake_now(name, now)
+                self._wake_now(name, now, "daily")
             return
         self._left.pop(name, None)
         due_at = daily_at if found.due_at is None else min(found.due_at, daily_at)
         if due_at > add_seconds(now, AHEAD_SECONDS):
             self._stepped_back.pop(name, None)
+            self._told.discard(name)
             at = max(now + 1, add_seconds(due_at, -AHEAD_SECONDS))
             self._plan(name, Micros(min(at, add_seconds(now, RECHECK_SECONDS))))
         elif self._is_preferred(name) or now >= self._step_back_until(name, now):
-            self._wake_now(name, now)
+            cause: WakeCause = "daily" if due_at == daily_at else "news" if name in self._told else "due"
+            self._wake_now(name, now, cause)
         else:
             self._plan(name, self._step_back_until(name, now))
 
     def _step_back_until(self, name: str, now: Micros) -> Micros:
         return add_seconds(self._stepped_back.setdefault(name, now), STEP_BACK_SECONDS)
 
-    def _wake_now(self, name: str, now: Micros) -> None:
+    def _wake_now(self, name: str, now: Micros, cause: WakeCause) -> None:
         self._stepped_back.pop(name, None)
+        self._told.discard(name)
         self._asleep_since[name] = now
         self._plan(name, add_seconds(now, RECHECK_SECONDS))
-        self._wake(name)
+        self._wake(name, cause)
 
     def _plan(self, name: str, at: Micros) -> None:
         if self._look_at.get(name) != at:

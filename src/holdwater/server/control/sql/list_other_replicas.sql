@@ -1,0 +1,1 @@
+SELECT id FROM replicas WHERE seen_at >= :since AND id <> :own_id
