@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from holdwater import Context, WorkflowBuilder, task
 from holdwater.engine import Engine
+from holdwater.model.events import Failed
+from holdwater.model.journal import JournalEntry
 from holdwater.model.registry import Registry
 from holdwater.runtime.config import DriverConfig
 from holdwater.server.metrics.engine_counts import EngineCounts
@@ -49,3 +51,12 @@ def test_runs_and_attempts_are_counted(tmp_path: Path) -> None:
     commits = value("driver_commit_seconds_count")
     assert commits is not None
     assert commits >= 3
+
+
+def test_a_task_whose_context_cannot_be_read_is_counted() -> None:
+    registry = CollectorRegistry()
+    counts = EngineCounts(Families(registry, "holdwater"))
+    counts.on_entries([JournalEntry(Failed(0, 1, "DecodingError", "DecodingError: no such class"))])
+    reason = {"status": "failed", "reason": "context_load_failed"}
+    assert registry.get_sample_value("holdwater_tasks_total", reason) == 1
+    assert registry.get_sample_value("holdwater_context_merge_failures_total", {"kind": "DecodingError"}) == 1

@@ -88,7 +88,13 @@ class Server:
             max_concurrent_tasks=settings.max_concurrent_tasks,
             tenant_max_concurrent=settings.tenant_slots,
         )
-        self.tenants = ServedTenants(self.control, self._make_tenant, options=options, address=self.url)
+        self.tenants = ServedTenants(
+            self.control,
+            self._make_tenant,
+            options=options,
+            address=self.url,
+            on_awake=lambda cause: self.metrics.on_awake(cause),
+        )
         closing(self.tenants.close)
         self.health = ServerHealth(self.tenants, self.awake)
         administration = TenantAdministration(
@@ -103,7 +109,11 @@ class Server:
             lease_seconds=settings.lease_seconds,
         )
         self.metrics = ServerMetrics(
-            settings.metrics_prefix, self.awake, self._maker.budget, lambda: not self.health.find_obstacle()
+            settings.metrics_prefix,
+            self.awake,
+            self._maker.budget,
+            lambda: not self.health.find_obstacle(),
+            lambda: self.control.connections_in_use,
         )
         self._maker.meter = self.metrics.engine_counts
         self.access = KeyAccess(

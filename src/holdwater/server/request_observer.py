@@ -16,8 +16,6 @@ from holdwater.server.access import CALLER, Caller
 from holdwater.server.errors import REQUEST_ID
 from holdwater.service.log_context import REQUEST_FACTS
 
-REFUSAL: Final = "holdwater.refusal"
-"""key of the reason for which a caller has no access in the ASGI scope of a request, a word for metrics"""
 NO_ROUTE: Final = "none"
 EVENT_STREAM: Final = b"text/event-stream"
 CLIENT_CLOSED: Final = 499
@@ -28,8 +26,7 @@ CLIENT_CLOSED: Final = 499
 class ObservedRequest:
     """A request that was answered.  `route`: the template of its path, "none" if there is none for it.
 
-    `tenant`, `author`: "" if there is none.  `refusal`: why the caller has no access.  `seconds`: until the response
-    was sent, of a stream: until its end.
+    `tenant`, `author`: "" if there is none.  `seconds`: until the response was sent, of a stream: until its end.
     """
 
     method: str
@@ -42,7 +39,6 @@ class ObservedRequest:
     tenant: str
     author: str
     address: str
-    refusal: str
 
 
 class RequestObserver:
@@ -112,5 +108,4 @@ def _observed(scope: Scope, status: int, is_stream: bool, seconds: float) -> Obs
         tenant=facts.tenant,
         author="" if caller is None else caller.author,
         address="" if client is None else client[0],
-        refusal=str(scope.get(REFUSAL, "")),
     )

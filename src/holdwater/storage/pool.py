@@ -76,6 +76,11 @@ class ConnectionPool(Generic[ConnectionT]):
             raise
         self._check_in(connection, usable=True)
 
+    @property
+    def in_use(self) -> int:
+        """The number of connections that calls have now."""
+        return self._in_use
+
     def close(self) -> None:
         """Close idle connections now, and those in use when they are returned."""
         with self._condition:

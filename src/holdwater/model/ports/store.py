@@ -73,6 +73,11 @@ class Store(
     tracks_liveness: bool
     """True if live owners are known as such: no expired lease is taken from a process that runs"""
 
+    @property
+    def connections_in_use(self) -> int:
+        """The number of connections of its pool that calls have now; 0 where it has none."""
+        ...
+
     def close(self) -> None:
         """Release every connection, lock and file.  Calling it again does nothing."""
         ...

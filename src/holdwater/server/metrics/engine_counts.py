@@ -53,7 +53,11 @@ class EngineCounts:
                 families.tasks.labels("completed", "ok").inc()
             elif isinstance(event, ev.Failed):
                 status = "failed" if event.retry_at is None else "retried"
-                families.tasks.labels(status, REASONS.get(event.kind, "task_error")).inc()
+                reason = REASONS.get(event.kind, "task_error")
+                if not entry.started_at and event.kind != _CRASHED:  # it did not begin: its inputs were the reason
+                    reason = "context_load_failed"
+                    families.merge_failures.labels(event.kind).inc()
+                families.tasks.labels(status, reason).inc()
                 if event.kind == _CRASHED and event.retry_at is None:
                     families.runs_dead.inc()
             elif isinstance(event, ev.Cancelled):

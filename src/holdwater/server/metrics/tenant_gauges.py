@@ -30,7 +30,11 @@ RELEASE_STATES: Final = ("registering", "active", "inactive", "broken", "drainin
 
 
 class TenantGauges(Collector):
-    """Gauges of a server.  `prefix`: of their names; `budget`: of hosts; `is_ready`: the server can be used."""
+    """Gauges of a server.
+
+    `prefix`: of their names; `budget`: of hosts; `is_ready`: the server can be used; `count_connections`: returns the
+    number of connections in use to the tables of the server itself.
+    """
 
     def __init__(
         self,
@@ -39,7 +43,9 @@ class TenantGauges(Collector):
         tenants: AwakeTenants,
         budget: HostBudget,
         is_ready: Callable[[], bool],
+        count_connections: Callable[[], int],
     ) -> None:
+        self._count_connections = count_connections
         self._prefix, self._tenants, self._budget, self._is_ready = prefix, tenants, budget, is_ready
         self._values: dict[str, float] = {}
         self._labelled: dict[str, dict[str, float]] = {}
@@ -64,6 +70,10 @@ class TenantGauges(Collector):
         hosts = Counter(dict.fromkeys(HOST_STATES, 0))
         releases = Counter(dict.fromkeys(RELEASE_STATES, 0))
         awake = self._tenants.list()
+        # before they are read, which takes connections, too
+        total["db_pool_in_use"] = self._count_connections() + sum(
+            [one.engine.store.connections_in_use for one in awake]
+        )
         for one in awake:
             try:
                 running, ready, oldest = _read_store(one)
@@ -85,7 +95,7 @@ class TenantGauges(Collector):
         self._values = {
             "up": float(self._is_ready()),
             "engines_awake": len(awake),
-            **{name: total[name] for name in ("active_workflows", "active_tasks", "work_ready", "stream_clients")},
+            **{name: total[name] for name in _TOTALS},
             **longest,
         }
         self._labelled = {"hosts": dict(hosts), "releases": dict(releases)}
@@ -110,6 +120,7 @@ class TenantGauges(Collector):
         yield CounterMetricFamily(f"{self._prefix}_host_crashes", "Processes that ended in a call.", value=crashes)
 
 
+_TOTALS: Final = ("active_workflows", "active_tasks", "work_ready", "stream_clients", "db_pool_in_use")
 _LONGEST: Final = ("work_oldest_ready_seconds", "driver_turn_age_seconds", "schedule_lag_seconds", "reconcile_seconds")
 _TEXTS: Final = {
     "up": "1 while the server is ready.",
@@ -119,6 +130,7 @@ _TEXTS: Final = {
     "work_oldest_ready_seconds": "Longest wait of one of these.",
     "driver_turn_age_seconds": "Longest time since the loop of an engine has answered.",
     "stream_clients": "Open streams of events.",
+    "db_pool_in_use": "Connections to the database that calls have, without those that listen.",
     "engines_awake": "Tenants that are awake here.",
     "schedule_lag_seconds": "Longest delay of a schedule that is due.",
     "reconcile_seconds": "Longest of the latest looks at the packages of a tenant.",

@@ -114,6 +114,11 @@ class MemoryStore(
         MemorySecrets.__init__(self, self._locked)
         process_forks.register_fork_aware(self)
 
+    @property
+    def connections_in_use(self) -> int:
+        """Return 0: it has none."""
+        return 0
+
     def close(self) -> None:
         """Delete everything.  Calling it again does nothing."""
         if self._closed_reason:

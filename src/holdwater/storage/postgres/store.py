@@ -114,6 +114,11 @@ class PostgresStore(
                     schema.migrate(connection, self._server)
             return schema.notify_channel(connection, self._server)
 
+    @property
+    def connections_in_use(self) -> int:
+        """The number of connections that calls have now."""
+        return self._pool.in_use
+
     def close(self) -> None:
         """Close every connection.  Calling it again does nothing."""
         if self._closed_reason:

@@ -93,6 +93,11 @@ class SQLiteStore(
                 raise
         process_forks.register_fork_aware(self)
 
+    @property
+    def connections_in_use(self) -> int:
+        """The number of connections that calls read with now."""
+        return self._readers.in_use
+
     def close(self) -> None:
         """Release every connection, lock and file.  Calling it again does nothing."""
         if self._closed_reason:
