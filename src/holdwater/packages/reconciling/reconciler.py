@@ -152,8 +152,9 @@ class RegistryReconciler:
             return result
 
     def _make_pass(self, before: ReconcileResult, tried: set[str]) -> ReconcilePass:
-        listing = self.registry.list()
+        # in this order: a release that is uploaded meanwhile must not look like one that the registry has no more
         rows = ReleaseRows.read(self._engine.store, self._engine.clock, self._tell)
+        listing = self.registry.list()
         self._status = replace(self._status, releases=_shown(rows.rows.values()))
         one = ReconcilePass(self._parts, rows, listing, tried)
         result = before.followed_by(one.run())

@@ -22,7 +22,7 @@ MAX_ENDING_SHARE: Final = 8
 """one engine of so many may be ending beyond the limit, so that what comes in its place need not wait for it"""
 
 WakeCause = Literal["request", "news", "due", "daily"]
-"""the reason for which an engine was made: a request, news of a channel, an instant that has come, or the look of once a day"""
+"""the reason an engine was made for: a request, news of a channel, an instant that has come, the look of once a day"""
 WAKE_CAUSES: Final[tuple[WakeCause, ...]] = get_args(WakeCause)
 
 logger = logging.getLogger("holdwater.tenants")
