@@ -70,7 +70,7 @@ class Served:
 
     def add_tenant(self, name: str) -> str:
         with DatabaseAdmin(self.url) as admin:
-            admin.create_tenant(TenantConfig(name, name))
+            admin.create_tenant(TenantConfig(name, name), also=lambda connection: None)  # its row follows
         self._closing.callback(self._remove, name)
         self.control.execute(
             "INSERT INTO served_tenants (name, username, state, created_at, created_by)"
@@ -81,7 +81,7 @@ class Served:
 
     def _remove(self, name: str) -> None:
         with DatabaseAdmin(self.url) as admin:
-            admin.remove_tenant(name, name, force=True)
+            admin.remove_tenant(name, name, force=True, also=lambda connection: None)
 
     def leave_work(self, name: str) -> str:
         """Start a run of a tenant in another process that ends at once; gives the id of the run."""
