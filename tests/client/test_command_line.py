@@ -11,6 +11,7 @@ import pytest
 
 from holdwater import DefaultRunner
 from holdwater.cli.main import main
+from tests.client.answering import Answer, answering
 from tests.server.live import API_TOKEN, Live
 from tests.server.routes.conftest import GATE, Runs, runs
 from tests.suite.waiting import wait_until
@@ -245,3 +246,35 @@ def test_what_cannot_be_reached_or_entered(lines: Lines) -> None:
     code, _, err = lines.call(["--server", "http://nothing.invalid", "--api-key", "k" * 40], "runs", "list")
     assert code == 2
     assert "unencrypted" in err
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        (Answer(200, "<html>hello</html>", "text/html"), 5, "is no Holdwater server: 200, text/html"),
+        (Answer(404, "<h1>Not Found</h1>", "text/html"), 5, "is no Holdwater server: 404, text/html"),
+        (Answer(404, '{"error": "no such path", "code": "not_found"}'), 5, "does not have this part of the API"),
+        (Answer(200, '{"items": [{"another": "version"}], "next_cursor": null}'), 5, "does not understand"),
+        (Answer(301, "", "text/html", {"location": "https://elsewhere.example"}), 5, "sends requests on to"),
+        (Answer(502, "bad gateway", "text/html"), 2, "the proxy in front of the server answers 502"),
+        (Answer(401, '{"error": "unauthorized", "code": "unauthorized"}'), 4, "it was sent no API key"),
+        (Answer(403, '{"error": "not yours", "code": "tenant_access_denied"}'), 4, "not yours"),
+        (Answer(404, '{"error": "no such tenant", "code": "tenant_not_found"}'), 3, "no such tenant"),
+        (Answer(500, '{"error": "it broke", "code": "internal_error", "request_id": "r1"}'), 5, "it broke"),
+    ],
+)  # fmt: skip
+def test_bad_answers_say_what_they_are(lines: Lines, answer: Answer, code: int, said: str) -> None:
+    with answering(answer) as (url, _):
+        found, out, err = lines.call(["--server", url], "runs", "list")
+    assert (found, out) == (code, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_a_url_that_is_none_of_a_server(lines: Lines) -> None:
+    for url in ("ftp://runs.example.com", "http://", "https://user:secret@runs.example.com", "runs.example.com"):
+        code, _, err = lines.call(["--server", url], "runs", "list")
+        assert (code, "the URL of a server" in err, "secret" in err) == (1, True, False), url
+    secure = lines.on_server[1].replace("http:", "https:")
+    code, _, err = lines.call(["--server", secure], "runs", "list")
+    assert (code, "is not secure" in err, "hint" in err) == (2, True, True)

@@ -56,6 +56,46 @@ def test_what_is_not_here_says_what_is(words: str) -> None:
     assert refused.value.hint
 
 
+WORDS = {
+    "daemon": "start stop status health", "server": "start stop status health", "serve": "", "status": "",
+    "compiler": "start stop status health", "package": "new build validate pack publish upload list inspect delete",
+    "workflow": "list inspect run", "execution": "list status events", "graph": "list status accumulators",
+    "reactor": "fire force-fire", "accumulator": "inject", "tenant": "create list delete",
+    "key": "create list revoke", "trigger": "list inspect fire pause resume",
+    "instance": "create list inspect delete", "secret": "create rotate list get delete",
+    "config": "get set list profile", "admin": "cleanup-events", "completions": "bash",
+}  # fmt: skip
+NOT_HERE = {
+    "compiler", "graph", "reactor", "accumulator", "instance", "completions", "package publish", "secret get",
+    "config get", "config set", "config list",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words", [f"{noun} {verb}".strip() for noun, all_ in WORDS.items() for verb in all_.split() or [""]]
+)
+def test_every_word_of_the_original_is_translated_or_named_with_its_successor(words: str) -> None:
+    if words.split()[0] in NOT_HERE or words in NOT_HERE:
+        with pytest.raises(NotInThisVersion, match=words) as refused:
+            translate(words.split())
+        assert (
+            "`holdwater " in refused.value.hint or "config.toml" in refused.value.hint or "click" in refused.value.hint
+        )
+        return
+    command: click.Command | None = cli
+    for word in translate(words.split()):
+        if isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), word)
+    assert command is not None
+    assert not isinstance(command, click.Group) or words == "config profile"
+
+
+def test_a_verb_that_is_not_there_names_those_that_are() -> None:
+    with pytest.raises(NotInThisVersion) as refused:
+        translate(["tenant", "rename"])
+    assert refused.value.hint == "cloacinactl tenant create | list | delete"
+
+
 @pytest.mark.parametrize("ours", sorted(set(VERBS.values())), ids=" ".join)
 def test_every_translation_is_a_command_of_ours(ours: tuple[str, ...]) -> None:
     command: click.Command | None = cli

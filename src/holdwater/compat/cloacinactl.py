@@ -49,6 +49,7 @@ VERBS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("key", "create"): ("keys", "create"),
     ("key", "list"): ("keys", "list"),
     ("key", "revoke"): ("keys", "revoke"),
+    ("key", "rotate"): ("keys", "rotate"),
     ("trigger", "list"): ("schedules", "list"),
     ("trigger", "inspect"): ("schedules", "show"),
     ("trigger", "fire"): ("schedules", "run-now"),
@@ -74,6 +75,11 @@ _OPTIONS: Final = {
     ("execution", "events"): {"--since": "--after"},
 }
 """noun and verb -> options with another name"""
+_INSTEAD: Final = {
+    ("package", "publish"): "`holdwater package build`, and `holdwater package upload ARCHIVE`",
+    ("secret", "get"): "`holdwater secrets list` shows what there is to know of secrets: their texts are never shown",
+}
+"""noun and verb of the original -> what to use instead"""
 _ELSEWHERE: Final = {
     "accumulator": "graphs are workflows here: `holdwater submit` starts one, `holdwater schedules` fires triggers",
     "admin": "`holdwater runs prune --older-than 90d --database URL` deletes old runs with their events",
@@ -82,7 +88,6 @@ _ELSEWHERE: Final = {
     "config": "config.toml of the home is edited by hand; `holdwater config profile` keeps servers by name",
     "graph": "graphs are workflows here: `holdwater workflows`, `holdwater runs list`",
     "instance": "`holdwater schedules add` binds a workflow to values and instants",
-    "package": "`holdwater package --help`",
     "reactor": "graphs are workflows here: `holdwater submit` starts one, `holdwater schedules` fires triggers",
 }
 
@@ -129,10 +134,16 @@ def _noun_and_verb(noun: str, rest: list[str], place: list[str], json_flag: list
         arguments = [word for word in arguments if word != "--follow"]
     ours = VERBS.get((noun, verb))
     if ours is None:
-        hint = _ELSEWHERE.get(noun, "holdwater --help")
+        hint = _INSTEAD.get((noun, verb)) or _ELSEWHERE.get(noun) or _verbs_hint(noun)
         raise NotInThisVersion(f"cloacinactl {noun} {verb} is not here".replace("  ", " "), hint=hint)
     renamed = _OPTIONS.get((noun, verb), {})
     return [*place, *ours, *[renamed.get(word, word) for word in arguments], *json_flag]
+
+
+def _verbs_hint(noun: str) -> str:
+    """Return the verbs that a noun has here."""
+    verbs = [verb for one, verb in VERBS if one == noun]
+    return f"cloacinactl {noun} {' | '.join(verbs)}" if verbs else "holdwater --help"
 
 
 def _clean_up(arguments: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx
 
-from holdwater import errors
+from holdwater import __version__, errors
 from holdwater.client.server.options import ServerOptions
 from holdwater.errors import HoldwaterError
 
@@ -100,7 +100,7 @@ def _make_error(status: int, code: str, message: str, options: ServerOptions) ->
         return made(message)
     if code == "not_found":
         return errors.ServerMismatch(
-            f"{options.url} does not have this part of the API",
+            f"{options.url} does not have this part of the API that Holdwater {__version__} speaks, /v1",
             status=status,
             code=code,
             hint="it is of another version than this client: upgrade the older one of the two",
