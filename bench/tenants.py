@@ -18,7 +18,6 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -222,29 +221,21 @@ def measure_neighbour(bench: Bench, backlog: int, starts: int) -> None:
     with bench.serve() as client:
         time_starts(client, "t1", 5)  # it is awake, and has a host
         alone = time_starts(client, "t1", starts)
-        is_over = threading.Event()
-
-        def start_many() -> None:
-            with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=120.0) as noisy:
-                for _ in range(backlog):
-                    if is_over.is_set():
-                        return
-                    noisy.post(f"/v1/tenants/{MODEL}/workflows/orders/execute", json={})
+        limit = f"/v1/tenants/{MODEL}/limits/workflow:orders"
+        client.put(limit, json={"max": 0}).raise_for_status()  # the backlog waits until it is complete
+        path = f"/v1/tenants/{MODEL}/workflows/orders/execute"
+        with ThreadPoolExecutor(MAKERS) as pool:
+            for answer in pool.map(lambda _: client.post(path, json={}), range(backlog)):
+                answer.raise_for_status()
 
         def open_runs() -> int:
             ((count,),) = bench.query(f"SELECT count(*) FROM {MODEL}.runs WHERE status = 'running'")
             return int(count)
 
-        threads = [threading.Thread(target=start_many) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        wait_until(lambda: open_runs() >= min(backlog, 500))
         before = open_runs()
+        client.delete(limit).raise_for_status()
         beside = time_starts(client, "t1", starts)
         after = open_runs()
-        is_over.set()
-        for thread in threads:
-            thread.join()
     for what, one, other in zip(("accepted", "ended"), alone, beside, strict=True):
         quiet, noisy_ms = percentile(one, 0.95), percentile(other, 0.95)
         print(
@@ -259,7 +250,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--spread", type=float, default=120.0)
     parser.add_argument("--at-once", action="store_true")
-    parser.add_argument("--backlog", type=int, default=3000, help="runs of each of two clients")
+    parser.add_argument("--backlog", type=int, default=3000, help="runs of the busy tenant")
     parser.add_argument("--starts", type=int, default=200)
     options = parser.parse_args()
     with Cluster() as cluster, tempfile.TemporaryDirectory() as home:
