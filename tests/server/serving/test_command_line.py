@@ -10,6 +10,7 @@ import pytest
 
 from holdwater import Client
 from holdwater.cli.main import main
+from holdwater.engine.secret_keys import VARIABLE, generate_key
 from holdwater.errors import AccessDenied, NotAuthenticated, TenantError, TenantNotFound
 from holdwater.tenants import DatabaseAdmin, TenantConfig
 from tests.server.serving.packages import archive
@@ -147,3 +148,29 @@ def test_a_tenant_that_is_made_in_the_database_of_a_server_is_served(
         with Client(served.url, api_key=key.key, tenant=name) as revoked, pytest.raises(NotAuthenticated):
             revoked.list_runs()
         wait_until(lambda: name not in [one.name for one in client.tenants.list_tenants()])
+
+
+def test_secrets_retention_and_schedules(
+    line: Line, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, generate_key())
+    text = tmp_path / "secret"
+    text.write_text("tr0ub4dor-and-3")
+    assert "secret smtp is set (password)" in line("secrets", "set", "smtp", "--field", "password", "--file", str(text))
+    listed = line("secrets", "list")
+    assert ("smtp" in listed, "tr0ub4dor" in listed) == (True, False)
+    assert "is removed" in line("secrets", "remove", "smtp")
+    line("secrets", "remove", "smtp", code=3)
+    line("retention", "set", "--days", "30", "--keep-label", "audit")
+    assert json.loads(line("retention", "show", "--json"))["days"] == 30
+    assert json.loads(line("retention", "preview", "--json"))
+    assert "0 runs" in line("retention", "apply")
+    line("schedules", "add", "nothing", "@daily", code=3)
+    assert "fires at @daily" in line("schedules", "add", "later", "@daily", "--name", "nightly", "--allow-unknown")
+    assert "is paused" in line("schedules", "pause", "nightly")
+    assert "goes on" in line("schedules", "resume", "nightly")
+    assert len(json.loads(line("schedules", "next", "nightly", "--count", "2", "--json"))) == 2
+    assert "is asked for" in line("schedules", "run-now", "nightly")
+    assert json.loads(line("schedules", "show", "nightly", "--json"))["history"][0]["status"] == "Queued"
+    assert "is deleted" in line("schedules", "remove", "nightly")
+    assert "admin of all tenants and the server" in line("keys", "whoami")
