@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from holdwater.cli.main import main
 from holdwater.packages.archives.archive import read_archive
 from holdwater.packages.signatures.statements import read_signature
 from tests.cli.conftest import Shell
@@ -204,3 +205,12 @@ def test_the_keys_a_daemon_trusts(shell: Shell) -> None:
     assert shell(*keys, "add", "ops.key", *place).returncode == 4
     assert shell(*keys, "add", "none.pub", *place).returncode == 3
     assert shell(*keys, "add", "ops.pub", "--name", "\x1b[31m", *place).returncode == 2
+
+
+def test_a_folder_that_is_named_with_a_slash_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["package", "new", "shop"]) == 0
+    assert main(["package", "build", "shop", "-o", "out/dist/"]) == 0
+    assert [one.name for one in Path("out/dist").iterdir()] == ["shop-0.1.0.cloacina"]
+    Path("file").touch()
+    assert main(["package", "build", "shop", "-o", "file/"]) == 2

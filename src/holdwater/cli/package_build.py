@@ -44,12 +44,12 @@ def new(name: str, style: PackageStyle, as_json: bool) -> None:
 @click.command(short_help="Build the archive of a package.")
 @click.argument("folder", default=".", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", metavar="FILE|FOLDER", type=click.Path(path_type=Path),
-    help="The archive, or the folder for it.  [default: in FOLDER]",
+    "-o", "--output", metavar="FILE|FOLDER", type=click.Path(),
+    help="The archive, or the folder for it, which is made if it ends with a slash.  [default: in FOLDER]",
 )  # fmt: skip
 @click.option("--upgrade", is_flag=True, help="Resolve requirements anew, in place of what requirements.lock has.")
 @options.json_option("the archive")
-def build(folder: Path, output: Path | None, upgrade: bool, as_json: bool) -> None:
+def build(folder: Path, output: str | None, upgrade: bool, as_json: bool) -> None:
     """Build the archive of the package in FOLDER: check it, get its wheels, have it describe itself in a host.
 
     The same folder makes the same bytes.  The code of the package is executed: its modules are imported.
@@ -71,7 +71,12 @@ def build(folder: Path, output: Path | None, upgrade: bool, as_json: bool) -> No
     except PackageError as error:
         raise CommandError(error.message, hint=error.hint, code=exit_codes.FAILED) from error
     archive = read_archive(data)
-    place = folder if output is None else output
+    place = folder if output is None else Path(output)
+    if output is not None and output.endswith("/"):  # a path forgets that a folder is meant
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"the folder {output} cannot be made: {error.strerror}") from None
     target = place / archive_name(archive.manifest) if place.is_dir() else place
     write_whole(target, data)
     if as_json:
