@@ -32,6 +32,9 @@ def test_from_a_name_to_a_signed_archive(shell: Shell) -> None:
     assert f"{BUILT}  " in built.stdout
     assert archive.release in built.stdout
     assert "1 workflow, 1 schedule: shop" in built.stdout
+    elsewhere = shell("package", "build", "shop", "-o", "archives/dist/")
+    assert elsewhere.stdout.startswith("archives/dist/shop-0.1.0.cloacina  "), elsewhere.stderr
+    assert read_archive(shell.home / "archives/dist/shop-0.1.0.cloacina").digest == archive.digest
 
     shown = shell("package", "inspect", BUILT)
     assert shown.returncode == 0, shown.stderr

@@ -149,6 +149,8 @@ def test_which_schedule(shell: Shell) -> None:
         run_schedules_command(shell, "add", "w", "@daily", "--allow-unknown")
     for verb in ("show", "pause", "resume", "remove", "run-now", "next"):
         assert "there is no schedule 'nobody'" in run_schedules_command(shell, verb, "nobody", code=3)
+    run_schedules_command(shell, "add", "w", "@daily", "--name", "orders/nightly", "--allow-unknown")
+    assert "did you mean 'orders/nightly'?" in run_schedules_command(shell, "show", "nightly", code=3)
     ids = [row["id"] for row in json.loads(run_schedules_command(shell, "list", "--json"))]
     first = next(c for c in "0123456789abcdef" if sum(i.startswith(c) for i in ids) > 1)
     assert "several schedules" in run_schedules_command(shell, "show", first, code=2)

@@ -77,6 +77,17 @@ def test_without_a_worker_the_run_waits(elsewhere: Shell, worker: Worker) -> Non
     assert "holdwater worker MODULE" in result.stdout
 
 
+def test_a_wait_without_a_worker_says_why(elsewhere: Shell, worker: Worker) -> None:
+    worker.stop()
+    process = elsewhere.start("submit", "tasks", "--input", "n=1", "--wait")
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert "queued: no worker has begun what is due; start one that has its workflow" in said
+    assert process.returncode == 130
+
+
 def test_an_interrupted_wait_leaves_the_run_alone(elsewhere: Shell, worker: Worker, tmp_path: Path) -> None:
     process = elsewhere.start("submit", "blocks", "--wait")
     elsewhere.wait_until((tmp_path / "blocked").exists, process)
@@ -111,6 +122,7 @@ def test_workflows_are_listed_and_shown(elsewhere: Shell, worker: Worker) -> Non
     shown = elsewhere("workflows", "graph").stdout
     for text in ("when", "a date (ISO 8601)", "one of 'fast', 'slow'", 'default "fast"', "Ship an order.", "blue"):
         assert text in shown
+    assert "holdwater submit graph --input order=VALUE --input when=VALUE" in shown
     described = json.loads(elsewhere("workflows", "graph", "--json").stdout)
     assert described["plan"]["style"] == "graphs"
     assert described["inputs_schema"]["required"] == ["order", "when"]

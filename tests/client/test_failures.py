@@ -94,7 +94,7 @@ def test_a_wrong_key_and_none(live: Live) -> None:
         client.list_runs()
     assert "does not accept the API key" in raised.value.message
     assert "w" * 40 not in str(raised.value)
-    with Client(live.origin) as client, pytest.raises(errors.NotAuthenticated, match="no API key"):
+    with Client(live.origin) as client, pytest.raises(errors.NotAuthenticated, match="no API key\\n  hint: give one: "):
         client.list_runs()
 
 

@@ -113,7 +113,8 @@ def _workflow_lines(workflow: WorkflowInfo, place: Place) -> Iterator[str]:
         for line in align_columns((truncate(n.name, 60), n.kind, first_line(n.doc or "", 80)) for n in workflow.nodes)
     )
     yield "start a run of it with"
-    yield f"  {format_command('submit', workflow.name, place=place)}"
+    given = [word for name in workflow.inputs_schema.get("required", ()) for word in ("--input", f"{name}=VALUE")]
+    yield f"  {format_command('submit', workflow.name, *given, place=place)}"
 
 
 def _input_lines(workflow: WorkflowInfo) -> Iterator[str]:

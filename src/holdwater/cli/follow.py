@@ -18,6 +18,7 @@ from holdwater.cli import pauses as pause_texts
 from holdwater.cli.commands import format_command, is_persistent
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, format_duration, pluralize, truncate, truncate_lines
+from holdwater.cli.idle_notice import CHECK_SECONDS, IdleNotice
 from holdwater.cli.live_view import FINISHED_STATUSES, ProgressView
 from holdwater.cli.places import DatabasePlace, Place
 from holdwater.model.child_ids import is_run_or_fan_out
@@ -156,26 +157,32 @@ def exit_after_interrupt(interrupted: Interrupted) -> int:
     return interrupted.code
 
 
-def watch_run(handle: WorkflowHandle, view: ProgressView, place: Place) -> PipelineResult:
+def watch_run(
+    handle: WorkflowHandle, view: ProgressView, place: Place, idle_notice: IdleNotice | None = None
+) -> PipelineResult:
     """Show a run until it has ended, or is paused and no body of it runs here: to leave earlier would cancel those.
 
-    Questions of child runs that a running task waits for are printed as they come.
+    Questions of child runs that a running task waits for are printed as they come.  `idle_notice`: says why a run that
+    other processes execute does not go on.
     """
     questions = _QuestionPrinter(handle, place)
     while True:
-        result = _watch_until_idle(handle, view, questions)
+        result = _watch_until_idle(handle, view, questions, idle_notice)
         if result.status != "Paused" or not handle.is_executing_here():
             return result
         time.sleep(IDLE_SECONDS)
 
 
-def _watch_until_idle(handle: WorkflowHandle, view: ProgressView, questions: _QuestionPrinter) -> PipelineResult:
+def _watch_until_idle(
+    handle: WorkflowHandle, view: ProgressView, questions: _QuestionPrinter, idle_notice: IdleNotice | None
+) -> PipelineResult:
     """Show a run until it has ended, is paused or waits for a person."""
     from holdwater.errors import StoreUnavailable
 
     # A thread waits for the end, so that the end is seen at once and this one can be interrupted.
     waiter = _ResultWaiter(handle)
     waiter.start()
+    checked_at = time.monotonic()
     for step in handle.events().steps():
         began = time.monotonic()
         with contextlib.suppress(StoreUnavailable):  # the runner goes on trying, and so does this view
@@ -185,6 +192,9 @@ def _watch_until_idle(handle: WorkflowHandle, view: ProgressView, questions: _Qu
         if step.change is None or waiter.finished.is_set():
             break
         waiter.wake(step.change)
+        if idle_notice is not None and time.monotonic() - checked_at >= CHECK_SECONDS:
+            idle_notice.check()
+            checked_at = time.monotonic()
         step.change.wait(min(step.wait_seconds, view.refresh_seconds, QUESTION_SECONDS))
         pause_seconds = max(MIN_RENDER_INTERVAL_SECONDS, WAIT_PER_RENDER_TIME * (time.monotonic() - began))
         if waiter.finished.wait(pause_seconds):

@@ -34,7 +34,7 @@ def list_(package: str | None, place: Place, with_gone: bool, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps([_to_json(one) for one in found], indent=2))
     elif found:
-        rows = [("PACKAGE", "VERSION", "STATE", "OPEN RUNS", "RELEASE", "REGISTERED", "")]
+        rows = [("PACKAGE", "VERSION", "STATE", "OPEN RUNS", "RELEASE", "REGISTERED", "WORKFLOWS OR ERROR")]
         click.echo("\n".join(align_columns([*rows, *[_row(one) for one in found]])))
     else:
         click.echo("no packages")

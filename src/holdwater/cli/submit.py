@@ -10,6 +10,7 @@ import click
 from holdwater.cli import context_arguments, exit_codes, follow, live_view, options
 from holdwater.cli.commands import format_command
 from holdwater.cli.formatting import escape_unsafe
+from holdwater.cli.idle_notice import IdleNotice
 from holdwater.cli.label_arguments import parse_labels
 from holdwater.cli.place_options import place_options
 from holdwater.cli.places import Place
@@ -66,7 +67,7 @@ def submit(
             click.echo(f"run {escape_unsafe(handle.run_id)} of {escape_unsafe(workflow)}{earlier}")
         try:
             if wait:
-                return _watch(handle, place, as_json)
+                return _watch(handle, place, as_json, IdleNotice(opened.runs, handle.run_id, place))
             if as_json:
                 click.echo(json.dumps(handle.info().to_dict(), indent=2))
             elif not handle.done():
@@ -98,12 +99,12 @@ def _parse_inputs(workflow: WorkflowInfo, context: str | None, given: tuple[str,
     return inputs
 
 
-def _watch(handle: WorkflowHandle, place: Place, as_json: bool) -> int:
+def _watch(handle: WorkflowHandle, place: Place, as_json: bool, idle_notice: IdleNotice) -> int:
     """Show the run to its end or its question."""
     from holdwater.cli.run import result_to_json
 
     with live_view.SilentView() if as_json else live_view.choose_view() as shown:
-        result = follow.watch_run(handle, shown, place)
+        result = follow.watch_run(handle, shown, place, idle_notice)
     pauses = handle.pauses() if result.status == "Paused" else []
     if as_json:
         click.echo(json.dumps(result_to_json(result, pauses, typed=False), indent=2))

@@ -27,7 +27,7 @@ def find_active_release(row: RunRow, registry: Registry, store: Store) -> str | 
     known = store.get_workflow(row.workflow)
     if known is None or known.structure is None:
         raise WorkflowNotFound(
-            f"no runner of {store.url} has announced a workflow named {row.workflow!r}: it has no active release",
+            f"no runner of this database has announced a workflow named {row.workflow!r}: it has no active release",
             hint="retry the run without a release: it stays on its own",
         )
     if row.structure not in known.structures:

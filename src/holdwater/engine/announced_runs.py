@@ -57,9 +57,10 @@ class AnnouncedRuns:
             return found
         names = [row.name for row in self._store.list_workflows(MAX_SUGGESTED_NAMES) if row.structure is not None]
         raise WorkflowNotFound(
-            f"no runner of {self._store.url} has announced a workflow named {validation.shorten_repr(name)}",
+            f"no runner of this database has announced a workflow named {validation.shorten_repr(name)}",
             hint=did_you_mean(name, names)
-            or "start one that has it: holdwater worker MODULE, or a DefaultRunner in a program that imports it",
+            or "start one that has it (holdwater worker MODULE, or a DefaultRunner in a program that imports it), or"
+            " upload its package to the server",
         )
 
     def _find_in_release(self, name: str, release: str) -> WorkflowRow:

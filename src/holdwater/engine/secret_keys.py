@@ -28,7 +28,10 @@ TAG_BYTES: Final = 16
 _FORMAT: Final = b"\x01"
 _FILE_PREFIX: Final = "file:"
 _HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
-_HINT: Final = "make one with `holdwater secrets keygen`, and give it to every process that reads or writes secrets"
+_HINT: Final = (
+    "make one with `holdwater secrets keygen`, and give it to every process that reads or writes secrets; those of"
+    " `holdwater serve` are read and written by the server alone"
+)
 
 
 class SecretKeys:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -11,6 +11,7 @@ from holdwater.errors import ScheduleError, ScheduleNotFound
 from holdwater.model import validation
 from holdwater.model.ports.store import Store
 from holdwater.model.schedules import ScheduleKind, ScheduleRow
+from holdwater.model.suggestions import did_you_mean, suggest
 from holdwater.model.time import Micros, from_datetime, from_rfc3339
 from holdwater.operations.databases import Database
 from holdwater.operations.schedule_views import FireInfo, FireStats, ScheduleInfo
@@ -20,6 +21,7 @@ Instant = datetime | str
 DEFAULT_CONFIG: Final = ScheduleConfig()
 DEFAULT_PAGE_SIZE: Final = 100
 LOST_AFTER_US: Final = 600_000_000
+MAX_SUGGESTIONS: Final = 3
 _ALL: Final = 1 << 31
 _Schedule = TypeVar("_Schedule", ScheduleRow, ScheduleInfo)
 
@@ -54,10 +56,20 @@ def choose_schedule(schedules: Iterable[_Schedule], reference: str) -> _Schedule
     found = [one for one in known if one.name == reference]
     found = found or [one for one in known if reference and one.id.startswith(reference)]
     if not found:
-        raise ScheduleNotFound(f"there is no schedule {reference!r}", hint="`holdwater schedules list` shows them")
+        hint = (
+            _suggest_schedule(reference, [one.name for one in known if one.name])
+            or "`holdwater schedules list` shows them"
+        )
+        raise ScheduleNotFound(f"there is no schedule {reference!r}", hint=hint)
     if len(found) > 1:
         raise ScheduleError(f"several schedules begin with {reference!r}", hint="give more of the id")
     return found[0]
+
+
+def _suggest_schedule(reference: str, names: Sequence[str]) -> str:
+    """Suggest schedules of packages by the name they have there (`nightly` is `orders/nightly`), or similar names."""
+    in_packages = [name for name in names if reference and name.endswith(f"/{reference}")]
+    return suggest(in_packages[:MAX_SUGGESTIONS]) or did_you_mean(reference, names)
 
 
 def list_schedules(

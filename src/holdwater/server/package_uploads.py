@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from fastapi import Request
@@ -13,7 +14,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from holdwater.errors import WorkflowTaken
 from holdwater.operations import releases
+from holdwater.operations.databases import Database
 from holdwater.operations.releases import ReleaseInfo
+from holdwater.packages.reconciling.release_choice import choose_active
 from holdwater.packages.registries.uploads import PackageUploads, UploadedRelease, check_workflows_free
 from holdwater.server.access import author_of
 from holdwater.server.acts import writable_database
@@ -56,10 +59,38 @@ async def take_upload(request: Request, tenant: TenantDatabase, parts: UploadedP
     uploads, by = uploads_of(tenant), author_of(request)
     async with _slots(request):
         taken = await run_in_threadpool(_take, tenant, uploads, parts, by)
-    info = await wait_for_release(tenant, taken.release, lambda found: found.state != "registering")
+    info = await wait_for_release(tenant, taken.release, partial(_is_settled, tenant.database))
     if info.state == "broken" and taken.is_new:
         await run_in_threadpool(_refuse_taken_names, tenant, info)
+    elif not await run_in_threadpool(_is_settled, tenant.database, info):
+        info = replace(info, state="registering")  # it cannot be started yet
     return TakenPackage(info, taken.is_new)
+
+
+def can_be_started(database: Database, info: ReleaseInfo) -> bool:
+    """Return True for the active release of a package, if its workflows are announced as its.
+
+    A row says `active` a moment before the engine that executes the package announces these, all in one transaction.
+    """
+    if info.state != "active":
+        return False
+    known = set(info.workflows)
+    outermost = next((name for name in info.workflows if name.rpartition("/")[0] not in known), None)
+    if outermost is None:
+        return True
+    announced = database.store.get_workflow(outermost)
+    return announced is not None and announced.release == info.release
+
+
+def _is_settled(database: Database, info: ReleaseInfo) -> bool:
+    """Return True for a release that stays as it is: what is to be active is `inactive` for a moment before."""
+    if info.state in ("active", "inactive"):
+        rows = database.store.list_releases()
+        good = [row for row in rows if row.package == info.package and row.state in ("active", "inactive")]
+        chosen = choose_active(good)
+        if chosen is not None and chosen.release == info.release:
+            return can_be_started(database, info)
+    return info.state != "registering"
 
 
 def _slots(request: Request) -> asyncio.Semaphore:

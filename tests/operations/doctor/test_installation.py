@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from holdwater.operations.doctor import Finding, diagnose_installation
 from holdwater.operations.runners import list_runners
 from tests.operations.doctor.conftest import StartProcess, later
 from tests.operations.doctor.test_runs import execute_sql, nothing
+from tests.operations.tenancy import create_tenant
+from tests.postgres.cluster import Cluster
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 from tests.suite.waiting import wait_until
 
@@ -50,6 +53,15 @@ def test_a_database_that_is_well(url: str, runner: DefaultRunner, define: Define
         assert abs(found["clock"].facts["offset_seconds"]) < 5
     with open_for_reading(url) as reading:
         assert findings(reading)["writable"].severity == "ok", "it is opened to be read, and can be written"
+
+
+def test_a_tenant_sees_the_connections_of_all_roles(postgres: Cluster) -> None:
+    tenant = create_tenant(postgres, "counts_connections")
+    with contextlib.ExitStack() as others:
+        for _ in range(4):
+            others.enter_context(psycopg.connect(postgres.url()))
+        with open_for_reading(tenant.connection_string) as reading:
+            assert findings(reading)["connections"].facts["connections"] >= 5
 
 
 def test_work_that_no_runner_takes(url: str, open_runner: Callable[..., DefaultRunner], define: Define) -> None:

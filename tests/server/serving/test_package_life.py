@@ -31,6 +31,22 @@ def tenant(god: httpx.Client) -> str:
     return name
 
 
+def test_what_is_said_to_be_active_can_be_started_at_once(god: httpx.Client, tenant: str) -> None:
+    path = f"/v1/tenants/{tenant}/workflows"
+    answer = upload(god, archive(), tenant=tenant)
+    while answer.status_code == 202:  # a machine that is busy takes longer than the request waits
+        assert answer.json()["state"] == "registering"
+        answer = upload(god, archive(), tenant=tenant)
+    assert answer.json()["state"] == "active", answer.text
+    started = god.post(f"{path}/orders/execute", json={})
+    assert started.status_code == 202, started.text
+    run = god.get(f"/v1/tenants/{tenant}/executions/{started.json()['execution_id']}").json()
+    assert run["release"] == answer.json()["package_id"]
+    unknown = god.post(f"{path}/nothing-like-it/execute", json={}).json()
+    assert unknown["code"] == "workflow_not_found"
+    assert unknown["error"] == "no runner of this database has announced a workflow named 'nothing-like-it'"
+
+
 def test_a_package_is_uploaded_executed_replaced_and_removed(god: httpx.Client, tenant: str) -> None:
     path = f"/v1/tenants/{tenant}"
     first = upload(god, archive(), tenant=tenant)

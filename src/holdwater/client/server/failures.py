@@ -66,6 +66,7 @@ ERRORS_BY_CODE: Final[dict[str, Callable[[str], HoldwaterError]]] = {
 }
 """code of an error -> the class it is raised as: of several with one code, the one that callers catch"""
 
+_NO_KEY_HINT: Final = "give one: api_key=..., --api-key file:PATH, or HOLDWATER_API_KEY"
 _KEY_HINT: Final = "keys expire and are revoked; give one that is valid: api_key=..., --api-key or HOLDWATER_API_KEY"
 
 
@@ -93,8 +94,10 @@ def _error_body(response: httpx.Response) -> dict[str, Any] | None:
 
 def _make_error(status: int, code: str, message: str, options: ServerOptions) -> HoldwaterError:
     if status == 401:
-        given = "it was sent no API key" if options.api_key is None else "it does not accept the API key"
-        return errors.NotAuthenticated(f"{options.url}: {given}", status=status, code=code, hint=_KEY_HINT)
+        given, hint = ("it was sent no API key", _NO_KEY_HINT)
+        if options.api_key is not None:
+            given, hint = "it does not accept the API key", _KEY_HINT
+        return errors.NotAuthenticated(f"{options.url}: {given}", status=status, code=code, hint=hint)
     made = ERRORS_BY_CODE.get(code)
     if made is not None:
         return made(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Path, Query, Request
@@ -11,7 +12,7 @@ from holdwater.operations import releases
 from holdwater.server.acts import writable_database
 from holdwater.server.api_routing import CHANGE_ERRORS, JSONResponse, api_router
 from holdwater.server.models.uploads import ActivatedVersion, RemovedVersion, UploadedPackage
-from holdwater.server.package_uploads import take_upload, uploads_of, wait_for_release
+from holdwater.server.package_uploads import can_be_started, take_upload, uploads_of, wait_for_release
 from holdwater.server.package_versions import find_version
 from holdwater.server.run_paths import WorkflowName
 from holdwater.server.tenant_database import Tenant
@@ -47,9 +48,9 @@ async def activate_version(tenant: Tenant, name: WorkflowName, version: Version)
     """Have new runs take this version of a package, whatever version comes later; runs keep the one they have."""
     found = await run_in_threadpool(find_version, tenant, name, version)
     await run_in_threadpool(releases.activate_release, writable_database(tenant), found.release)
-    info = await wait_for_release(tenant, found.release, lambda one: one.state == "active")
+    info = await wait_for_release(tenant, found.release, partial(can_be_started, tenant.database))
     return ActivatedVersion(
-        status="active" if info.state == "active" else "activating",
+        status="active" if await run_in_threadpool(can_be_started, tenant.database, info) else "activating",
         package_name=info.package,
         version=info.version,
         release=info.release,
