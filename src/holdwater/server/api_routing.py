@@ -24,6 +24,7 @@ from holdwater.server.context_parts import is_multipart, read_parts
 from holdwater.server.idempotent_requests import answer_once
 from holdwater.server.models.base import ItemList
 from holdwater.server.models.errors import ErrorBody
+from holdwater.server.open_requests import check_access
 
 LARGE_BODY_BYTES: Final = 64 * 1024
 """from here on a body is parsed off the event loop"""
@@ -44,7 +45,7 @@ FOR_GOD: Final = {ROLE: "god"}
 AUDITED: Final = {"x-audited": True}
 """`openapi_extra` of a route that writes to the audit log itself, in the transaction of its change"""
 IDEMPOTENT: Final = {"x-idempotent": True}
-"""`openapi_extra` of a route that creates something: the same request with the same `Idempotency-Key` does it once"""
+"""`openapi_extra` of a route that creates something: on a server, the same request with the same key does it once"""
 
 
 def _encode(data: Any) -> bytes:
@@ -108,8 +109,11 @@ class _StrictRequest(Request):
         """Parse the body.  Raises RequestError."""
         data = await self.body()
         if len(data) < LARGE_BODY_BYTES:
-            return parsing.parse_strict_json(data)
-        return await run_in_threadpool(parsing.parse_strict_json, data)
+            tree = parsing.parse_strict_json(data)
+        else:
+            tree = await run_in_threadpool(parsing.parse_strict_json, data)
+        check_access(self)
+        return tree
 
 
 class _PartsRequest(Request):
@@ -124,6 +128,7 @@ class _PartsRequest(Request):
     async def body(self) -> bytes:
         """Read the parts.  Raises RequestError, HTTPException."""
         self._tree = await read_parts(self._sent)
+        check_access(self)
         return b"{}"  # there is a body: `json` gives it
 
     async def json(self) -> Any:

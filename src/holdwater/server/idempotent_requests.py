@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final
+from typing import Any, Final
 
-from fastapi import Header
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,15 +17,14 @@ from holdwater.server.rendering import path_below_root
 
 MAX_KEY_CHARS: Final = 1024
 HEADER: Final = "idempotency-key"
-OnceKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        max_length=MAX_KEY_CHARS,
-        description="the same request again within 24 hours is answered with the same response",
-    ),
-]
-"""parameter of an endpoint with `IDEMPOTENT`: describes the header, which `answer_once` reads"""
+PARAMETER: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARS},
+    "description": "the same request again within 24 hours is answered with the same response",
+}
+"""in the description of a route with `IDEMPOTENT`: the header that `answer_once` reads"""
 
 
 async def answer_once(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -42,8 +40,8 @@ async def answer_once(request: Request, handle: Callable[[Request], Awaitable[Re
     if not 0 < len(key) <= MAX_KEY_CHARS:
         raise RequestError(400, f"the Idempotency-Key has 1 to {MAX_KEY_CHARS} characters")
     asked = b"\0".join([request.method.encode(), path_below_root(request).encode(), await request.body()])
-    secret = request.headers.get("authorization", "")
-    once = IdempotentRequest(tables.database, caller.key_id, secret, key, asked)
+    _, _, secret = request.headers.get("authorization", "").partition(" ")
+    once = IdempotentRequest(tables.database, caller.key_id, secret.strip(), key, asked)
     stored = await run_in_threadpool(once.begin)
     if stored is not None:
         return Response(stored.body, stored.status, media_type="application/json")

@@ -59,7 +59,7 @@ class OpenRequest:
 
     def check_access(self) -> None:
         """Raise RequestError (401) if it has ended."""
-        if self.has_ended:
+        if self.has_ended or self._requests.is_over(self.caller.ends_at):
             raise access_ended()
 
     def end(self) -> None:
@@ -126,6 +126,10 @@ class OpenRequests:
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._end_subjects, subjects, at)
 
+    def is_over(self, ends_at: Micros | None) -> bool:
+        """Return True from the instant on at which a caller has no access any more."""
+        return ends_at is not None and ends_at <= self._now()
+
     def _end_subjects(self, subjects: Collection[str], at: Micros) -> None:
         for subject in subjects:
             for opened in [*self._requests.get(subject, ())]:
@@ -154,6 +158,16 @@ class OpenRequests:
             found.discard(opened)
             if not found:
                 del self._requests[subject]
+
+
+def check_access(request: Request) -> None:
+    """Check once more, between the body of a request and its work, that the caller has access.
+
+    Raises RequestError (401): its key was revoked, or expired, while the body was read.
+    """
+    opened: OpenRequest | None = request.scope.get(OPEN_REQUEST)
+    if opened is not None:
+        opened.check_access()
 
 
 async def become_stream(request: Request) -> None:

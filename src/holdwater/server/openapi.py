@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
+from holdwater.server.idempotent_requests import PARAMETER
 from holdwater.server.rendering import render
 
 _UNUSED: Final = ("HTTPValidationError", "ValidationError")
@@ -33,7 +34,9 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
                 operation.pop("x-takes-values", None)
                 operation.pop("x-takes-context-part", None)
                 operation.pop("x-audited", None)
-                operation.pop("x-idempotent", None)
+                is_once = operation.pop("x-idempotent", False)
+                if is_once and app.state.control is not None:  # where there are keys, and a place for responses
+                    operation.setdefault("parameters", []).append(PARAMETER)
                 if operation["operationId"] in PUBLIC_OPERATIONS:
                     operation["security"] = []
         schemas = document.get("components", {}).get("schemas", {})

@@ -20,6 +20,7 @@ from holdwater.packages.reconciling.release_choice import choose_active
 from holdwater.packages.registries.uploads import PackageUploads, UploadedRelease, check_workflows_free
 from holdwater.server.access import author_of
 from holdwater.server.acts import writable_database
+from holdwater.server.open_requests import check_access
 from holdwater.server.refusals import RequestError
 from holdwater.server.tenant_database import TenantDatabase
 from holdwater.server.upload_parts import UploadedParts
@@ -58,6 +59,7 @@ async def take_upload(request: Request, tenant: TenantDatabase, parts: UploadedP
     """
     uploads, by = uploads_of(tenant), author_of(request)
     async with _slots(request):
+        check_access(request)  # the archive may have waited for others
         taken = await run_in_threadpool(_take, tenant, uploads, parts, by)
     info = await wait_for_release(tenant, taken.release, partial(_is_settled, tenant.database))
     if info.state == "broken" and taken.is_new:

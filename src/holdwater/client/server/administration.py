@@ -8,6 +8,7 @@ from holdwater.client.interface.administration import Limits, Secrets
 from holdwater.client.server.answers import parsing
 from holdwater.client.server.connection import ServerConnection
 from holdwater.client.server.parsing import Body, instant, instant_or_none
+from holdwater.client.server.run_control import new_key
 from holdwater.errors import SecretNotFound
 from holdwater.operations.limits import LimitHolder, LimitInfo
 from holdwater.operations.secrets import SecretInfo
@@ -45,7 +46,7 @@ class ServerSecrets(Secrets):
         try:
             return _secret_of(self._connection.send("PUT", self._path(name), json={"fields": dict(fields)}))
         except SecretNotFound:
-            return _secret_of(self._connection.post(self._path(), {"name": name, "fields": dict(fields)}))
+            return _secret_of(self._connection.post(self._path(), {"name": name, "fields": dict(fields)}, key=new_key()))
 
     def remove_secret(self, name: str) -> None:
         self._connection.send("DELETE", self._path(name))

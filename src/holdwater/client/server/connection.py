@@ -24,7 +24,7 @@ MAX_WAIT_SECONDS: Final = 5.0
 """between two attempts"""
 PAGE_ITEMS: Final = 500
 _REPEATABLE: Final = frozenset({"GET", "PUT"})
-_BUSY: Final = frozenset({"tenant_waking", "runner_draining"})
+_BUSY: Final = frozenset({"tenant_waking", "runner_draining", "in_progress"})
 """codes of answers that another attempt has a better one to soon"""
 
 

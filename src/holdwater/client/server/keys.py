@@ -11,6 +11,7 @@ from holdwater.client.interface.keys import ApiKeyIdentity, ApiKeyInfo, ApiKeys,
 from holdwater.client.server.answers import parsing
 from holdwater.client.server.connection import ServerConnection
 from holdwater.client.server.parsing import Body, instant_or_none
+from holdwater.client.server.run_control import new_key
 from holdwater.model.time import from_datetime, to_rfc3339
 
 KEYS: Final = "/v1/auth/keys"
@@ -41,11 +42,11 @@ class ServerKeys(ApiKeys):
         body: dict[str, Any] = {"name": name, "role": role}
         if expires_at is not None:
             body["expires_at"] = to_rfc3339(from_datetime(expires_at))
-        return _made_key_of(self._connection.post(path, body))
+        return _made_key_of(self._connection.post(path, body, key=new_key()))
 
     def rotate_key(self, key_id: str, *, overlap_seconds: float | None = None) -> MadeApiKey:
         body = {} if overlap_seconds is None else {"overlap_seconds": overlap_seconds}
-        return _made_key_of(self._connection.post(f"{_path(key_id)}/rotate", body))
+        return _made_key_of(self._connection.post(f"{_path(key_id)}/rotate", body, key=new_key()))
 
     def revoke_key(self, key_id: str) -> None:
         self._connection.send("DELETE", _path(key_id))

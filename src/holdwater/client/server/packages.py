@@ -9,6 +9,7 @@ from holdwater.client.interface.packages import PackageFile, Packages, TrustedKe
 from holdwater.client.server.answers import parsing
 from holdwater.client.server.connection import ServerConnection
 from holdwater.client.server.parsing import Body, instant, instant_or_none
+from holdwater.client.server.run_control import new_key
 from holdwater.errors import ReleaseNotFound
 from holdwater.model.releases import TrustedKey
 from holdwater.model.time import to_rfc3339
@@ -76,7 +77,7 @@ class ServerTrustedKeys(TrustedKeys):
     def trust_key(self, key: TrustedKey) -> TrustedKey:
         expires_at = None if key.expires_at is None else to_rfc3339(key.expires_at)
         body = {"name": key.name, "public_key": key.public_key, "expires_at": expires_at}
-        return _trusted_key_of(self._connection.post(self._path(), body))
+        return _trusted_key_of(self._connection.post(self._path(), body, key=new_key()))
 
     def revoke_key(self, wanted: str) -> TrustedKey:
         found = choose_trusted_key(self.list_keys(), wanted)

@@ -82,7 +82,7 @@ class ServerSchedules(Schedules):
         self, schedule: ScheduleInfo, event: Mapping[str, Any] | None = None, *, pickup_seconds: float = PICKUP_SECONDS
     ) -> ManualFire:
         body = {"event": encode_values(event)} if event else None
-        fired = self._connection.post(self._path(schedule.id, "fire"), body)
+        fired = self._connection.post(self._path(schedule.id, "fire"), body, key=new_key())
         runs = tuple([one["execution_id"] for one in fired["executions"]])
         return ManualFire(runs, None if fired["fire"] is None else _fire_of(fired["fire"], schedule.id))
 

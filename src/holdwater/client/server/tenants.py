@@ -17,6 +17,7 @@ from holdwater.client.interface.tenants import (
 from holdwater.client.server.answers import parsing
 from holdwater.client.server.connection import ServerConnection
 from holdwater.client.server.parsing import Body, instant, instant_or_none
+from holdwater.client.server.run_control import new_key
 from holdwater.model.time import Micros, to_rfc3339
 
 TENANTS: Final = "/v1/tenants"
@@ -38,7 +39,7 @@ class ServerTenants(TenantAdmin):
     ) -> MadeTenant:
         body = {"name": name, "username": username, "password": password, "description": description}
         given = {key: value for key, value in body.items() if value is not None}
-        return _made_tenant_of(self._connection.post(TENANTS, given, timeout=CHANGE_SECONDS))
+        return _made_tenant_of(self._connection.post(TENANTS, given, key=new_key(), timeout=CHANGE_SECONDS))
 
     def remove_tenant(self, name: str, *, force: bool = False) -> int:
         options: dict[str, Any] = {"params": {"force": force or None}, "timeout": CHANGE_SECONDS}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from holdwater.model.time import Micros
 from holdwater.server.control import statements as sql
 from holdwater.server.control.outcome_writer import OutcomeRow, OutcomeWriter
+from holdwater.service.logs import redact
 
 if TYPE_CHECKING:  # the driver of PostgreSQL: applications of one database work without it
     from holdwater.server.control.database import ControlDatabase
@@ -94,7 +95,7 @@ class AuditLog:
         self, facts: AuditFacts, verb: str, tenant: str | None, target: str, outcome: Outcome, code: str
     ) -> tuple[object, ...]:
         now = self._control.clock.now()
-        shown = target[:MAX_TARGET_CHARS]
+        shown = redact(target)[:MAX_TARGET_CHARS]  # a caller may have put a key into a path
         return (now, facts.by, tenant, verb, shown, outcome, code, facts.request_id, facts.address)
 
     def add(

@@ -12,7 +12,6 @@ from holdwater.server.api_routing import AUDITED, CHANGE_ERRORS, FOR_ADMINS, FOR
 from holdwater.server.control.keys import PUBLIC, ApiKey
 from holdwater.server.control.tables import control_of
 from holdwater.server.control.tickets import TICKET_SECONDS
-from holdwater.server.idempotent_requests import OnceKey
 from holdwater.server.key_administration import create_key, list_keys, revoke_key, rotate_key
 from holdwater.server.models.base import to_instant
 from holdwater.server.models.keys import (
@@ -49,7 +48,7 @@ def whoami(request: Request) -> CallerBody:
 
 
 @router.post("/keys", name="create_key", status_code=201, responses=CHANGE_ERRORS, openapi_extra=CREATES)
-def create_server_key(request: Request, body: NewKey, once: OnceKey = None) -> CreatedKeyBody:
+def create_server_key(request: Request, body: NewKey) -> CreatedKeyBody:
     """Make a key of the caller's tenant; of an administrator of the server: one of `public`, or of the server."""
     expires_at = None if body.expires_at is None else parse_instant(body.expires_at)
     made = create_key(
@@ -75,7 +74,7 @@ def revoke_server_key(request: Request, key_id: KeyId) -> RevokedKey:
     "/keys/{key_id}/rotate", name="rotate_key", status_code=201, responses=CHANGE_ERRORS, openapi_extra=CREATES
 )
 def rotate_server_key(
-    request: Request, key_id: KeyId, body: Rotation | None = None, once: OnceKey = None
+    request: Request, key_id: KeyId, body: Rotation | None = None
 ) -> CreatedKeyBody:
     """Make a key in place of another one, with the same access and lifetime."""
     overlap_seconds = 0.0 if body is None else body.overlap_seconds
@@ -106,7 +105,7 @@ def list_keys_of_tenant(request: Request, tenant: TenantName) -> KeyList:
 
 @tenant_router.post("", name="create_tenant_key", status_code=201, responses=CHANGE_ERRORS, openapi_extra=CREATES)
 def create_key_of_tenant(
-    request: Request, tenant: TenantName, body: NewTenantKey, once: OnceKey = None
+    request: Request, tenant: TenantName, body: NewTenantKey
 ) -> CreatedKeyBody:
     """Make a key of a tenant, with no more access than the caller has."""
     expires_at = None if body.expires_at is None else parse_instant(body.expires_at)
@@ -123,7 +122,7 @@ def revoke_key_of_tenant(request: Request, tenant: TenantName, key_id: KeyId) ->
     "/{key_id}/rotate", name="rotate_tenant_key", status_code=201, responses=CHANGE_ERRORS, openapi_extra=CREATES
 )
 def rotate_key_of_tenant(
-    request: Request, tenant: TenantName, key_id: KeyId, body: Rotation | None = None, once: OnceKey = None
+    request: Request, tenant: TenantName, key_id: KeyId, body: Rotation | None = None
 ) -> CreatedKeyBody:
     """Make a key in place of another one, with the same access and lifetime."""
     overlap_seconds = 0.0 if body is None else body.overlap_seconds

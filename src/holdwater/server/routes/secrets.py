@@ -9,7 +9,7 @@ from fastapi import Path, Request
 from holdwater.operations import secrets
 from holdwater.server.access import caller_of
 from holdwater.server.acts import writable_database
-from holdwater.server.api_routing import CHANGE_ERRORS, FOR_ADMINS, api_router
+from holdwater.server.api_routing import CHANGE_ERRORS, FOR_ADMINS, IDEMPOTENT, api_router
 from holdwater.server.models.secrets import NewSecret, SecretBody, SecretDeleted, SecretList, SecretTexts
 from holdwater.server.tenant_database import Tenant
 
@@ -25,7 +25,7 @@ def list_secrets(tenant: Tenant) -> SecretList:
     return SecretList(tenant_id=tenant.tenant, items=found, total=len(found))
 
 
-@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra=FOR_ADMINS)
+@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra={**FOR_ADMINS, **IDEMPOTENT})
 def create_secret(tenant: Tenant, body: NewSecret, request: Request) -> SecretBody:
     """Create a secret: texts by field, encrypted with the server's key."""
     made = secrets.create_secret(writable_database(tenant), body.name, body.to_fields(), by=_author(request))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from holdwater.errors import TenantError, TenantInUse, TenantNotFound, TenantUnavailable
 from holdwater.operations.tenants import TenantConfig
-from holdwater.server.api_routing import AUDITED, CHANGE_ERRORS, FOR_ADMINS, FOR_GOD, api_router
+from holdwater.server.api_routing import AUDITED, CHANGE_ERRORS, FOR_ADMINS, FOR_GOD, IDEMPOTENT, api_router
 from holdwater.server.auditing import audit_facts
 from holdwater.server.models.tenants import (
     CreatedTenant,
@@ -35,7 +35,7 @@ def list_tenants(request: Request) -> TenantList:
     return TenantList(items=items, total=len(items))
 
 
-@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra={**FOR_GOD, **AUDITED})
+@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra={**FOR_GOD, **AUDITED, **IDEMPOTENT})
 def create_tenant(request: Request, body: NewTenant) -> CreatedTenant:
     """Make a tenant: a schema with the tables of runs, and a role that sees nothing else."""
     name = body.name or body.schema_name

@@ -20,7 +20,7 @@ from holdwater.operations.schedules import (
     set_trigger_enabled,
 )
 from holdwater.server.acts import writable_database
-from holdwater.server.api_routing import CHANGE_ERRORS, TAKES_VALUES, api_router
+from holdwater.server.api_routing import CHANGE_ERRORS, IDEMPOTENT, TAKES_VALUES, api_router
 from holdwater.server.models.triggers import (
     Deleted,
     Fire,
@@ -79,7 +79,7 @@ def list_triggers(
     )
 
 
-@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra=TAKES_VALUES)
+@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra={**TAKES_VALUES, **IDEMPOTENT})
 def create_trigger(tenant: Tenant, body: NewTrigger) -> TriggerDetail:
     """Create a cron schedule; one of this name that is there already is an error."""
     database = writable_database(tenant)
@@ -135,7 +135,7 @@ def resume_trigger(tenant: Tenant, trigger: Trigger) -> PausedTrigger:
     return _set_enabled(tenant, trigger, True)
 
 
-@router.post("/{name}/fire", responses=CHANGE_ERRORS, openapi_extra=TAKES_VALUES)
+@router.post("/{name}/fire", responses=CHANGE_ERRORS, openapi_extra={**TAKES_VALUES, **IDEMPOTENT})
 def fire_trigger(tenant: Tenant, trigger: Trigger, body: FireBody | None = None) -> Fired:
     """Start a run at once, whatever the fire times, overlap or state.
 

@@ -12,7 +12,7 @@ from holdwater.operations.schedule_queries import parse_instant
 from holdwater.packages.signatures.signing_keys import parse_public_key, trusted_key
 from holdwater.server.access import author_of
 from holdwater.server.acts import writable_database
-from holdwater.server.api_routing import CHANGE_ERRORS, FOR_ADMINS, api_router
+from holdwater.server.api_routing import CHANGE_ERRORS, FOR_ADMINS, IDEMPOTENT, api_router
 from holdwater.server.models.trusted_keys import NewTrustedKey, TrustedKeyBody, TrustedKeyList
 from holdwater.server.refusals import RequestError
 from holdwater.server.tenant_database import Tenant
@@ -31,7 +31,7 @@ def list_trusted_keys(tenant: Tenant) -> TrustedKeyList:
     return TrustedKeyList(tenant_id=tenant.tenant, items=items, total=len(items))
 
 
-@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra=FOR_ADMINS)
+@router.post("", status_code=201, responses=CHANGE_ERRORS, openapi_extra={**FOR_ADMINS, **IDEMPOTENT})
 def trust_key(request: Request, tenant: Tenant, body: NewTrustedKey) -> TrustedKeyBody:
     """Accept the signatures of a key from now on."""
     expires_at = None if body.expires_at is None else parse_instant(body.expires_at)
