@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
 from holdwater.server.idempotent_requests import PARAMETER
+from holdwater.server.openapi_examples import add_examples
 from holdwater.server.rendering import render
 
 _UNUSED: Final = ("HTTPValidationError", "ValidationError")
@@ -43,6 +44,7 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
         for name in _UNUSED:
             schemas.pop(name, None)
         document.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        add_examples(document)
         document["security"] = [{"token": []}]
         app.openapi_schema = document
     return app.openapi_schema

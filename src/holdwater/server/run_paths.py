@@ -10,6 +10,9 @@ from fastapi import Depends, Path
 
 RUN_ID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(/.+)?", re.DOTALL)
 
+RUN: Final = "019f21a2-5c3e-7b10-9d4f-2a6b8c0d1e2f"
+"""in examples"""
+
 
 def encode_run_id(run_id: str) -> str:
     """Return a run's id as one segment of a path, percent-encoded."""
@@ -27,19 +30,19 @@ def has_form_of_id(run_id: str) -> bool:
 
 
 def _run_id_of_path(
-    run_id: Annotated[str, Path(description="id of a run; `/` in it is written `~1`, and `~` as `~0`")],
+    run_id: Annotated[str, Path(description="id of a run; `/` in it is written `~1`, and `~` as `~0`", examples=[RUN])],
 ) -> str:
     return decode_run_id(run_id)
 
 
 def _task_of_path(
-    task: Annotated[str, Path(description="name of a task; `/` in it is written `~1`, and `~` as `~0`")],
+    task: Annotated[str, Path(description="name of a task; `/` in it is written `~1`, and `~` as `~0`", examples=["charge"])],
 ) -> str:
     return decode_run_id(task)
 
 
 def _workflow_of_path(
-    name: Annotated[str, Path(description="name of a workflow; `/` in it is written `~1`, and `~` as `~0`")],
+    name: Annotated[str, Path(description="name of a workflow; `/` in it is written `~1`, and `~` as `~0`", examples=["orders"])],
 ) -> str:
     return decode_run_id(name)
 

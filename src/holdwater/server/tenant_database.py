@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Annotated, Final, Protocol, Self
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.concurrency import run_in_threadpool
 
 from holdwater.engine import Engine
@@ -247,7 +247,9 @@ def tenants_of(request: Request) -> Tenants:
     return found
 
 
-async def current_tenant(request: Request, tenant: str) -> TenantDatabase:
+async def current_tenant(
+    request: Request, tenant: Annotated[str, Path(description="name of a tenant", examples=["acme"])]
+) -> TenantDatabase:
     """Return the database of the tenant in the path, for endpoints, until the response is sent.
 
     Raises RequestError (403) for a caller without a role in it, whether or not there is such a tenant; TenantNotFound.

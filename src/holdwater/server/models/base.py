@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -22,6 +22,11 @@ GivenInstant = Annotated[
 
 class RequestBody(BaseModel, extra="forbid", strict=True):  # type: ignore[call-arg]
     """Base of bodies of requests: unknown fields are errors, and nothing is converted."""
+
+
+def shown_as(**example: Any) -> ConfigDict:
+    """Describe a body by an example of its own, in the place of one that is made of its fields."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 class ItemList(BaseModel):

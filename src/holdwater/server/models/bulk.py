@@ -10,7 +10,7 @@ from holdwater.errors import InvalidArgument
 from holdwater.model.bulk_jobs import BulkJob
 from holdwater.operations.bulk_jobs import SelectedRuns
 from holdwater.operations.run_filters import check_filter
-from holdwater.server.models.base import Instant, RequestBody, to_instant
+from holdwater.server.models.base import Instant, RequestBody, shown_as, to_instant
 from holdwater.server.models.execution_query import ExecutionFilter
 from holdwater.server.models.executions import Count, ExecutionStatus
 
@@ -20,6 +20,8 @@ MAX_IDS = 10_000
 
 class BulkSelection(RequestBody):
     """Runs of a request: a list of `ids`, or all that match a `filter` at this instant."""
+
+    model_config = shown_as(filter={"status": ["failed"], "workflow": ["orders"]})
 
     ids: list[str] | None = Field(None, max_length=MAX_IDS)
     filter: ExecutionFilter | None = None
@@ -37,6 +39,10 @@ class BulkSelection(RequestBody):
 
 class BulkBody(BulkSelection):
     """A request for many runs, 100,000 at most.  `forget`: runs that have ended are deleted with their children."""
+
+    model_config = shown_as(
+        verb="retry", filter={"status": ["failed"], "workflow": ["orders"]}, reason="the payment service is up again"
+    )
 
     verb: Verb
     reason: str = Field("", max_length=10_000, examples=["the payment service is up again"])

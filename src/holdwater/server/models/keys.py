@@ -9,13 +9,15 @@ from pydantic import BaseModel, Field
 from holdwater.server.access import Role
 from holdwater.server.control.keys import ApiKey
 from holdwater.server.key_administration import MAX_NAME_CHARS, MAX_OVERLAP_SECONDS, CreatedKey
-from holdwater.server.models.base import GivenInstant, Instant, ItemList, RequestBody, to_instant
+from holdwater.server.models.base import GivenInstant, Instant, ItemList, RequestBody, shown_as, to_instant
 
 KeyName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, examples=["ci"])]
 
 
 class NewTenantKey(RequestBody):
     """A key to be made.  `expires_at`: within 10 years; null: it has no end."""
+
+    model_config = shown_as(name="ci", role="write")
 
     name: KeyName
     role: Role = "read"
@@ -30,6 +32,8 @@ class NewKey(NewTenantKey):
 
 class Rotation(RequestBody):
     """`overlap_seconds`: for so long the old key is accepted, too."""
+
+    model_config = shown_as(overlap_seconds=3600.0)
 
     overlap_seconds: Annotated[float, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 0.0
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from holdwater.model.retention import RetentionRule
 from holdwater.operations.pruning import StoredRetention
 from holdwater.operations.runners import RunnerInfo
-from holdwater.server.models.base import GivenInstant, Instant, RequestBody, to_instant
+from holdwater.server.models.base import GivenInstant, Instant, RequestBody, shown_as, to_instant
 from holdwater.server.models.execution_query import LabelTerm
 from holdwater.server.models.executions import Count
 
@@ -84,6 +84,8 @@ class RetentionBody(RequestBody):
 
     Without either: those of the rule of the database.
     """
+
+    model_config = shown_as(ended_before="2026-11-21T05:00:00Z")
 
     ended_before: GivenInstant | None = None
     keep: list[str] = Field(default_factory=list, max_length=1000)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from holdwater.server.control.tenant_table import TenantRow
-from holdwater.server.models.base import Instant, ItemList, RequestBody, to_instant
+from holdwater.server.models.base import Instant, ItemList, RequestBody, shown_as, to_instant
 
 SchemaName = Annotated[str, Field(min_length=1, max_length=63, examples=["acme"])]
 Description = Annotated[str, Field(max_length=2000)]
@@ -19,6 +19,8 @@ class NewTenant(RequestBody):
     `username`: its role in the database, as the tenant without one.  `password`: of the role; without one it is
     generated, and is in the answer, this once.
     """
+
+    model_config = shown_as(name="acme", description="orders of Acme")
 
     name: SchemaName | None = None
     schema_name: SchemaName | None = None
@@ -32,6 +34,8 @@ class TenantChange(RequestBody):
 
     `require_signatures`: archives must be signed by a trusted key of the tenant; null: if the server requires it.
     """
+
+    model_config = shown_as(require_signatures=True)
 
     description: Description | None = None
     require_signatures: bool | None = None

@@ -186,7 +186,7 @@ class TriggerChanges(CronOptions):
     Other fire times are in force from now on; missed ones are not made up for.
     """
 
-    cron_expression: str | None = Field(None, max_length=MAX_EXPRESSION_CHARS)
+    cron_expression: str | None = Field(None, max_length=MAX_EXPRESSION_CHARS, examples=["0 3 * * *"])
     timezone: str | None = Field(None, max_length=100)
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
 from holdwater.model.releases import TrustedKey
 from holdwater.server.models.base import GivenInstant, Instant, RequestBody, to_instant
 
+PUBLIC_KEY: Final = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+"""of RFC 8032, as an example"""
+
 
 class NewTrustedKey(RequestBody):
     """A key to be trusted.  `public_key`: the text of its `.pub` file, or the base64 of its 32 bytes."""
 
     name: Annotated[str, Field(min_length=1, max_length=200, examples=["ops-2026"])]
-    public_key: Annotated[str, Field(min_length=1, max_length=10_000)]
+    public_key: Annotated[str, Field(min_length=1, max_length=10_000, examples=[PUBLIC_KEY])]
     expires_at: GivenInstant | None = None
 
 

@@ -19,12 +19,13 @@ from holdwater.server.api_routing import CHANGE_ERRORS, FOR_READERS, api_router
 from holdwater.server.models.bulk import BulkBody, BulkList, BulkPreview, BulkSelection, BulkStatus
 from holdwater.server.models.executions import Count
 from holdwater.server.routes.steering import IdempotencyKey
+from holdwater.server.run_paths import RUN
 from holdwater.server.tenant_database import Tenant
 
 router = api_router("bulk")
 
 
-BulkId = Annotated[str, Path(max_length=100, description="`bulk_id` of a bulk job")]
+BulkId = Annotated[str, Path(max_length=100, description="`bulk_id` of a bulk job", examples=[RUN])]
 
 
 @router.post("/executions/bulk", status_code=202, responses=CHANGE_ERRORS)

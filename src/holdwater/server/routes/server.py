@@ -9,7 +9,7 @@ from holdwater.server.models.server_report import ServerReport
 from holdwater.server.server_report import ServerReporter
 
 router = APIRouter(
-    prefix="/v1", tags=["server"], route_class=ApiRoute, responses=error_responses(401, 403, 414, 500, 503)
+    prefix="/v1", tags=["server"], route_class=ApiRoute, responses=error_responses(401, 403, 414, 429, 500, 503)
 )
 
 

@@ -50,7 +50,12 @@ router = api_router("triggers", "/triggers")
 
 def current_trigger(
     tenant: Tenant,
-    name: Annotated[str, Path(max_length=512, description="name, or id; `/` in it is written `~1`, `~` as `~0`")],
+    name: Annotated[
+        str,
+        Path(
+            max_length=512, description="name, or id; `/` in it is written `~1`, `~` as `~0`", examples=["nightly"]
+        ),
+    ],
 ) -> ScheduleInfo:
     """Find the schedule or trigger in a path.  Raises ScheduleNotFound."""
     wanted = decode_run_id(name)
