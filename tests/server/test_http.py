@@ -10,6 +10,7 @@ import pytest
 from holdwater.server import protocol
 from holdwater.server.serving import listen_on_loopback
 from tests.server.live import API_TOKEN, Live
+from tests.suite.effort import LONG
 
 PATH = "/v1/tenants/public/executions/x/cancel"
 AUTHORIZED = f"Host: localhost\r\nAuthorization: Bearer {API_TOKEN}\r\n"
@@ -148,8 +149,9 @@ def test_an_upgrade_is_an_ordinary_request(raw: socket.socket) -> None:
     assert answer.startswith(b"HTTP/1.1 401")
 
 
-def test_slow_clients_do_not_hold_up_others(live: Live) -> None:
-    slow = [live.raw() for _ in range(200)]
+@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=LONG)])
+def test_slow_clients_do_not_hold_up_others(live: Live, count: int) -> None:
+    slow = [live.raw() for _ in range(count)]
     try:
         for connection in slow:
             connection.sendall(b"GET /health HTTP/1.1\r\nX-A: ")

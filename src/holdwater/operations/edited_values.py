@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from holdwater.errors import InvalidArgument
+from holdwater.errors import DecodingError, InvalidArgument
 from holdwater.model import codec
 from holdwater.model.values import StoredValue
 from holdwater.runs.view import RunView
@@ -89,4 +89,17 @@ def values_from_json(trees: Mapping[str, Any]) -> Context:
                 f"{name!r} holds an instance of {classes[0]}, which is not read outside of its own program",
                 hint="leave it as it is, or fork from code: handle.fork(from_task=..., values=...)",
             )
-    return Context.from_json(json.dumps(dict(trees)))
+    try:
+        return Context.from_json(json.dumps(dict(trees)))
+    except DecodingError as error:
+        raise _with_place(trees, error) from error
+
+
+def _with_place(trees: Mapping[str, Any], error: DecodingError) -> DecodingError:
+    """Return an error that says which value cannot be read."""
+    for name, tree in trees.items():
+        try:
+            codec.decode(codec.to_compact_json(tree))
+        except DecodingError as found:
+            return DecodingError(f"{name!r}: {found.message}", hint=found.hint)
+    return error

@@ -1,4 +1,4 @@
-"""Examples of bodies in the description of the API: made of the examples of their fields, so that they fit the schema."""
+"""Examples of bodies in the description of the API, made of those of their fields, so that they fit the schema."""
 
 from __future__ import annotations
 

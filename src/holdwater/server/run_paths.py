@@ -36,13 +36,17 @@ def _run_id_of_path(
 
 
 def _task_of_path(
-    task: Annotated[str, Path(description="name of a task; `/` in it is written `~1`, and `~` as `~0`", examples=["charge"])],
+    task: Annotated[
+        str, Path(description="name of a task; `/` in it is written `~1`, and `~` as `~0`", examples=["charge"])
+    ],
 ) -> str:
     return decode_run_id(task)
 
 
 def _workflow_of_path(
-    name: Annotated[str, Path(description="name of a workflow; `/` in it is written `~1`, and `~` as `~0`", examples=["orders"])],
+    name: Annotated[
+        str, Path(description="name of a workflow; `/` in it is written `~1`, and `~` as `~0`", examples=["orders"])
+    ],
 ) -> str:
     return decode_run_id(name)
 

@@ -16,7 +16,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from holdwater.server import api_routing
+from holdwater.server import parsing
+from holdwater.server.api_routing import LARGE_BODY_BYTES
 from holdwater.server.routes import uploads
 from holdwater.server.upload_parts import UploadedParts, read_upload
 from tests.server.serving.packages import archive, upload
@@ -141,20 +142,20 @@ def test_an_archive_that_came_whole_is_not_taken(
     assert god.get(f"{BASE}/releases").json()["items"] == []
 
 
-@pytest.mark.parametrize("size", [10, 2 * api_routing.LARGE_BODY_BYTES])
+@pytest.mark.parametrize("size", [10, 2 * LARGE_BODY_BYTES])
 def test_a_body_that_came_whole_is_not_acted_upon(
     served: ServedHere, god: httpx.Client, key: EndingKey, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     pause, name = Pause(), f"never_{size}"
     body = {"name": name, "workflow_name": "x", "cron_expression": "0 3 1 1 *", "allow_unknown": True}
-    read = api_routing.parsing.read_body
+    read = parsing.read_body
 
     async def read_and_wait(*args: Any) -> bytes:
-        data = await read(*args)
+        data: bytes = await read(*args)
         await asyncio.to_thread(pause.wait)
         return data
 
-    monkeypatch.setattr(api_routing.parsing, "read_body", read_and_wait)
+    monkeypatch.setattr(parsing, "read_body", read_and_wait)
     with served.client(key.text) as client:
         asked = {**body, "context": {"x": "y" * size}}
         assert_refused(pause.during(lambda: client.post(f"{BASE}/triggers", json=asked), key.end))

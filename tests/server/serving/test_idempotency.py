@@ -79,7 +79,9 @@ def test_what_creates_takes_the_header(god: httpx.Client) -> None:
             if HEADER not in names:
                 without.add(operation["operationId"])
         elif operation["responses"]:
-            assert "creat" not in operation["operationId"].lower() or operation["operationId"] == "create_ws_ticket", path
+            assert "creat" not in operation["operationId"].lower() or operation["operationId"] == "create_ws_ticket", (
+                path
+            )
     assert without == WITHOUT_KEY.keys()
 
 

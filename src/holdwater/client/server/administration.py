@@ -46,7 +46,9 @@ class ServerSecrets(Secrets):
         try:
             return _secret_of(self._connection.send("PUT", self._path(name), json={"fields": dict(fields)}))
         except SecretNotFound:
-            return _secret_of(self._connection.post(self._path(), {"name": name, "fields": dict(fields)}, key=new_key()))
+            return _secret_of(
+                self._connection.post(self._path(), {"name": name, "fields": dict(fields)}, key=new_key())
+            )
 
     def remove_secret(self, name: str) -> None:
         self._connection.send("DELETE", self._path(name))

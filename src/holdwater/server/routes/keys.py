@@ -73,9 +73,7 @@ def revoke_server_key(request: Request, key_id: KeyId) -> RevokedKey:
 @router.post(
     "/keys/{key_id}/rotate", name="rotate_key", status_code=201, responses=CHANGE_ERRORS, openapi_extra=CREATES
 )
-def rotate_server_key(
-    request: Request, key_id: KeyId, body: Rotation | None = None
-) -> CreatedKeyBody:
+def rotate_server_key(request: Request, key_id: KeyId, body: Rotation | None = None) -> CreatedKeyBody:
     """Make a key in place of another one, with the same access and lifetime."""
     overlap_seconds = 0.0 if body is None else body.overlap_seconds
     made = rotate_key(request, _administered(request), key_id, overlap_seconds=overlap_seconds)
@@ -104,9 +102,7 @@ def list_keys_of_tenant(request: Request, tenant: TenantName) -> KeyList:
 
 
 @tenant_router.post("", name="create_tenant_key", status_code=201, responses=CHANGE_ERRORS, openapi_extra=CREATES)
-def create_key_of_tenant(
-    request: Request, tenant: TenantName, body: NewTenantKey
-) -> CreatedKeyBody:
+def create_key_of_tenant(request: Request, tenant: TenantName, body: NewTenantKey) -> CreatedKeyBody:
     """Make a key of a tenant, with no more access than the caller has."""
     expires_at = None if body.expires_at is None else parse_instant(body.expires_at)
     return CreatedKeyBody.of_created(create_key(request, tenant, body.name, body.role, expires_at=expires_at))

@@ -52,9 +52,7 @@ def current_trigger(
     tenant: Tenant,
     name: Annotated[
         str,
-        Path(
-            max_length=512, description="name, or id; `/` in it is written `~1`, `~` as `~0`", examples=["nightly"]
-        ),
+        Path(max_length=512, description="name, or id; `/` in it is written `~1`, `~` as `~0`", examples=["nightly"]),
     ],
 ) -> ScheduleInfo:
     """Find the schedule or trigger in a path.  Raises ScheduleNotFound."""

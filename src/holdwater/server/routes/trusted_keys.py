@@ -22,9 +22,12 @@ router = api_router("trusted keys", "/trusted-keys")
 Fingerprint = Annotated[
     str,
     Path(
-        min_length=8, max_length=64, pattern="^[0-9a-f]+$", description="of the key, or its beginning",
+        min_length=8,
+        max_length=64,
+        pattern="^[0-9a-f]+$",
+        description="of the key, or its beginning",
         examples=["21fe31dfa154a261"],
-    ),  # fmt: skip
+    ),
 ]
 
 
