@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -24,9 +24,9 @@ class RequestBody(BaseModel, extra="forbid", strict=True):  # type: ignore[call-
     """Base of bodies of requests: unknown fields are errors, and nothing is converted."""
 
 
-def shown_as(**example: Any) -> ConfigDict:
-    """Describe a body by an example of its own, in the place of one that is made of its fields."""
-    return ConfigDict(json_schema_extra={"examples": [example]})
+def shown_as(**example: Any) -> dict[str, Any]:
+    """Describe a body by an example of its own, in the place of one that is made of its fields: `json_schema_extra`."""
+    return {"examples": [example]}
 
 
 class ItemList(BaseModel):

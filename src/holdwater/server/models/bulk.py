@@ -18,10 +18,10 @@ Verb = Literal["cancel", "pause", "resume", "retry", "forget"]
 MAX_IDS = 10_000
 
 
-class BulkSelection(RequestBody):
+class BulkSelection(  # type: ignore[call-arg]
+    RequestBody, json_schema_extra=shown_as(filter={"status": ["failed"], "workflow": ["orders"]})
+):
     """Runs of a request: a list of `ids`, or all that match a `filter` at this instant."""
-
-    model_config = shown_as(filter={"status": ["failed"], "workflow": ["orders"]})
 
     ids: list[str] | None = Field(None, max_length=MAX_IDS)
     filter: ExecutionFilter | None = None
@@ -37,12 +37,13 @@ class BulkSelection(RequestBody):
         return SelectedRuns(which=which)
 
 
-class BulkBody(BulkSelection):
-    """A request for many runs, 100,000 at most.  `forget`: runs that have ended are deleted with their children."""
-
-    model_config = shown_as(
+class BulkBody(  # type: ignore[call-arg]
+    BulkSelection,
+    json_schema_extra=shown_as(
         verb="retry", filter={"status": ["failed"], "workflow": ["orders"]}, reason="the payment service is up again"
-    )
+    ),
+):
+    """A request for many runs, 100,000 at most.  `forget`: runs that have ended are deleted with their children."""
 
     verb: Verb
     reason: str = Field("", max_length=10_000, examples=["the payment service is up again"])

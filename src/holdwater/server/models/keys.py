@@ -14,10 +14,10 @@ from holdwater.server.models.base import GivenInstant, Instant, ItemList, Reques
 KeyName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, examples=["ci"])]
 
 
-class NewTenantKey(RequestBody):
+class NewTenantKey(  # type: ignore[call-arg]
+    RequestBody, json_schema_extra=shown_as(name="ci", role="write")
+):
     """A key to be made.  `expires_at`: within 10 years; null: it has no end."""
-
-    model_config = shown_as(name="ci", role="write")
 
     name: KeyName
     role: Role = "read"
@@ -30,10 +30,10 @@ class NewKey(NewTenantKey):
     is_admin: bool = False
 
 
-class Rotation(RequestBody):
+class Rotation(  # type: ignore[call-arg]
+    RequestBody, json_schema_extra=shown_as(overlap_seconds=3600.0)
+):
     """`overlap_seconds`: for so long the old key is accepted, too."""
-
-    model_config = shown_as(overlap_seconds=3600.0)
 
     overlap_seconds: Annotated[float, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 0.0
 

@@ -79,13 +79,13 @@ class RetentionRuleBody(RequestBody):
         return RetentionRule(self.days, self.days_failed, tuple(self.keep_labels), self.logs_days)
 
 
-class RetentionBody(RequestBody):
+class RetentionBody(  # type: ignore[call-arg]
+    RequestBody, json_schema_extra=shown_as(ended_before="2026-11-21T05:00:00Z")
+):
     """Runs to delete: those that ended before an instant, but for those in `keep`; or those of a `rule`.
 
     Without either: those of the rule of the database.
     """
-
-    model_config = shown_as(ended_before="2026-11-21T05:00:00Z")
 
     ended_before: GivenInstant | None = None
     keep: list[str] = Field(default_factory=list, max_length=1000)

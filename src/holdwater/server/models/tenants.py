@@ -13,14 +13,14 @@ SchemaName = Annotated[str, Field(min_length=1, max_length=63, examples=["acme"]
 Description = Annotated[str, Field(max_length=2000)]
 
 
-class NewTenant(RequestBody):
+class NewTenant(  # type: ignore[call-arg]
+    RequestBody, json_schema_extra=shown_as(name="acme", description="orders of Acme")
+):
     """A tenant to be made.  `name`: of its schema, too; `schema_name` is another word for it.
 
     `username`: its role in the database, as the tenant without one.  `password`: of the role; without one it is
     generated, and is in the answer, this once.
     """
-
-    model_config = shown_as(name="acme", description="orders of Acme")
 
     name: SchemaName | None = None
     schema_name: SchemaName | None = None
@@ -29,13 +29,13 @@ class NewTenant(RequestBody):
     description: Description = ""
 
 
-class TenantChange(RequestBody):
+class TenantChange(  # type: ignore[call-arg]
+    RequestBody, json_schema_extra=shown_as(require_signatures=True)
+):
     """Settings of a tenant; what is left out stays.
 
     `require_signatures`: archives must be signed by a trusted key of the tenant; null: if the server requires it.
     """
-
-    model_config = shown_as(require_signatures=True)
 
     description: Description | None = None
     require_signatures: bool | None = None
