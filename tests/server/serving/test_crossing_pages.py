@@ -17,7 +17,7 @@ from holdwater.server.notices import COOKIE as NOTICE
 from tests.server.serving.crossing import UNIQUE, Marked, pairs, signed_in, without_request
 from tests.server.serving.server_process import ServedHere
 
-PARAMETERS: Final = {"tenant", "run_id", "schedule_id", "release", "bulk_id", "key_id", "name"}
+PARAMETERS: Final = {"tenant", "run_id", "schedule_id", "release", "bulk_id", "key_id", "fingerprint", "name"}
 """of paths; a new one needs a foreign value in `Marked.ids`"""
 LEFT_OUT: Final = ("/ui/{tenant}/audit",)
 """has what the tenant itself has asked for"""
