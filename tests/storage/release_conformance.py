@@ -54,6 +54,14 @@ class ReleaseConformance:
         assert [one.release for one in store.list_releases("shop")] == [TWO, ONE]
         assert store.list_releases("nothing") == []
 
+    def test_names_of_packages_are_unique_whatever_their_case(self, store: Store) -> None:
+        assert store.put_release(release(ONE, package="shop"))
+        assert not store.put_release(release(TWO, "2.0", package="Shop"))
+        assert store.get_release(TWO) is None
+        assert store.put_release(replace(release(ONE, package="shop", state="gone"), version_number=1))
+        assert store.put_release(release(TWO, "2.0", package="Shop"))
+        assert store.put_release(release("3" * 16, "3.0", package="Shop"))
+
     def test_an_error_may_have_texts_that_a_database_cannot_store(self, store: Store) -> None:
         store.put_release(release(error="ValueError: \0 \ud800"))
         found = store.get_release(ONE)

@@ -1,4 +1,4 @@
-"""Uploads of one version with different contents that race, on two replicas: one wins."""
+"""Uploads that race on two replicas, of one version with different contents, or with names that differ by case."""
 
 from __future__ import annotations
 
@@ -25,14 +25,23 @@ def same_version(place: int) -> bytes:
     return archive(files={"workflow/other.py": f"PLACE = {place}\n"})
 
 
-def test_one_of_several_uploads_wins(served: ServedHere, other_replica: ServedHere) -> None:
-    tenant = "race_of_versions"
+def case_twin(place: int) -> bytes:
+    return archive(["orders", "Orders", "ORDERS", "oRders"][place])
+
+
+@pytest.mark.parametrize(
+    ("make", "refusal"), [(same_version, (409, "version_exists")), (case_twin, (400, "upload_failed"))]
+)
+def test_one_of_several_uploads_wins(
+    served: ServedHere, other_replica: ServedHere, make: Callable[[int], bytes], refusal: tuple[int, str]
+) -> None:
+    tenant = f"race_{make.__name__}"
     with served.client() as god:
         assert god.post("/v1/tenants", json={"name": tenant}).status_code == 201
-        answers = race([served, other_replica] * 2, tenant, same_version)
+        answers = race([served, other_replica] * 2, tenant, make)
         won = [one for one in answers if one.status_code in (201, 202)]
         lost = [one for one in answers if one not in won]
-        assert [(one.status_code, one.json()["code"]) for one in lost] == [(409, "version_exists")] * 3
+        assert [(one.status_code, one.json()["code"]) for one in lost] == [refusal] * 3
         (kept,) = god.get(f"/v1/tenants/{tenant}/releases").json()["items"]
         assert [one.json()["package_id"] for one in won] == [kept["release"]]
 

@@ -16,8 +16,9 @@ class ReleaseStore(Protocol):
         `row` is left as it is: one that is written again is read before, or has its number counted up by the caller.
         `archive`: kept in the database with it, in place of an earlier one and its signature; None: what is kept stays,
         but that of a release that is gone is deleted.  Other stores of the database are told.
-        Returns False, and writes nothing, if another process was faster, or another release has its package and
-        version.  Raises StoreUnavailable, StoreReadOnly.
+        Returns False, and writes nothing, if another process was faster, another release has its package and version,
+        or a new one's package differs from another's, which is not gone, by case alone.
+        Raises StoreUnavailable, StoreReadOnly.
         """
         ...
 

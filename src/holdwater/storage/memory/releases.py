@@ -32,6 +32,8 @@ class MemoryReleases:
                 return False
             if any([(one.package, one.version) == (row.package, row.version) for one in others]):
                 return False
+            if known is None and any([_differ_by_case(one, row) for one in others if one.state != "gone"]):
+                return False
             self._releases[row.release] = replace(deepcopy(row), version_number=row.version_number + 1)
             if archive is not None or row.state == "gone":
                 self._archives.pop(row.release, None)
@@ -82,3 +84,7 @@ class MemoryReleases:
     def delete_trusted_key(self, fingerprint: str) -> None:
         with self._locked_for_releases():
             self._trusted_keys.pop(fingerprint, None)
+
+
+def _differ_by_case(one: ReleaseRow, other: ReleaseRow) -> bool:
+    return one.package != other.package and one.package.lower() == other.package.lower()

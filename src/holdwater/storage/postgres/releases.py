@@ -21,6 +21,7 @@ class PostgresReleases(SQLReleases):
 
     def _write_release(self, first: tuple[str, Row], *rest: tuple[str, Row]) -> bool:
         def write(session: PostgresConnection) -> bool:
+            session.execute(sql.LOCK_RELEASES)
             if not session.execute(*first).rowcount:
                 return False
             for statement, row in rest:

@@ -45,6 +45,7 @@ CLAIM_WORK = _postgres_only("claim_work")
 RELEASE_WORK = _array_statement("release_work")
 
 LOCK_LIMITS = _postgres_only("lock_limits")
+LOCK_RELEASES = _postgres_only("lock_releases")
 LIST_LIMIT_STATE = _shared("list_limit_state")
 LIST_LIMITED_TASKS = _postgres_only("list_limited_tasks")
 CLAIM_LIMITED_TASKS = _postgres_only("claim_limited_tasks")
