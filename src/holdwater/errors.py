@@ -59,6 +59,10 @@ class ScheduleError(HoldwaterError, ValueError):
     """A schedule cannot be used: its cron expression, time zone, duration or policy is wrong, or it never fires."""
 
 
+class ScheduleOfPackage(ScheduleError):
+    """A schedule or trigger is written by the package of its name: it is changed or removed there."""
+
+
 class ScheduleNotFound(HoldwaterError, ValueError):
     """The store has no schedule of this id or name."""
 

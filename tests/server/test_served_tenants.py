@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pytest
 
 from holdwater import WorkflowBuilder, task
 from holdwater.engine import Engine
-from holdwater.errors import HoldwaterError, RunnerClosed, TenantNotFound, TenantUnavailable
+from holdwater.errors import HoldwaterError, RunnerClosed, StoreUnusable, TenantNotFound, TenantUnavailable
 from holdwater.model.records import RunFilter
 from holdwater.model.registry import Registry, registry
 from holdwater.model.schedules import ScheduleRow
@@ -125,6 +126,19 @@ def served(postgres: Cluster) -> Iterator[Served]:
 
 def _use(tenants: ServedTenants, name: str) -> None:
     tenants.give_back(tenants.borrow(name))
+
+
+def test_an_empty_database_is_no_trouble(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "holdwater.tenants")
+    tenants = served.serve()
+    assert tenants.read_next("public") is None
+    _use(tenants, "public")
+    assert tenants.read_next("public") is not None
+    tenants.close()  # its thread has looked, too
+    assert [message for message in caplog.messages if "cannot be read" in message] == []
+    served.control.execute("DROP TABLE work CASCADE", ())
+    with pytest.raises(StoreUnusable, match="work"):
+        served.serve().read_next("public")
 
 
 def test_an_engine_is_made_by_a_request_and_ended_when_idle(served: Served) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypedDict, Unpack
 
-from holdwater.errors import ScheduleError, StoreUnavailable, WorkflowNotFound
+from holdwater.errors import ScheduleError, ScheduleOfPackage, StoreUnavailable, WorkflowNotFound
 from holdwater.model import validation
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import Micros, to_rfc3339
@@ -61,13 +61,17 @@ def register_cron(
     end: Instant | None = None,
     misfire_grace_seconds: float = 3600,
     is_known: bool = False,
+    is_of_package: bool = False,
     config: ScheduleConfig = DEFAULT_CONFIG,
 ) -> str:
     """Write a cron schedule; one of this `name` that is there already is changed.  Returns its id.
 
-    `is_known`: do not ask whether a runner of the database has registered the workflow.
-    Raises ScheduleError, WorkflowNotFound, EncodingError.
+    `is_known`: do not ask whether a runner of the database has registered the workflow.  `is_of_package`: the package
+    that names like this one belong to writes it.
+    Raises ScheduleError, ScheduleOfPackage, WorkflowNotFound, EncodingError.
     """
+    if not is_of_package:
+        _check_not_of_package(database, name)
     now = database.clock.now()
     validation.check_text(
         "the name of a workflow", workflow, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError
@@ -89,8 +93,7 @@ def register_cron(
         created_at=now,
     )
     _recompute_next_fire(row, now, config)
-    if row.next_at is None:
-        raise ScheduleError(f"cron expression {expression!r} does not fire any more before the schedule ends")
+    _check_fires_again(row)
     if not (is_known or database.store.is_workflow_registered(workflow)):
         raise WorkflowNotFound(
             f"no workflow named {workflow!r} is known to this process or to another runner of this database",
@@ -132,11 +135,16 @@ def _upsert_by_name(database: Database, row: ScheduleRow, config: ScheduleConfig
 def change_timing(
     database: Database, schedule_id: str, expression: str, timezone: str, *, config: ScheduleConfig = DEFAULT_CONFIG
 ) -> None:
-    """Other fire times, from now on; missed ones are not made up for.  Raises ScheduleNotFound, ScheduleError."""
+    """Other fire times, from now on; missed ones are not made up for.
+
+    Raises ScheduleNotFound, ScheduleError, ScheduleOfPackage.
+    """
 
     def change(row: ScheduleRow, now: Micros) -> None:
+        _check_not_of_package(database, row.name)
         row.expression, row.timezone = expression, timezone
         _recompute_next_fire(row, now, config)
+        _check_fires_again(row)
 
     _update(database, lambda: read_schedule(database.store, schedule_id, "cron"), change)
 
@@ -159,10 +167,11 @@ def change_cron(
     """Give a cron schedule other fire times and options; its workflow, name, state and history stay.
 
     Other fire times are in force from now on; missed ones are not made up for.
-    Raises ScheduleNotFound, ScheduleError, EncodingError.
+    Raises ScheduleNotFound, ScheduleError, ScheduleOfPackage, EncodingError.
     """
 
     def change(row: ScheduleRow, now: Micros) -> None:
+        _check_not_of_package(database, row.name)
         before = _timing_fields(row)
         row.expression, row.timezone = expression, timezone
         row.inputs = None if context is None else Context(context).to_json()
@@ -173,6 +182,7 @@ def change_cron(
         row.end_at = None if end is None else parse_instant(end)
         if _timing_fields(row) != before:
             _recompute_next_fire(row, now, config)
+            _check_fires_again(row)
         else:
             schedule_policy(row, config)
             row.updated_at = now
@@ -183,7 +193,7 @@ def change_cron(
 def change_options(database: Database, schedule: ScheduleInfo, **changes: Unpack[CronChanges]) -> None:
     """Change what is given of a cron schedule; the rest stays.
 
-    Raises ScheduleNotFound, ScheduleError, EncodingError.
+    Raises ScheduleNotFound, ScheduleError, ScheduleOfPackage, EncodingError.
     """
     options: dict[str, Any] = {
         "expression": schedule.expression,
@@ -217,8 +227,8 @@ def set_trigger_enabled(database: Database, name: str, enabled: bool) -> None:
 
 
 def delete_schedule(database: Database, schedule_id: str) -> None:
-    """Delete a schedule or a trigger with its history; its runs stay.  Raises ScheduleNotFound."""
-    read_schedule(database.store, schedule_id)
+    """Delete a schedule or a trigger with its history; its runs stay.  Raises ScheduleNotFound, ScheduleOfPackage."""
+    _check_not_of_package(database, read_schedule(database.store, schedule_id).name)
     database.store.delete_schedule(schedule_id)
     database.on_schedules_changed()
 
@@ -294,9 +304,25 @@ def _recompute_next_fire(row: ScheduleRow, now: Micros, config: ScheduleConfig) 
     row.next_at = decide_due(cron, row.id, row.settled_at, row.settled_at, policy).next_check_at
 
 
+def _check_fires_again(row: ScheduleRow) -> None:
+    """Raise ScheduleError for a schedule that has no instant from now on."""
+    if row.next_at is None:
+        raise ScheduleError(f"cron expression {row.expression!r} does not fire any more before the schedule ends")
+
+
 def _timing_fields(row: ScheduleRow) -> tuple[Any, ...]:
     """Return the fields that determine the fire times of a schedule."""
     return row.expression, row.timezone, row.start_at, row.end_at, row.jitter_us
+
+
+def _check_not_of_package(database: Database, name: str | None) -> None:
+    """Raise ScheduleOfPackage for a name that belongs to a package: what is written there is the package's, or lost."""
+    package, _, rest = (name or "").partition("/")
+    if rest and any([row.state not in ("draining", "gone") for row in database.store.list_releases(package)]):
+        raise ScheduleOfPackage(
+            f"{name!r} belongs to the package {package!r}, which writes its schedules and triggers itself",
+            hint="pause it, or change the package and upload its next version; schedules of your own need another name",
+        )
 
 
 def _check_schedule_name(name: str | None) -> str | None:

@@ -84,6 +84,7 @@ def create_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # `http_error_response` says what to leave out
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
         exception_handlers={

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from holdwater import errors
 from holdwater.errors import HoldwaterError
 from holdwater.server.refusals import CODES_BY_STATUS, ERROR_CODE, RequestError
-from holdwater.server.rendering import is_page, path_below_root, render
+from holdwater.server.rendering import is_page, path_below_root, render, root_of
 from holdwater.server.run_paths import decode_run_id, has_form_of_id
 
 REQUEST_ID: Final = "holdwater.request_id"
@@ -87,6 +88,7 @@ STATUS_AND_CODE: Final[dict[type[HoldwaterError], tuple[int, str]]] = {
     errors.RunnerClosed: (503, "runner_draining"),
     errors.ScheduleError: (400, "schedule_invalid"),
     errors.ScheduleNotFound: (404, "trigger_not_found"),
+    errors.ScheduleOfPackage: (409, "trigger_of_package"),
     errors.SchemaTooNew: (503, "schema_too_new"),
     errors.SecretExists: (409, "secret_exists"),
     errors.SecretNotAllowed: INTERNAL,
@@ -195,6 +197,12 @@ async def http_error_response(request: Request, error: Exception) -> Response:
     code = error.code if isinstance(error, RequestError) else CODES_BY_STATUS.get(status, "invalid_request")
     hint = error.hint if isinstance(error, RequestError) else ""
     is_ours = isinstance(error, RequestError)
+    path = path_below_root(request)
+    if status == 404 and not is_ours and path.endswith("/"):
+        if is_page(request) and request.method in ("GET", "HEAD") and path.strip("/"):
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"{root_of(request)}{quote(path.rstrip('/'))}{query}", 307)
+        hint = "no path of the API ends with `/`: leave it out"
     allowed = allowed_methods(request) if status == 405 else []
     headers = {"allow": ", ".join(allowed)} if allowed else error.headers
     message = str(error.detail) if is_ours else _MESSAGES.get(status, str(error.detail))

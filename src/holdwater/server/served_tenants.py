@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
-from holdwater.errors import HoldwaterError, RunnerClosed, StoreUnavailable, TenantUnavailable
+from holdwater.errors import HoldwaterError, RunnerClosed, StoreUnavailable, StoreUnusable, TenantUnavailable
 from holdwater.model.next_work import NextWork
 from holdwater.runtime.executors.budget import Budget
 from holdwater.server.control.database import ControlDatabase
@@ -25,6 +26,9 @@ from holdwater.storage.postgres.next_work import NextWorkReader
 MAX_DEAF_SECONDS: Final = 30.0
 """time without the connection that listens, after which the server is not ready"""
 IDLE_CONNECTION_SECONDS: Final = 60.0
+UPGRADE_HINT: Final = "`holdwater tenants upgrade` brings its tables and rights to this version"
+
+logger = logging.getLogger("holdwater.tenants")
 
 MakeTenant = Callable[[str, TenantResources], TenantDatabase]
 """Opens the database of a tenant with an engine that executes its work.
@@ -149,22 +153,36 @@ class ServedTenants:
         """Note that this replica lives; returns the ids of all that do.  Raises StoreUnavailable."""
         return self._replicas.beat(awake)
 
-    def read_next(self, name: str) -> NextWork:
-        """Read the next work of a tenant.  Raises TenantNotFound, StoreUnavailable, StoreError."""
+    def read_next(self, name: str) -> NextWork | None:
+        """Read the next work of a tenant; None for `public` before its first use, which makes its tables.
+
+        Raises TenantNotFound, StoreUnavailable, StoreError.
+        """
         place = self._directory.find(name)
-        return self._reader.read(place.schema, place.role)
+        try:
+            return self._reader.read(place.schema, place.role)
+        except StoreUnusable:
+            if name == DEFAULT_TENANT and not self._reader.has_tables(place.schema, place.role):
+                return None
+            raise
 
     def _make(self, name: str) -> TenantDatabase:
         """Make the engine of a tenant.  Raises TenantNotFound, TenantUnavailable, StoreUnavailable."""
         place = self._directory.find(name)
         try:
             made = self._make_tenant(name, self._resources(place))
+        except StoreUnusable as error:  # a role of a tenant may not change tables
+            logger.warning("tenant %s cannot be served: %s", name, error)
+            raise TenantUnavailable(
+                f"tenant {name!r} cannot be served now: its tables are of an earlier version or its role lacks rights",
+                hint=UPGRADE_HINT,
+            ) from error
         except (StoreUnavailable, RunnerClosed):
             raise
         except HoldwaterError as error:
             raise TenantUnavailable(
                 f"tenant {name!r} cannot be served now: {error.message}",
-                hint=error.hint or "`holdwater tenants upgrade` brings its tables to this version",
+                hint=error.hint or UPGRADE_HINT,
             ) from error
         made.start()
         return made

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -37,6 +38,22 @@ def served(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     rates: dict[str, Any] = {"requests_per_second": 1e6, "request_burst": 1_000_000, "uploads_per_minute": 1e5}
     with serve_here(create_database(postgres), tmp_path_factory.mktemp("served"), **rates) as server:
         yield server
+
+
+@pytest.fixture
+def god(served: ServedHere) -> Iterator[httpx.Client]:
+    """A program with the key of the administrator."""
+    with served.client() as client:
+        yield client
+
+
+@pytest.fixture
+def tenant(god: httpx.Client) -> str:
+    """A tenant of its own."""
+    name = f"acme_{next(_numbers)}"
+    made = god.post("/v1/tenants", json={"name": name})
+    assert made.status_code == 201, made.text
+    return name
 
 
 @pytest.fixture(scope="package", params=[2, pytest.param(12, marks=LONG)])

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.server.serving.packages import archive, execute, upload, wait_for_state
-from tests.server.serving.server_process import ServedHere
 from tests.suite.waiting import wait_until
-
-_numbers = itertools.count()
-
-
-@pytest.fixture
-def god(served: ServedHere) -> Iterator[httpx.Client]:
-    with served.client() as client:
-        yield client
-
-
-@pytest.fixture
-def tenant(god: httpx.Client) -> str:
-    """A tenant of its own."""
-    name = f"acme_{next(_numbers)}"
-    made = god.post("/v1/tenants", json={"name": name})
-    assert made.status_code == 201, made.text
-    return name
 
 
 def test_what_is_said_to_be_active_can_be_started_at_once(god: httpx.Client, tenant: str) -> None:

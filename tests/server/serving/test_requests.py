@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -160,3 +161,21 @@ def test_names_of_the_server(cross: ServedHere, served: ServedHere) -> None:
     with cross.stranger(headers=headers) as known, served.stranger(headers=headers) as unknown:
         assert known.get("/metrics").status_code == 200
         assert unknown.get("/metrics").status_code == 421
+
+
+def test_a_slash_at_the_end_of_a_path_is_named(served: ServedHere) -> None:
+    with served.client() as client:
+        templates = client.get("/openapi.json").json()["paths"]
+        for template in [one for one in templates if "/limits" not in one]:  # keys of limits may have slashes
+            for method in ("GET", "POST"):
+                path = f"{re.sub('{tenant}', 'public', template)}/"
+                answer = client.request(method, path)
+                assert answer.status_code == 404, (method, path, answer.text)
+                body = answer.json()
+                assert body["code"] == "not_found", (method, path)
+                assert "leave it out" in body["hint"], (method, path)
+        assert "hint" not in client.get("/v1/nothing").json()
+        page = client.get("/ui/public/runs/?status=failed")
+        assert (page.status_code, page.headers["location"]) == (307, "/ui/public/runs?status=failed")
+        assert client.get("/ui/public/runs/?status=failed", follow_redirects=True).status_code == 200
+        assert client.get("/ui/public/nothing/", follow_redirects=True).status_code == 404

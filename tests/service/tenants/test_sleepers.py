@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
+
+import pytest
 
 from holdwater.errors import StoreError, StoreUnavailable
 from holdwater.model.next_work import NextWork
@@ -21,7 +24,7 @@ def due(at: Micros | None, ready: int = 0) -> NextWork:
 class World:
     """Tenants with their next work; `now` is moved by the test."""
 
-    work: dict[str, NextWork] = field(default_factory=dict)
+    work: dict[str, NextWork | None] = field(default_factory=dict)
     errors: dict[str, StoreError] = field(default_factory=dict)
     is_preferred: bool = True
     awake: set[str] = field(default_factory=set)
@@ -33,7 +36,7 @@ class World:
     def __post_init__(self) -> None:
         self.sleepers = Sleepers(self._read, lambda name: self.is_preferred, self.awake.__contains__, self._wake)
 
-    def _read(self, name: str) -> NextWork:
+    def _read(self, name: str) -> NextWork | None:
         self.reads.append(name)
         if name in self.errors:
             raise self.errors[name]
@@ -44,7 +47,7 @@ class World:
         self.causes.append(cause)
         self.awake.add(name)
 
-    def add(self, name: str, work: NextWork) -> None:
+    def add(self, name: str, work: NextWork | None) -> None:
         self.work[name] = work
         self.sleepers.add(name, self.now)
 
@@ -158,6 +161,17 @@ def test_one_that_is_broken_is_looked_at_again_and_others_are_not_affected() -> 
     world.errors.clear()
     world.advance(30)
     assert sorted(world.woken) == ["broken", "good", "unreachable"]
+
+
+def test_one_that_was_never_used_is_no_trouble(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    world = World()
+    world.add("unused", None)
+    world.advance(100)
+    assert (world.reads, world.woken, caplog.messages) == (["unused"] * 2, [], [])
+    world.work["unused"] = due(world.now)
+    world.advance(60)
+    assert world.woken == ["unused"]
 
 
 def test_one_that_could_not_be_woken_is_tried_again() -> None:

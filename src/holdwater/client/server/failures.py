@@ -54,6 +54,7 @@ ERRORS_BY_CODE: Final[dict[str, Callable[[str], HoldwaterError]]] = {
     "tenant_waking": errors.TenantWaking,
     "too_large": errors.ContextTooLarge,
     "trigger_not_found": errors.ScheduleNotFound,
+    "trigger_of_package": errors.ScheduleOfPackage,
     "upload_failed": errors.PackageError,
     "value_invalid": errors.EncodingError,
     "value_unreadable": errors.DecodingError,

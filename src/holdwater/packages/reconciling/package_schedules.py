@@ -52,7 +52,7 @@ class PackageSchedules:
                     self._database, schedule.workflow, schedule.cron, schedule.timezone,
                     context=dict(schedule.context) or None, name=f"{package}/{schedule.name}",
                     catchup_policy=schedule.catchup, overlap=schedule.overlap,  # type: ignore[arg-type]
-                    is_known=True, config=self._config,
+                    is_known=True, is_of_package=True, config=self._config,
                 )  # fmt: skip
             except StoreError:
                 raise

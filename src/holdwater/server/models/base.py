@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, Field, GetJsonSchemaHandler, ValidationInfo, field_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -21,7 +21,19 @@ GivenInstant = Annotated[
 
 
 class RequestBody(BaseModel, extra="forbid", strict=True):  # type: ignore[call-arg]
-    """Base of bodies of requests: unknown fields are errors, and nothing is converted."""
+    """Base of bodies of requests: unknown fields are errors, nothing is converted, and texts have no NUL.
+
+    PostgreSQL stores none in a text.  Values of runs may have it: these are stored as JSON.
+    """
+
+    @field_validator("*")
+    @classmethod
+    def check_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse a text with NUL in a field that is declared as a text.  Raises ValueError."""
+        field = cls.model_fields[info.field_name or ""]
+        if field.annotation is not Any and isinstance(value, str) and "\0" in value:
+            raise ValueError("a text cannot have the character NUL (\\u0000)")
+        return value
 
 
 def shown_as(**example: Any) -> dict[str, Any]:

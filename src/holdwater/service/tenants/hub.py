@@ -47,8 +47,11 @@ class TenantSource(Protocol):
         """
         ...
 
-    def read_next(self, name: str) -> NextWork:
-        """Read the next work of a tenant.  Raises StoreUnavailable, StoreError, TenantNotFound."""
+    def read_next(self, name: str) -> NextWork | None:
+        """Read the next work of a tenant; None before its first use, which makes its tables.
+
+        Raises StoreUnavailable, StoreError, TenantNotFound.
+        """
         ...
 
 
@@ -162,8 +165,10 @@ class TenantHub(Generic[EngineT]):
                 self._being_removed.add(name)
                 self._pool.submit(self._remove, name)
 
-    def _read(self, name: str) -> NextWork:
+    def _read(self, name: str) -> NextWork | None:
         found = self.source.read_next(name)
+        if found is None:
+            return None
         held = self._subscriptions.get(name)
         if held is None or held[0] != found.channel:
             if held is not None:
@@ -217,10 +222,11 @@ class TenantHub(Generic[EngineT]):
         try:
             left = self.source.read_next(name)
             now = self.clock.now()
-            if left.due_at is not None and now < left.due_at <= add_seconds(now, self.engines.idle_seconds):
-                self.engines.keep(name)
-                return
-            self._left[name] = left
+            if left is not None:
+                if left.due_at is not None and now < left.due_at <= add_seconds(now, self.engines.idle_seconds):
+                    self.engines.keep(name)
+                    return
+                self._left[name] = left
             if not self.engines.put_to_sleep(name):
                 self._left.pop(name, None)
         except HoldwaterError as error:

@@ -21,6 +21,8 @@ STEP_BACK_SECONDS: Final = 2.0
 UNREACHABLE_SECONDS: Final = 5.0
 BROKEN_SECONDS: Final = 60.0
 """before the next look at a tenant whose schema cannot be read"""
+UNUSED_SECONDS: Final = 60.0
+"""before the next look at a tenant that was never used, and has no tables yet"""
 MIN_LOOK_SECONDS: Final = 0.25
 """between two looks at a tenant of which a lot is heard"""
 MAX_SLEEP_SECONDS: Final = 86_400.0
@@ -35,13 +37,13 @@ logger = logging.getLogger("holdwater.tenants")
 class Sleepers:
     """Decides who wakes up when.  For one thread.
 
-    `read_next`: reads the work of a tenant.  `is_preferred`: this replica wakes it at once.  `wake`: has an engine
-    made; does not block.  Instants are the clock's.
+    `read_next`: reads the work of a tenant; None: it has no tables yet.  `is_preferred`: this replica wakes it at once.
+    `wake`: has an engine made; does not block.  Instants are the clock's.
     """
 
     def __init__(
         self,
-        read_next: Callable[[str], NextWork],
+        read_next: Callable[[str], NextWork | None],
         is_preferred: Callable[[str], bool],
         is_awake: Callable[[str], bool],
         wake: Callable[[str, WakeCause], None],
@@ -116,7 +118,7 @@ class Sleepers:
         self._looked_at[name] = now
         try:
             found = self._read_next(name)
-        except StoreUnusable as error:  # no tables yet, or a right is missing; requests to it get the error
+        except StoreUnusable as error:  # a table or a right is missing; requests to it get the error
             logger.info("the work of tenant %s cannot be read: %s", name, error)
             self._plan(name, add_seconds(now, BROKEN_SECONDS))
             return
@@ -126,6 +128,9 @@ class Sleepers:
         except HoldwaterError as error:  # of this tenant alone; requests to it get an error, too
             logger.warning("the work of tenant %s cannot be read: %s", name, error)
             self._plan(name, add_seconds(now, BROKEN_SECONDS))
+            return
+        if found is None:  # the replica of the first request has an engine; this one sees its tables with the next look
+            self._plan(name, add_seconds(now, UNUSED_SECONDS))
             return
         daily_at = add_seconds(self._asleep_since[name], MAX_SLEEP_SECONDS)
         if found.due_at is not None and found.due_at <= now and self._left.get(name) == found:
