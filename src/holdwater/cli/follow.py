@@ -177,7 +177,7 @@ def _watch_until_idle(
     handle: WorkflowHandle, view: ProgressView, questions: _QuestionPrinter, idle_notice: IdleNotice | None
 ) -> PipelineResult:
     """Show a run until it has ended, is paused or waits for a person."""
-    from holdwater.errors import StoreUnavailable
+    from holdwater.runs.follow import UNREACHABLE_ERRORS
 
     # A thread waits for the end, so that the end is seen at once and this one can be interrupted.
     waiter = _ResultWaiter(handle)
@@ -185,7 +185,7 @@ def _watch_until_idle(
     checked_at = time.monotonic()
     for step in handle.events().steps():
         began = time.monotonic()
-        with contextlib.suppress(StoreUnavailable):  # the runner goes on trying, and so does this view
+        with contextlib.suppress(*UNREACHABLE_ERRORS):  # the follower goes on trying, and so does this view
             seen = handle.info()
             view.show(seen)
             questions.print_new(seen)

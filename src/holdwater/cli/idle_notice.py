@@ -28,11 +28,11 @@ class IdleNotice:
 
     def check(self) -> None:
         """Look at the run, and say why it does not go on if that was not said last.  Raises RunNotFound."""
-        from holdwater.errors import ServerUnreachable, StoreUnavailable
+        from holdwater.runs.follow import UNREACHABLE_ERRORS
 
         try:
             run = self._runs.info(self._run_id)
-        except (StoreUnavailable, ServerUnreachable):  # the follower goes on trying
+        except UNREACHABLE_ERRORS:  # the follower goes on trying
             return
         activity = run.activity
         why = "" if activity is None else self._describe(activity, run.reason or "")

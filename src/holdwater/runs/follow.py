@@ -9,7 +9,14 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from holdwater.errors import InvalidArgument, StoreUnavailable, StoreUnusable
+from holdwater.errors import (
+    InvalidArgument,
+    RunnerClosed,
+    ServerUnreachable,
+    StoreUnavailable,
+    StoreUnusable,
+    TenantWaking,
+)
 from holdwater.events.run_events import EventPosition, RunEvent
 from holdwater.model import validation
 from holdwater.model.ports.store import Store
@@ -21,6 +28,9 @@ FIRST_WAITS_SECONDS: Final = (0.1, 0.5)
 """of one that has just asked to be told: an entry may have come before the question did"""
 LONGEST_WAIT_SECONDS: Final = 10.0
 """the question is put again after so long; it is remembered three times as long"""
+UNREACHABLE_ERRORS: Final = (StoreUnavailable, ServerUnreachable, RunnerClosed, TenantWaking)
+"""for the moment a run cannot be reached; RunnerClosed: a server drains, or the reader's own client or runner was
+closed, which is for good"""
 UNTOLD_WAIT_SECONDS: Final = 1.0
 """between looks at the journal where the store has no channel"""
 

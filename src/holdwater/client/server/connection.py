@@ -97,8 +97,6 @@ class ServerConnection:
     @contextmanager
     def opened(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
         """Open the answer to a request; the block reads it."""
-        if self.is_closed:
-            raise RunnerClosed("this client is closed", hint="make a new one")
         request = self._request(method, path, **options)
         may_repeat = method in _REPEATABLE or IDEMPOTENCY_KEY in request.headers
         response = self._answered(request, may_repeat)
@@ -134,6 +132,8 @@ class ServerConnection:
         """Send a request until it is answered; returns a good answer."""
         wait_seconds = FIRST_WAIT_SECONDS
         for left in reversed(range(self.options.attempts)):
+            if self.is_closed:  # before the first attempt, or between two
+                raise RunnerClosed("this client is closed", hint="make a new one")
             try:
                 response = self._http.send(request, stream=True)
             except httpx.ConnectError as error:  # it was not sent

@@ -11,14 +11,8 @@ from typing import Any, Final
 import httpx
 
 from holdwater.client.server.connection import ServerConnection
-from holdwater.errors import (
-    HoldwaterError,
-    RunnerClosed,
-    RunNotFound,
-    ServerFailure,
-    ServerUnreachable,
-    StoreUnavailable,
-)
+from holdwater.errors import HoldwaterError, RunnerClosed, RunNotFound, ServerFailure, ServerUnreachable
+from holdwater.runs.follow import UNREACHABLE_ERRORS
 
 SILENCE_SECONDS: Final = 45.0
 """without a message, of which the server sends one every 15 s: the connection is taken to be broken"""
@@ -96,7 +90,12 @@ class RunStream:
             response.close()
 
     def messages(self) -> Iterator[StreamMessage]:
-        """Read the messages.  Raises RunNotFound if the run is deleted meanwhile, ServerFailure, NotAuthenticated."""
+        """Read the messages.
+
+        A server that cannot be reached, that drains or that wakes the tenant is asked again.
+        Raises RunNotFound if the run is deleted meanwhile, ServerFailure, NotAuthenticated; RunnerClosed if the client
+        is closed.
+        """
         wait_seconds = FIRST_WAIT_SECONDS
         while not self._stopping.is_set():
             try:
@@ -109,7 +108,7 @@ class RunStream:
                         self._last_id = message.id or self._last_id
                         self._advance(message)
                         yield message
-            except (ServerUnreachable, StoreUnavailable):  # it comes back, or another replica does
+            except UNREACHABLE_ERRORS:  # it comes back, or another replica does; a closed client is looked for below
                 pass
             except HoldwaterError:
                 if self._stopping.is_set():

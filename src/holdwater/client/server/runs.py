@@ -48,6 +48,11 @@ class ReadableServerRuns(ReadableRuns):
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
 
+    @property
+    def is_closed(self) -> bool:
+        """The client was closed: nothing can be read any more."""
+        return self._connection.is_closed
+
     def path(self, *parts: str) -> str:
         """Return the path of a run, or of a part of it."""
         return self._connection.path("executions", *parts)
