@@ -147,10 +147,8 @@ class ReconcilePass:
         for row in self._own_rows():
             if row.state == "draining" and not row.source and row.release not in entries:
                 if row.error is not None:  # removed by force
-                    is_over = self.parts.removed_runs.park(row, row.error)
-                else:
-                    is_over = not self.rows.store.count_open_runs(row.release)
-                if is_over:
+                    self.parts.removed_runs.park(row, row.error)
+                if self.parts.removed_runs.are_over(row):
                     self._end(row)
             elif self._has_late_runs(row):
                 self.parts.removed_runs.park(row, f"{_name(row)} was removed while this run was started")

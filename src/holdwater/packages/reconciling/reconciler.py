@@ -95,7 +95,7 @@ class RegistryReconciler:
             f"{author}:{read_home_id(home)}",
         )
         self._status = ReconcilerStatus()
-        self._draining: tuple[str, ...] = ()
+        self._draining: tuple[ReleaseRow, ...] = ()
         self._began_at = UNSET
         """the begin of the latest look at all releases"""
         self._listeners: list[StateListener] = []
@@ -160,7 +160,7 @@ class RegistryReconciler:
         result = before.followed_by(one.run())
         if one.is_unfinished:
             self.wake()
-        self._draining = tuple([row.release for row in rows.rows.values() if row.state == "draining"])
+        self._draining = tuple([row for row in rows.rows.values() if row.state == "draining"])
         self._status = ReconcilerStatus(
             self._engine.clock.now(),
             result,
@@ -216,9 +216,9 @@ class RegistryReconciler:
         return min([self.interval_seconds, *tries])
 
     def _has_drained(self) -> bool:
-        """Return True if the last run of a release that is being removed has ended."""
+        """Return True if the last run of a release that is being removed has ended, or is parked by force."""
         try:
-            return any([not self._engine.store.count_open_runs(release) for release in self._draining])
+            return any([self._parts.removed_runs.are_over(row) for row in self._draining])
         except StoreError:  # the next pass says so
             return True
 

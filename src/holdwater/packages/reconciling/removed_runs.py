@@ -21,11 +21,14 @@ class RemovedRuns:
         self._engine = engine
         self._asked: set[str] = set()
 
-    def park(self, row: ReleaseRow, reason: str) -> bool:
-        """Pause the runs of a release that are not; returns True if all are.
+    def are_over(self, row: ReleaseRow) -> bool:
+        """Return True if a release that is being removed waits for no run: none is open; by force: none runs."""
+        if row.error is not None:  # by force
+            return next(self._running(row), None) is None
+        return not self._engine.store.count_open_runs(row.release)
 
-        Functions that run end as usual, so this is called again.
-        """
+    def park(self, row: ReleaseRow, reason: str) -> None:
+        """Pause the runs of a release that are not; functions that run end as usual, so this is called again."""
         is_over = True
         for run in self._running(row):
             is_over = False
@@ -37,7 +40,6 @@ class RemovedRuns:
                 self._asked.add(run.id)
         if is_over:
             self._asked.clear()
-        return is_over
 
     def _running(self, row: ReleaseRow) -> Iterator[RunRow]:
         last_id: str | None = None
