@@ -70,8 +70,6 @@ def register_cron(
     that names like this one belong to writes it.
     Raises ScheduleError, ScheduleOfPackage, WorkflowNotFound, EncodingError.
     """
-    if not is_of_package:
-        _check_not_of_package(database, name)
     now = database.clock.now()
     validation.check_text(
         "the name of a workflow", workflow, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError
@@ -92,6 +90,8 @@ def register_cron(
         end_at=None if end is None else parse_instant(end),
         created_at=now,
     )
+    if not is_of_package:
+        _check_not_of_package(database, row.name)
     _recompute_next_fire(row, now, config)
     _check_fires_again(row)
     if not (is_known or database.store.is_workflow_registered(workflow)):
