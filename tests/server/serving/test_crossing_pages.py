@@ -16,6 +16,7 @@ from fastapi.routing import iter_route_contexts
 from holdwater.server.notices import COOKIE as NOTICE
 from tests.server.serving.crossing import UNIQUE, Marked, pairs, signed_in, without_request
 from tests.server.serving.server_process import ServedHere
+from tests.suite.waiting import wait_until
 
 PARAMETERS: Final = {"tenant", "run_id", "schedule_id", "release", "bulk_id", "key_id", "fingerprint", "name"}
 """of paths; a new one needs a foreign value in `Marked.ids`"""
@@ -114,7 +115,18 @@ def state_of(served: ServedHere, tenant: Marked) -> dict[str, Any]:
     base, run_path = f"/v1/tenants/{tenant.name}", f"executions/{tenant.ids['run_id']}"
     with served.client(tenant.key) as client:
         found = {name: client.get(f"{base}/{name}").json() for name in (*LISTS, run_path, f"{run_path}/events")}
-        audit = client.get(f"{base}/audit", params={"limit": 1000}).json()["items"]
+
+        def entries(**filters: str) -> list[dict[str, Any]]:
+            found, cursor = list[dict[str, Any]](), dict[str, str]()
+            while True:
+                page = client.get(f"{base}/audit", params={"limit": "1000", **filters, **cursor}).json()
+                found += page["items"]
+                if page["next_cursor"] is None:
+                    return found
+                cursor = {"cursor": page["next_cursor"]}
+
+        wait_until(lambda: not entries(outcome="asked"))  # outcomes are recorded after the answers
+        audit = entries()
     found["keys"] = [{**key, "last_used_at": None} for key in found["keys"]["items"]]
     # those of other tests may go on
     found["bulk"] = {job["bulk_id"]: job["reason"] for job in found["bulk"]["items"]}
