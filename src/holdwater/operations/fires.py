@@ -48,15 +48,34 @@ def fire_schedule(database: Database, schedule_id: str, *, pickup_seconds: float
     living runner is known to have the workflow.
     Raises ScheduleNotFound, StoreUnavailable.
     """
-    schedule = get_schedule(database, schedule_id)
-    at = request_run_now(database, schedule.id)
-    is_soon = _has_runner(database, schedule.workflow)
-    give_up = time.monotonic() + (pickup_seconds if is_soon else min(pickup_seconds, UNKNOWN_RUNNER_SECONDS))
-    fire = _find_fire(database, schedule.id, at)
-    while fire.state == "requested" and time.monotonic() < give_up:
+    asked = RequestedFire(database, schedule_id, pickup_seconds=pickup_seconds)
+    while (found := asked.look()) is None:
         time.sleep(POLL_SECONDS)
-        fire = _find_fire(database, schedule.id, at)
-    return ManualFire((fire.run_id,) if fire.run_id else (), fire)
+    return found
+
+
+class RequestedFire:
+    """A fire by hand that was asked for just now, and is looked at until a run is started, or for some time.
+
+    `fire_schedule` does so in a thread; a server does it in its event loop, so that no thread waits.
+    Making it raises ScheduleNotFound, StoreUnavailable.
+    """
+
+    def __init__(self, database: Database, schedule_id: str, *, pickup_seconds: float = PICKUP_SECONDS) -> None:
+        """Ask for it.  `pickup_seconds`: see `fire_schedule`."""
+        schedule = get_schedule(database, schedule_id)
+        self._database, self._schedule_id = database, schedule.id
+        self._at = request_run_now(database, schedule.id)
+        is_soon = _has_runner(database, schedule.workflow)
+        wait_seconds = pickup_seconds if is_soon else min(pickup_seconds, UNKNOWN_RUNNER_SECONDS)
+        self._give_up = time.monotonic() + wait_seconds
+
+    def look(self) -> ManualFire | None:
+        """Read what has become of it; None: it is to be looked at again.  Raises ScheduleNotFound, StoreUnavailable."""
+        fire = _find_fire(self._database, self._schedule_id, self._at)
+        if fire.state == "requested" and time.monotonic() < self._give_up:
+            return None
+        return ManualFire((fire.run_id,) if fire.run_id else (), fire)
 
 
 def event_trees(schedule: ScheduleInfo, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -120,10 +120,15 @@ def _refuse_taken_names(tenant: TenantDatabase, info: ReleaseInfo) -> None:
 
 
 async def wait_for_release(tenant: TenantDatabase, release: str, is_done: Callable[[ReleaseInfo], bool]) -> ReleaseInfo:
-    """Look at a release until it is as it is to be, or for `WAIT_SECONDS`."""
+    """Look at a release until it is as it is to be, or for `WAIT_SECONDS`.  `is_done`: may read the database."""
+
+    def look() -> tuple[ReleaseInfo, bool]:
+        info = releases.get_release(tenant.database, release)
+        return info, is_done(info)
+
     give_up = time.monotonic() + WAIT_SECONDS
     while True:
-        info = await run_in_threadpool(releases.get_release, tenant.database, release)
-        if is_done(info) or time.monotonic() >= give_up:
+        info, done = await run_in_threadpool(look)
+        if done or time.monotonic() >= give_up:
             return info
         await asyncio.sleep(LOOK_SECONDS)

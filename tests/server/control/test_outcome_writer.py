@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from holdwater.errors import StoreUnavailable
+from holdwater.errors import StoreError, StoreUnavailable
 from holdwater.server.control import outcome_writer
 from holdwater.server.control.outcome_writer import OutcomeRow, OutcomeWriter
 from tests.suite.waiting import wait_until
@@ -27,7 +27,7 @@ class Table:
         if self.failures:
             self.failures -= 1
             self.failed.set()
-            raise StoreUnavailable("the server is away")
+            raise StoreError("a right was revoked") if self.failures % 2 else StoreUnavailable("the server is away")
         self.batches.append([*rows])
 
     @property

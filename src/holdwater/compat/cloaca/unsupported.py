@@ -26,7 +26,9 @@ boundary_schema = stub_function("boundary_schema", _GRAPHS_HINT)
 
 # -- secrets
 
-workflow_secrets = stub_function("workflow_secrets", "read the secret from the environment in the body of the task")
+workflow_secrets = stub_function(
+    "workflow_secrets", "ask for it in the task: context.secret(name); `holdwater secrets set NAME` keeps it"
+)
 constructor = stub_function("constructor", "use register_workflow_constructor(name, function)")
 
 # -- on the runner

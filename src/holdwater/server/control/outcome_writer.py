@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from holdwater.errors import StoreUnavailable
+from holdwater.errors import StoreError
 
 MAX_WAITING: Final = 10_000
 """outcomes; of more the oldest are dropped, and their rows stay `asked`"""
@@ -17,6 +18,8 @@ GATHER_SECONDS: Final = 0.05
 RETRY_SECONDS: Final = 1.0
 """pause while the database cannot be reached"""
 
+_LOG: Final = logging.getLogger("holdwater.server")
+
 OutcomeRow: TypeAlias = tuple[int, str, str]
 """number of the row, outcome, code"""
 
@@ -25,7 +28,7 @@ class OutcomeWriter:
     """Hands outcomes to `write` in batches, in a thread of its own that runs from the first one on.  Thread-safe."""
 
     def __init__(self, write: Callable[[Sequence[OutcomeRow]], object]) -> None:
-        """Create it.  `write`: writes a batch; may raise StoreUnavailable, and is called again then."""
+        """Create it.  `write`: writes a batch; may raise StoreError, and is called again then."""
         self._write = write
         self._waiting: deque[OutcomeRow] = deque(maxlen=MAX_WAITING)
         self._changed = threading.Condition()
@@ -52,10 +55,15 @@ class OutcomeWriter:
             self._thread.join()
 
     def _run(self) -> None:
+        is_trouble_logged = False
         while batch := self._take():
             try:
                 self._write(batch)
-            except StoreUnavailable:
+                is_trouble_logged = False
+            except StoreError as error:
+                if not is_trouble_logged:
+                    is_trouble_logged = True
+                    _LOG.warning("outcomes of requests are not in the audit log yet, and are tried again: %s", error)
                 with self._changed:
                     if self._is_closed:
                         return

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Final
 
 from fastapi import Depends, Path, Query
+from fastapi.concurrency import run_in_threadpool
 
 from holdwater.errors import ScheduleNotFound
-from holdwater.operations.fires import event_trees, fire_schedule, fire_with_event
+from holdwater.operations.fires import ManualFire, RequestedFire, event_trees, fire_with_event
 from holdwater.operations.schedule_forecast import forecast_schedule
 from holdwater.operations.schedule_queries import find_schedule, get_schedule, list_fires, list_schedules
 from holdwater.operations.schedule_views import ScheduleInfo
@@ -44,6 +46,8 @@ from holdwater.server.run_paths import decode_run_id
 from holdwater.server.tenant_database import Tenant, TenantDatabase
 
 RECENT_FIRES = 20
+FIRE_LOOK_SECONDS: Final = 0.1
+"""between two looks for the run of a fire"""
 
 router = api_router("triggers", "/triggers")
 
@@ -139,7 +143,7 @@ def resume_trigger(tenant: Tenant, trigger: Trigger) -> PausedTrigger:
 
 
 @router.post("/{name}/fire", responses=CHANGE_ERRORS, openapi_extra={**TAKES_VALUES, **IDEMPOTENT})
-def fire_trigger(tenant: Tenant, trigger: Trigger, body: FireBody | None = None) -> Fired:
+async def fire_trigger(tenant: Tenant, trigger: Trigger, body: FireBody | None = None) -> Fired:
     """Start a run at once, whatever the fire times, overlap or state.
 
     A fire without an `event` is part of the history, and the answer waits for its run if a runner is there that takes
@@ -147,9 +151,10 @@ def fire_trigger(tenant: Tenant, trigger: Trigger, body: FireBody | None = None)
     """
     event = {} if body is None else body.event
     if event:
-        found = fire_with_event(tenant.engine, trigger, read_values(event_trees(trigger, event)))
+        values = await run_in_threadpool(lambda: read_values(event_trees(trigger, event)))
+        found = await run_in_threadpool(fire_with_event, tenant.engine, trigger, values)
     else:
-        found = fire_schedule(writable_database(tenant), trigger.id)
+        found = await _fire(tenant, trigger)
     return Fired(
         trigger=trigger.name or trigger.id,
         tenant_id=tenant.tenant,
@@ -157,6 +162,14 @@ def fire_trigger(tenant: Tenant, trigger: Trigger, body: FireBody | None = None)
         executions=[FiredExecution(execution_id=one, workflow_name=trigger.workflow) for one in found.run_ids],
         fire=None if found.fire is None else Fire.of(found.fire),
     )
+
+
+async def _fire(tenant: TenantDatabase, trigger: ScheduleInfo) -> ManualFire:
+    """Ask for a fire, and wait for its run without a thread."""
+    asked = await run_in_threadpool(RequestedFire, writable_database(tenant), trigger.id)
+    while (found := await run_in_threadpool(asked.look)) is None:
+        await asyncio.sleep(FIRE_LOOK_SECONDS)
+    return found
 
 
 @router.get("/{name}/next")
